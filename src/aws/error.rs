@@ -1,0 +1,91 @@
+//! One error for all services: what was asked, and what AWS answered.
+
+use std::error::Error;
+
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+
+use crate::steps::{Blocked, StepError};
+
+/// A request that AWS refused, or that did not reach it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{operation}: {message}")]
+pub struct AwsError {
+    /// `rds:DescribeDBClusters`, as IAM would name it.
+    pub operation: &'static str,
+    /// AWS's error code, where it answered: `DBClusterNotFoundFault`.
+    pub code: Option<String>,
+    pub message: String,
+}
+
+impl AwsError {
+    pub fn is(&self, code: &str) -> bool {
+        self.code.as_deref() == Some(code)
+    }
+
+    /// Whether any of the codes is the answer. Services and emulators differ in the suffix `Fault`.
+    pub fn is_any(&self, codes: &[&str]) -> bool {
+        codes.iter().any(|code| self.is(code))
+    }
+
+    fn hint(&self) -> Option<String> {
+        let hint = match self.code.as_deref()? {
+            "AccessDenied" | "AccessDeniedException" | "UnauthorizedOperation" => {
+                format!("allow {} for the role that runs lifeboat", self.operation)
+            }
+            "ExpiredToken" | "ExpiredTokenException" | "RequestExpired" => {
+                "the credentials have expired: log in again".to_owned()
+            }
+            "InvalidClientTokenId" | "SignatureDoesNotMatch" | "UnrecognizedClientException" => {
+                "the credentials are not valid: check AWS_PROFILE or the AWS_* variables".to_owned()
+            }
+            _ => return None,
+        };
+        Some(hint)
+    }
+}
+
+/// Turns an SDK error into ours, for `map_err(explain("rds:DescribeDBClusters"))`.
+pub fn explain<E>(operation: &'static str) -> impl FnOnce(SdkError<E>) -> AwsError
+where
+    E: ProvideErrorMetadata + Error + 'static,
+{
+    move |error| {
+        let code = error.code().map(str::to_owned);
+        let message = match (error.code(), error.message()) {
+            (Some(code), Some(message)) => format!("{code}: {message}"),
+            (Some(code), None) => code.to_owned(),
+            (None, _) => chain(&error),
+        };
+        AwsError { operation, code, message }
+    }
+}
+
+/// The whole chain of causes in one line: an SDK's own message is often only "dispatch failure".
+fn chain(error: &dyn Error) -> String {
+    let mut words = vec![error.to_string()];
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let word = cause.to_string();
+        if words.last() != Some(&word) {
+            words.push(word);
+        }
+        source = cause.source();
+    }
+    words.join(": ")
+}
+
+impl From<AwsError> for StepError {
+    fn from(error: AwsError) -> Self {
+        let failed = Self::failed(error.to_string());
+        match error.hint() {
+            Some(hint) => failed.hint(hint),
+            None => failed,
+        }
+    }
+}
+
+impl From<AwsError> for Blocked {
+    fn from(error: AwsError) -> Self {
+        Self { cause: error.to_string(), hint: error.hint() }
+    }
+}

@@ -1,0 +1,1 @@
+//! glue: see the module's documentation.

@@ -1,0 +1,1 @@
+//! rds: see the module's documentation.

@@ -1,0 +1,1 @@
+//! route53: see the module's documentation.

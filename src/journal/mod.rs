@@ -1,0 +1,9 @@
+//! The journal: an append-only chain of events, on disk before any effect, and the state that it adds up to.
+
+mod event;
+mod file;
+mod state;
+
+pub use event::{Event, FORMAT_VERSION, Failure, FailureKind, Outcome, Record, RunStarted};
+pub use file::{Journal, JournalError, Loaded, load};
+pub use state::{IllegalTransition, RunState, StepPhase, StepState};

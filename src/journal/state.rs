@@ -1,0 +1,183 @@
+//! What the events of a run add up to. One pure function decides which event may follow which.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::{Event, Failure, Outcome, RunStarted};
+use crate::runbook::StepId;
+
+/// Where a step stands.
+#[derive(Clone, Debug, PartialEq)]
+pub enum StepPhase {
+    Waiting,
+    /// Intent is recorded; the effect is unknown until observed.
+    Started,
+    /// The effect is there; `reconciled` where it was found rather than made.
+    Applied {
+        reconciled: bool,
+    },
+    Verified {
+        reconciled: bool,
+    },
+    Failed(Failure),
+}
+
+/// One step of a run as the journal tells it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StepState {
+    pub phase: StepPhase,
+    pub attempts: u32,
+    pub facts: Value,
+    pub notes: BTreeMap<String, Value>,
+    pub output: Value,
+}
+
+impl StepState {
+    fn new() -> Self {
+        Self { phase: StepPhase::Waiting, attempts: 0, facts: Value::Null, notes: BTreeMap::new(), output: Value::Null }
+    }
+}
+
+/// A run as its journal tells it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RunState {
+    pub started: Option<Box<RunStarted>>,
+    pub steps: BTreeMap<StepId, StepState>,
+    /// Why the run waits for the operator, where it does.
+    pub held: Option<String>,
+    pub outcome: Option<Outcome>,
+}
+
+/// An event that cannot follow those before it: the journal was not written by lifeboat, or was altered.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{event} cannot follow: {why}")]
+pub struct IllegalTransition {
+    pub event: String,
+    pub why: String,
+}
+
+impl RunState {
+    /// Adds an event.
+    ///
+    /// # Errors
+    /// The event cannot follow the ones before it; `self` is unchanged then.
+    pub fn apply(&mut self, event: &Event) -> Result<(), IllegalTransition> {
+        let illegal = |name: &str, why: String| Err(IllegalTransition { event: name.to_owned(), why });
+        if self.outcome.is_some() {
+            return illegal("an event", "the run is finished".into());
+        }
+        if self.started.is_none() {
+            let Event::RunStarted(started) = event else {
+                return illegal("an event", "the run has not started".into());
+            };
+            let ids = started.runbook.steps.iter().map(|step| (step.id.clone(), StepState::new()));
+            self.steps = ids.collect();
+            self.started = Some(started.clone());
+            return Ok(());
+        }
+        match event {
+            Event::RunStarted(_) => return illegal("run_started", "the run has started".into()),
+            Event::RunResumed { .. } => self.held = None,
+            Event::RunHeld { reason } => self.held = Some(reason.clone()),
+            Event::RunFinished { outcome } => {
+                if let Outcome::Done { .. } = outcome
+                    && let Some((step, _)) =
+                        self.steps.iter().find(|(_, step)| !matches!(step.phase, StepPhase::Verified { .. }))
+                {
+                    return illegal("run_finished", format!("step {step} is not verified"));
+                }
+                self.outcome = Some(outcome.clone());
+            }
+            Event::StepChecked { step, .. }
+            | Event::StepStarted { step, .. }
+            | Event::StepNoted { step, .. }
+            | Event::StepApplied { step, .. }
+            | Event::StepReconciled { step, .. }
+            | Event::StepVerified { step }
+            | Event::StepFailed { step, .. } => {
+                if self.held.is_some() {
+                    return illegal("a step's event", "the run is held".into());
+                }
+                self.step_event(step, event)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn step_event(&mut self, id: &StepId, event: &Event) -> Result<(), IllegalTransition> {
+        let unmet = self.unmet(id);
+        let Some(step) = self.steps.get_mut(id) else {
+            return Err(IllegalTransition { event: format!("an event of {id}"), why: "no such step".into() });
+        };
+        let next = match (event, &step.phase) {
+            (Event::StepChecked { facts, .. }, StepPhase::Waiting) => {
+                step.facts = facts.clone();
+                StepPhase::Waiting
+            }
+            (Event::StepStarted { attempt, .. }, StepPhase::Waiting | StepPhase::Started | StepPhase::Failed(_))
+                if *attempt == step.attempts + 1 =>
+            {
+                if let Some(unmet) = unmet {
+                    return Err(IllegalTransition {
+                        event: format!("start of {id}"),
+                        why: format!("{unmet} is not verified"),
+                    });
+                }
+                step.attempts = *attempt;
+                StepPhase::Started
+            }
+            (Event::StepNoted { name, value, .. }, StepPhase::Started) => {
+                step.notes.insert(name.clone(), value.clone());
+                StepPhase::Started
+            }
+            (Event::StepApplied { output, .. }, StepPhase::Started) => {
+                step.output = output.clone();
+                StepPhase::Applied { reconciled: false }
+            }
+            (Event::StepReconciled { output, .. }, StepPhase::Started) => {
+                step.output = output.clone();
+                StepPhase::Applied { reconciled: true }
+            }
+            (Event::StepVerified { .. }, StepPhase::Applied { reconciled }) => {
+                StepPhase::Verified { reconciled: *reconciled }
+            }
+            (Event::StepFailed { failure, .. }, StepPhase::Started | StepPhase::Applied { .. }) => {
+                StepPhase::Failed(failure.clone())
+            }
+            (event, phase) => {
+                return Err(IllegalTransition {
+                    event: format!("{} of {id}", name(event)),
+                    why: format!("the step is {phase:?}"),
+                });
+            }
+        };
+        step.phase = next;
+        Ok(())
+    }
+
+    /// The first step that `id` waits for and that is not verified.
+    fn unmet(&self, id: &StepId) -> Option<StepId> {
+        let spec = self.started.as_ref()?.runbook.step(id)?;
+        let verified =
+            |id: &StepId| self.steps.get(id).is_some_and(|step| matches!(step.phase, StepPhase::Verified { .. }));
+        spec.after.iter().find(|id| !verified(id)).cloned()
+    }
+}
+
+/// An event's name as the journal spells it.
+fn name(event: &Event) -> &'static str {
+    match event {
+        Event::RunStarted(_) => "run_started",
+        Event::RunResumed { .. } => "run_resumed",
+        Event::StepChecked { .. } => "step_checked",
+        Event::StepStarted { .. } => "step_started",
+        Event::StepNoted { .. } => "step_noted",
+        Event::StepApplied { .. } => "step_applied",
+        Event::StepReconciled { .. } => "step_reconciled",
+        Event::StepVerified { .. } => "step_verified",
+        Event::StepFailed { .. } => "step_failed",
+        Event::RunHeld { .. } => "run_held",
+        Event::RunFinished { .. } => "run_finished",
+    }
+}

@@ -1,0 +1,11 @@
+//! lifeboat moves a Terraform-managed AWS stack to another region: it rebuilds the stack there, brings its data back,
+//! proves that the data is right, and only then moves the traffic.
+//!
+//! The data goes one way: manifest → scenario → runbook → engine → steps → journal → report.
+
+pub mod aws;
+pub mod journal;
+pub mod manifest;
+pub mod runbook;
+pub mod steps;
+pub mod terraform;

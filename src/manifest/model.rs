@@ -1,0 +1,277 @@
+//! What a `lifeboat.hcl` says, after it was found valid: plain data without positions.
+//!
+//! Everything here is serializable, because steps carry their part of it into the runbook and the journal.
+
+use jiff::SignedDuration;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+/// One environment's manifest.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// The file it was read from, absolute.
+    pub path: PathBuf,
+    /// Name of the environment: the folder's name that holds the manifest.
+    pub environment: String,
+    pub service: String,
+    /// The AWS account, twelve digits, asserted before every write.
+    pub account: String,
+    pub terraform: TerraformRoot,
+    pub primary: Region,
+    pub recovery: Region,
+    pub objectives: BTreeMap<Component, Objective>,
+    pub clusters: Vec<Cluster>,
+    pub tables: Vec<Table>,
+    pub buckets: Vec<Bucket>,
+    pub catalogs: Vec<Catalog>,
+    pub checks: Vec<Check>,
+    pub cutovers: Vec<Cutover>,
+}
+
+/// Where the Terraform root stands and how it is run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TerraformRoot {
+    /// Absolute path of the root module.
+    pub root: PathBuf,
+    /// Absolute paths of the base var files, in the order in which Terraform would read them.
+    pub var_files: Vec<PathBuf>,
+    /// `terraform`, `tofu`, or a path; `None` leaves the choice to the command line and `PATH`.
+    pub binary: Option<String>,
+    pub parallelism: Option<u32>,
+    /// How long Terraform waits for a state lock that another holds.
+    pub lock_timeout: SignedDuration,
+}
+
+/// A region with the Terraform workspace and S3 backend that belong to it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Region {
+    pub name: String,
+    pub workspace: String,
+    pub backend: Backend,
+    /// Overrides of root variables in this region, as JSON values of the HCL expressions.
+    pub variables: BTreeMap<String, serde_json::Value>,
+}
+
+/// Arguments of Terraform's S3 backend (Terraform: "Backend Type: s3").
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Backend {
+    pub bucket: String,
+    pub key: String,
+    pub use_lockfile: bool,
+    /// Further arguments, passed on as they stand (`dynamodb_table`, `kms_key_id`, …).
+    pub extra: BTreeMap<String, serde_json::Value>,
+}
+
+/// What an objective is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Component {
+    System,
+    Infrastructure,
+    Aurora,
+    Table,
+    Bucket,
+    Catalog,
+}
+
+/// Recovery time and recovery point objective.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Objective {
+    pub rto: Option<SignedDuration>,
+    pub rpo: Option<SignedDuration>,
+}
+
+/// An Aurora cluster that is restored from a snapshot.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Cluster {
+    pub name: String,
+    /// Identifier of the cluster in the primary region.
+    pub source: String,
+    /// Identifier of the cluster in the recovery region.
+    pub target: String,
+    pub from: ClusterSource,
+    /// How many instances, where the Terraform root does not declare them.
+    pub instances: u32,
+    /// Terraform address of the cluster in the root.
+    pub adopt: Option<String>,
+    /// Explicit settings for a cluster that no Terraform root declares.
+    pub subnet_group: Option<String>,
+    pub security_groups: Vec<String>,
+}
+
+/// Which snapshot a cluster is restored from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClusterSource {
+    LatestSnapshot,
+    /// Identifier or ARN.
+    Snapshot(String),
+}
+
+/// A DynamoDB table that is restored from a backup.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Table {
+    pub name: String,
+    pub source: String,
+    pub target: String,
+    pub from: TableSource,
+    pub adopt: Option<String>,
+    /// `items …` expectations.
+    pub verify: Vec<Expectation>,
+}
+
+/// Which backup a table is restored from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TableSource {
+    LatestBackup,
+    /// ARN of the backup.
+    Backup(String),
+}
+
+/// A bucket whose objects are copied from another bucket.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Bucket {
+    pub name: String,
+    pub source: String,
+    pub target: String,
+    /// `objects …`, `bytes …` expectations, besides the full comparison.
+    pub verify: Vec<Expectation>,
+}
+
+/// A Glue database that is recreated.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Catalog {
+    pub name: String,
+    /// Database name in the primary region.
+    pub source: String,
+    /// Database name in the recovery region.
+    pub target: String,
+    pub from: CatalogSource,
+    /// S3 location prefixes: old to new; the longest match wins.
+    pub locations: BTreeMap<String, String>,
+    /// `tables …`, `partitions …` expectations.
+    pub verify: Vec<Expectation>,
+}
+
+/// Where a catalog's definitions come from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CatalogSource {
+    /// `s3://bucket/key` of an export, readable in the recovery region.
+    Export(String),
+    /// A database of the recovery region's own catalog.
+    Replica(String),
+}
+
+/// `items >= 1000` and the like.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Expectation {
+    pub quantity: Quantity,
+    pub comparison: Comparison,
+    pub value: u64,
+}
+
+/// What an expectation counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Quantity {
+    Items,
+    Objects,
+    Bytes,
+    Tables,
+    Partitions,
+}
+
+/// The comparison of an expectation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Comparison {
+    #[serde(rename = "==")]
+    Equal,
+    #[serde(rename = ">=")]
+    AtLeast,
+    #[serde(rename = ">")]
+    MoreThan,
+    #[serde(rename = "<=")]
+    AtMost,
+    #[serde(rename = "<")]
+    LessThan,
+}
+
+/// A health check of the recovered service, made before the cutover.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Check {
+    pub name: String,
+    pub probe: Probe,
+    pub timeout: SignedDuration,
+}
+
+/// How a check asks.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Probe {
+    Http {
+        url: Text,
+        status: u16,
+        contains: Option<String>,
+    },
+    /// Program and arguments; run in the manifest's folder, a relative program is relative to it.
+    Command {
+        argv: Vec<String>,
+    },
+}
+
+/// Record sets of one hosted zone that are changed in one change batch.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Cutover {
+    pub name: String,
+    pub zone: Zone,
+    pub records: Vec<Record>,
+}
+
+/// A Route 53 hosted zone.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Zone {
+    Name(String),
+    Id(String),
+}
+
+/// A record set as it shall be after the cutover (Route 53 API: "ResourceRecordSet").
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    pub name: String,
+    /// `A`, `AAAA`, `CNAME`, `TXT`, …
+    pub kind: String,
+    pub answer: Answer,
+    pub set_identifier: Option<String>,
+    /// 0 to 255.
+    pub weight: Option<u8>,
+    /// `PRIMARY` or `SECONDARY`.
+    pub failover: Option<String>,
+    pub health_check_id: Option<String>,
+}
+
+/// What a record answers with.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Answer {
+    Values { ttl_seconds: u32, values: Vec<Text> },
+    Alias { name: Text, zone_id: Text, evaluate_target_health: bool },
+}
+
+/// A string, or a reference to something that is known only once the run has made it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Text {
+    Literal(String),
+    /// `aurora.NAME.endpoint` or `aurora.NAME.reader_endpoint`
+    Cluster {
+        name: String,
+        attribute: String,
+    },
+    /// `terraform.output.NAME`
+    TerraformOutput(String),
+}

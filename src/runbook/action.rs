@@ -1,0 +1,70 @@
+//! What a step does, as data: one variant per kind of step, each carried out by the file of its name in `steps/`.
+
+use serde::{Deserialize, Serialize};
+
+use crate::manifest::{Bucket, Catalog, Check, Cluster, Cutover, Table};
+
+/// The kinds of steps.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Action {
+    /// Stage the root, generate its inputs, init, select or create the workspace.
+    TerraformPrepare,
+    /// Plan, guard and save a plan for the scope.
+    TerraformPlan {
+        scope: ApplyScope,
+    },
+    /// Apply the plan that was saved for the scope.
+    TerraformApply {
+        scope: ApplyScope,
+    },
+    /// Read from a fresh plan what the root declares for the resources that are restored.
+    TerraformDeclare,
+    /// Prove that nothing is left to change.
+    TerraformSettled,
+    RestoreCluster {
+        cluster: Cluster,
+    },
+    RestoreTable {
+        table: Table,
+    },
+    RestoreBucket {
+        bucket: Bucket,
+    },
+    RestoreCatalog {
+        catalog: Catalog,
+    },
+    VerifyCluster {
+        cluster: Cluster,
+    },
+    VerifyTable {
+        table: Table,
+    },
+    VerifyBucket {
+        bucket: Bucket,
+    },
+    VerifyCatalog {
+        catalog: Catalog,
+    },
+    /// An HTTP or command check from the manifest.
+    Probe {
+        check: Check,
+    },
+    Cutover {
+        cutover: Cutover,
+    },
+    /// Waits: for tests and benchmarks of the engine.
+    Simulated {
+        millis: u64,
+    },
+}
+
+/// Which part of the root an apply covers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ApplyScope {
+    /// Everything but the adopted resources and what depends on them.
+    Base,
+    /// The rest, with import blocks for what was restored.
+    Adoption,
+}

@@ -1,0 +1,116 @@
+//! What a step is given: the run's world, what the steps before it returned, and the ways to report.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{Arc, RwLock};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use tokio::sync::{mpsc, watch};
+
+use super::StepError;
+use crate::aws::Session;
+use crate::journal::{Event, Journal, Record};
+use crate::manifest::Manifest;
+use crate::runbook::StepId;
+use crate::terraform::Workdir;
+
+/// What all steps of a run share.
+pub struct World {
+    pub run: String,
+    /// The run's own folder; nothing is written outside it.
+    pub run_dir: PathBuf,
+    pub manifest: Arc<Manifest>,
+    /// Clients for the recovery region.
+    pub aws: Session,
+    /// The staged copy of the Terraform root.
+    pub terraform: Workdir,
+}
+
+/// What reporters are told. Records are in the journal before they are told; progress never is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Notice {
+    Record(Record),
+    Progress { step: StepId, progress: Progress },
+}
+
+/// How far a running step is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "progress", rename_all = "snake_case")]
+pub enum Progress {
+    /// A word about what is being waited for, with AWS's or Terraform's own status: "cluster logs-dr: creating".
+    Status { text: String },
+    /// `done` of `total` in `unit` ("objects", "bytes", "resources", "items").
+    Count { done: u64, total: Option<u64>, unit: String },
+}
+
+/// What verified steps returned, by step.
+pub type Outputs = Arc<RwLock<HashMap<StepId, Value>>>;
+
+/// One step's view of its run.
+#[derive(Clone)]
+pub struct Cx {
+    pub step: StepId,
+    pub world: Arc<World>,
+    pub(crate) facts: Value,
+    pub(crate) outputs: Outputs,
+    /// Absent while steps are only checked: nothing may be noted then.
+    pub(crate) journal: Option<Arc<Journal>>,
+    /// Whether this run has begun the step before, so that what stands there may be its own doing.
+    pub(crate) begun: bool,
+    pub(crate) notices: mpsc::UnboundedSender<Notice>,
+    pub(crate) stop: watch::Receiver<bool>,
+}
+
+impl Cx {
+    /// What this step's check settled.
+    pub fn facts(&self) -> &Value {
+        &self.facts
+    }
+
+    /// Whether this run's journal holds an earlier start of this step.
+    pub fn begun(&self) -> bool {
+        self.begun
+    }
+
+    /// What another step returned; `None` before that step is done.
+    pub fn output(&self, step: &str) -> Option<Value> {
+        let outputs = self.outputs.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        outputs.get(&StepId::new(step)).cloned()
+    }
+
+    /// Puts something into the journal that must be known before an effect.
+    ///
+    /// # Errors
+    /// The journal could not be written, so the effect must not happen.
+    pub fn note(&self, name: &str, value: Value) -> Result<(), StepError> {
+        let journal =
+            self.journal.as_ref().ok_or_else(|| StepError::failed("nothing may be changed while steps are checked"))?;
+        let event = Event::StepNoted { step: self.step.clone(), name: name.to_owned(), value };
+        let record = journal.append(event).map_err(|error| StepError::failed(error.to_string()))?;
+        self.notices.send(Notice::Record(record)).ok();
+        Ok(())
+    }
+
+    pub fn status(&self, text: impl Into<String>) {
+        self.progress(Progress::Status { text: text.into() });
+    }
+
+    pub fn progress(&self, progress: Progress) {
+        self.notices.send(Notice::Progress { step: self.step.clone(), progress }).ok();
+    }
+
+    /// Whether the operator asked to stop; long work parks at the next place where it can be taken up again.
+    pub fn stopping(&self) -> bool {
+        *self.stop.borrow()
+    }
+
+    /// Waits until the operator asks to stop.
+    pub async fn stopped(&self) {
+        let mut stop = self.stop.clone();
+        if stop.wait_for(|stop| *stop).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}

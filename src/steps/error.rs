@@ -1,0 +1,43 @@
+//! How a step fails: with a cause that says what and where, and a hint that says what next.
+
+use crate::journal::{Failure, FailureKind};
+
+/// Why a step could not be done or proven.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{cause}")]
+pub struct StepError {
+    pub kind: FailureKind,
+    pub cause: String,
+    pub hint: Option<String>,
+}
+
+impl StepError {
+    pub fn failed(cause: impl Into<String>) -> Self {
+        Self { kind: FailureKind::Failed, cause: cause.into(), hint: None }
+    }
+
+    pub fn conflict(cause: impl Into<String>) -> Self {
+        Self { kind: FailureKind::Conflict, cause: cause.into(), hint: None }
+    }
+
+    /// What the step should prove is not so.
+    pub fn check_failed(cause: impl Into<String>) -> Self {
+        Self { kind: FailureKind::CheckFailed, cause: cause.into(), hint: None }
+    }
+
+    pub fn interrupted(cause: impl Into<String>) -> Self {
+        Self { kind: FailureKind::Interrupted, cause: cause.into(), hint: None }
+    }
+
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+impl From<StepError> for Failure {
+    fn from(error: StepError) -> Self {
+        Self { kind: error.kind, cause: error.cause, hint: error.hint }
+    }
+}

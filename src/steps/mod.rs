@@ -1,0 +1,87 @@
+//! The kinds of steps, one file each, and the contract that the engine knows them by.
+//!
+//! A step may use `aws`, `terraform`, `transfer` and `verify`; it never prints, never starts a process itself, and
+//! has no effect before its intent is in the journal (the engine sees to that).
+
+mod cx;
+mod error;
+mod wait;
+
+pub use cx::{Cx, Notice, Outputs, Progress, World};
+pub use error::StepError;
+pub use wait::{Ready, wait_until};
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use serde_json::Value;
+
+use crate::runbook::StepSpec;
+
+/// What a step returns to those after it and to the report: a JSON object, without secrets.
+pub type Output = Value;
+
+/// Why a step must not start; nothing has been changed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{cause}")]
+pub struct Blocked {
+    pub cause: String,
+    pub hint: Option<String>,
+}
+
+/// What a step's check settled before the run: for example the recovery point that was chosen.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Checked {
+    /// A JSON object that the journal keeps and `Cx::facts` gives back. Keys that reports know:
+    /// `recovery_point` (string), `recovery_point_at` (RFC 3339), `warnings` (list of strings).
+    pub facts: Value,
+    /// Whether the step's result was found in place, so that the step has nothing to do.
+    pub standing: Standing,
+}
+
+/// What stands where the step would put its result.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Standing {
+    #[default]
+    Unknown,
+    InPlace,
+}
+
+/// What observing a step's effect shows.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Seen {
+    Absent,
+    /// Begun and not done: `apply` attaches to it and waits.
+    InProgress,
+    Done(Output),
+    /// Something else is there; it is never overwritten.
+    Conflict {
+        cause: String,
+        hint: Option<String>,
+    },
+}
+
+/// What undoes a step.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Compensation {
+    Auto,
+    Manual(String),
+    Never,
+}
+
+/// The contract between the engine and the kinds of steps.
+#[async_trait]
+pub trait Step: Send + Sync {
+    /// May it start at all? Read-only; asked of every step before the first effect of a run.
+    async fn check(&self, cx: &Cx) -> Result<Checked, Blocked>;
+    /// What of the step's effect is there? Read-only.
+    async fn observe(&self, cx: &Cx) -> Result<Seen, StepError>;
+    /// Does it. Idempotent: deterministic names and tokens.
+    async fn apply(&self, cx: &Cx) -> Result<Output, StepError>;
+    /// Proves what `apply` returned. Read-only.
+    async fn verify(&self, cx: &Cx, output: &Output) -> Result<(), StepError>;
+    fn compensation(&self) -> Compensation;
+}
+
+/// Makes the step for a specification; the engine is given this, so that it knows no kind of step.
+pub type MakeStep = dyn Fn(&StepSpec) -> Arc<dyn Step> + Send + Sync;
