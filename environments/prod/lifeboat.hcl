@@ -1,0 +1,158 @@
+# How streaming-logs, production, moves from London to Northern Virginia.
+#
+#   lifeboat check prod       can it be done now, and how much would be lost
+#   lifeboat rehearse prod    all of it on this machine, touching nothing real
+#   lifeboat failover prod    the real thing
+#
+# Paths are relative to this file. Nothing below may need the primary region to answer: recovery
+# points, backup bucket, export and state all stand in the recovery region already.
+
+service = "streaming-logs"
+account = "123456789012" # any other account is refused before anything is written
+
+terraform {
+  root         = "../../examples/streaming-logs/infra"
+  var_files    = ["terraform.tfvars"]
+  lock_timeout = "2m"
+}
+
+# Where the service lives on an ordinary day.
+region "primary" {
+  name      = "eu-west-2"
+  workspace = "prod"
+
+  backend = {
+    bucket = "streaming-logs-terraform-state"
+    key    = "logs.tfstate"
+  }
+}
+
+# Where it goes. Its own state bucket, so that the way out does not lead through the failed region.
+region "recovery" {
+  name      = "us-east-1"
+  workspace = "prod-dr"
+
+  backend = {
+    bucket       = "streaming-logs-terraform-state-dr"
+    key          = "logs.tfstate"
+    use_lockfile = true
+  }
+
+  # These win over terraform.tfvars. The environment's name goes into every S3 and IAM name, which
+  # are global, so it has to differ from "prod". One Aurora instance serves; the second can be added
+  # with an ordinary apply when the night is over.
+  variables = {
+    aws_region       = "us-east-1"
+    environment      = "prod-dr"
+    aurora_instances = 1
+  }
+}
+
+# The promises, from the recovery time objectives in the disaster recovery procedures.
+objective "system" {
+  rto = "6h"
+  rpo = "15m"
+}
+
+# The log pipeline: nothing of it is restored, it is what Terraform builds.
+objective "infrastructure" {
+  rto = "2h"
+  rpo = "5m"
+}
+
+objective "aurora" {
+  rto = "4h"
+  rpo = "15m"
+}
+
+objective "table" {
+  rto = "2h"
+  rpo = "1m"
+}
+
+objective "bucket" {
+  rto = "1h"
+  rpo = "0s"
+}
+
+objective "catalog" {
+  rto = "1h"
+  rpo = "0s"
+}
+
+# What is brought back. Each `adopt` is an address in the Terraform root: the restored cluster or
+# table is put under Terraform's care there, and is never created empty and then overwritten.
+
+aurora "logs" {
+  source    = "streaming-logs-aurora-prod"
+  target    = "streaming-logs-aurora-prod-dr"
+  from      = latest_snapshot # or snapshot("name or ARN") to choose one
+  instances = 1               # named TARGET-1, TARGET-2, …; keep equal to aurora_instances above
+  adopt     = "module.database.aws_rds_cluster.logs"
+}
+
+table "metadata" {
+  source = "streaming-logs-metadata-prod"
+  target = "streaming-logs-metadata-prod-dr"
+  from   = latest_backup # or backup("ARN") to choose one
+  adopt  = "module.metadata.aws_dynamodb_table.metadata"
+  verify = [items >= 1000]
+}
+
+# The copy of the logs that replication keeps in the recovery region. Terraform builds the target;
+# every object of the source must be in it, byte for byte.
+bucket "logs" {
+  source = "streaming-logs-logs-prod-backup"
+  target = "streaming-logs-logs-prod-dr"
+  verify = [objects >= 1, bytes >= 1]
+}
+
+# Glue has no backups of its own; the nightly export stands in for one. Locations in it name the
+# primary's bucket and are rewritten.
+catalog "logs" {
+  source = "streaming_logs_prod"
+  target = "streaming_logs_prod_dr"
+  from   = export("s3://streaming-logs-logs-prod-catalog/streaming_logs_prod.json")
+
+  locations = {
+    "s3://streaming-logs-logs-prod/" = "s3://streaming-logs-logs-prod-dr/"
+  }
+
+  verify = [tables >= 2, partitions >= 24]
+}
+
+# Before any traffic moves: is the rebuilt pipeline there and active?
+check "pipeline" {
+  command = ["../../examples/streaming-logs/integration_test.sh", "--environment", "prod-dr"]
+  timeout = "2m"
+}
+
+# The last step, and the only one that users notice. Short TTLs, so that it takes a minute.
+cutover "public" {
+  zone = "streaming-logs.example.com"
+
+  # What applications connect to.
+  record "db.streaming-logs.example.com" {
+    type   = "CNAME"
+    ttl    = 60
+    values = [aurora.logs.endpoint]
+  }
+
+  # Weighted: the recovery region takes everything, and the primary keeps its record with weight 0,
+  # ready for the way back.
+  record "ingest.streaming-logs.example.com" {
+    type           = "CNAME"
+    ttl            = 60
+    set_identifier = "recovery"
+    weight         = 100
+    values         = [terraform.output.ingest_endpoint]
+  }
+
+  record "ingest.streaming-logs.example.com" {
+    type           = "CNAME"
+    ttl            = 60
+    set_identifier = "primary"
+    weight         = 0
+    values         = ["ingest.eu-west-2.streaming-logs.example.com"]
+  }
+}
