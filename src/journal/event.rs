@@ -33,15 +33,20 @@ pub struct Record {
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
     RunStarted(Box<RunStarted>),
-    /// A process took the run up again (`pid` on `host`).
+    /// A process took the run up again; the operator chose to try these failed steps once more.
     RunResumed {
         pid: u32,
         host: String,
+        retry: Vec<StepId>,
     },
     /// What a step's check found and settled before anything was changed.
     StepChecked {
         step: StepId,
         facts: Value,
+    },
+    /// All that the step waits for is verified; it is being observed. Nothing has been changed by it in this attempt.
+    StepTaken {
+        step: StepId,
     },
     /// Intent: from here on the step may have had an effect.
     StepStarted {

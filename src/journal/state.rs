@@ -11,6 +11,8 @@ use crate::runbook::StepId;
 #[derive(Clone, Debug, PartialEq)]
 pub enum StepPhase {
     Waiting,
+    /// Being observed before its first effect.
+    Taken,
     /// Intent is recorded; the effect is unknown until observed.
     Started,
     /// The effect is there; `reconciled` where it was found rather than made.
@@ -78,7 +80,17 @@ impl RunState {
         }
         match event {
             Event::RunStarted(_) => return illegal("run_started", "the run has started".into()),
-            Event::RunResumed { .. } => self.held = None,
+            Event::RunResumed { retry, .. } => {
+                if let Some(step) = retry.iter().find(|id| !self.has_failed(id)) {
+                    return illegal("run_resumed", format!("step {step}, to be tried again, has not failed"));
+                }
+                for id in retry {
+                    if let Some(step) = self.steps.get_mut(id) {
+                        step.phase = if step.attempts > 0 { StepPhase::Started } else { StepPhase::Waiting };
+                    }
+                }
+                self.held = None;
+            }
             Event::RunHeld { reason } => self.held = Some(reason.clone()),
             Event::RunFinished { outcome } => {
                 if let Outcome::Done { .. } = outcome
@@ -90,6 +102,7 @@ impl RunState {
                 self.outcome = Some(outcome.clone());
             }
             Event::StepChecked { step, .. }
+            | Event::StepTaken { step }
             | Event::StepStarted { step, .. }
             | Event::StepNoted { step, .. }
             | Event::StepApplied { step, .. }
@@ -135,14 +148,14 @@ impl RunState {
                 step.output = output.clone();
                 StepPhase::Applied { reconciled: false }
             }
-            (Event::StepReconciled { output, .. }, StepPhase::Started) => {
+            (Event::StepReconciled { output, .. }, StepPhase::Taken) => {
                 step.output = output.clone();
                 StepPhase::Applied { reconciled: true }
             }
             (Event::StepVerified { .. }, StepPhase::Applied { reconciled }) => {
                 StepPhase::Verified { reconciled: *reconciled }
             }
-            (Event::StepFailed { failure, .. }, StepPhase::Started | StepPhase::Applied { .. }) => {
+            (Event::StepFailed { failure, .. }, StepPhase::Taken | StepPhase::Started | StepPhase::Applied { .. }) => {
                 StepPhase::Failed(failure.clone())
             }
             (event, phase) => {
@@ -154,6 +167,10 @@ impl RunState {
         };
         step.phase = next;
         Ok(())
+    }
+
+    fn has_failed(&self, id: &StepId) -> bool {
+        self.steps.get(id).is_some_and(|step| matches!(step.phase, StepPhase::Failed(_)))
     }
 
     /// The first step that `id` waits for and that is not verified.
@@ -171,6 +188,7 @@ fn name(event: &Event) -> &'static str {
         Event::RunStarted(_) => "run_started",
         Event::RunResumed { .. } => "run_resumed",
         Event::StepChecked { .. } => "step_checked",
+        Event::StepTaken { .. } => "step_taken",
         Event::StepStarted { .. } => "step_started",
         Event::StepNoted { .. } => "step_noted",
         Event::StepApplied { .. } => "step_applied",

@@ -1,6 +1,7 @@
 //! What a step does, as data: one variant per kind of step, each carried out by the file of its name in `steps/`.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::manifest::{Bucket, Catalog, Check, Cluster, Cutover, Table};
 
@@ -57,6 +58,30 @@ pub enum Action {
     Simulated {
         millis: u64,
     },
+}
+
+impl Action {
+    /// Whether a step of this kind that returned `output`, and was not found done already, changed anything in AWS.
+    pub fn changed(&self, output: &Value) -> bool {
+        let any = |counts: &[&str]| counts.iter().any(|count| output[*count].as_u64() != Some(0));
+        match self {
+            Self::TerraformPrepare => output["created"] != Value::Bool(false),
+            Self::TerraformApply { .. } => any(&["added", "changed", "destroyed"]),
+            Self::RestoreBucket { .. } => any(&["copied"]),
+            Self::RestoreCluster { .. }
+            | Self::RestoreTable { .. }
+            | Self::RestoreCatalog { .. }
+            | Self::Cutover { .. } => true,
+            Self::TerraformPlan { .. }
+            | Self::TerraformDeclare
+            | Self::TerraformSettled
+            | Self::VerifyCluster { .. }
+            | Self::VerifyTable { .. }
+            | Self::VerifyBucket { .. }
+            | Self::VerifyCatalog { .. }
+            | Self::Probe { .. } => false,
+        }
+    }
 }
 
 /// Which part of the root an apply covers.

@@ -1,0 +1,229 @@
+//! Runs the steps of a journalled run until all are verified or none can go on.
+//!
+//! A step starts as soon as all that it waits for is verified. A failure holds what depends on it and nothing else;
+//! what runs goes on. Nothing is undone by itself.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use serde_json::Value;
+use tokio::task::JoinSet;
+
+use super::Engine;
+use crate::journal::{Event, Failure, FailureKind, Journal, JournalError, Outcome, RunState, StepPhase};
+use crate::runbook::{StepId, StepSpec};
+use crate::steps::{Cx, Notice, Output, Outputs, Seen, Step, StepError};
+
+/// How a run came to its end, for now or for good.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// Every step is verified. `changed` is false where each was found done already.
+    Done { changed: bool },
+    /// Some steps failed; the operator chooses.
+    Held { failures: Vec<(StepId, Failure)> },
+    /// Stopped on request; it can be taken up again as it is.
+    Interrupted,
+}
+
+/// Why the engine gave up in the middle: only the journal can make it.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+}
+
+/// How one step ended.
+enum StepEnd {
+    Verified,
+    Failed,
+    /// Parked on request.
+    Parked,
+}
+
+/// Carries on with a run whose journal says that it has started.
+///
+/// # Errors
+/// The journal could not be written. No effect starts after that; what runs is waited for.
+pub async fn execute(engine: &Engine, journal: Arc<Journal>) -> Result<Ended, EngineError> {
+    let state = journal.state();
+    let run = Run { engine: engine.clone(), journal, outputs: known_outputs(&state) };
+    let mut verified: BTreeSet<StepId> = by_phase(&state, |phase| matches!(phase, StepPhase::Verified { .. }));
+    // Steps that are running, have failed, or were parked: not to be started (again) here.
+    let mut taken: BTreeSet<StepId> = by_phase(&state, |phase| matches!(phase, StepPhase::Failed(_)));
+    let mut tasks = JoinSet::new();
+    let mut fatal = None;
+    loop {
+        if fatal.is_none() && !*engine.stop.borrow() {
+            for spec in &engine.runbook.steps {
+                let waits = spec.after.iter().any(|id| !verified.contains(id));
+                if waits || verified.contains(&spec.id) || !taken.insert(spec.id.clone()) {
+                    continue;
+                }
+                let run = run.clone();
+                let spec = spec.clone();
+                tasks.spawn(async move { (spec.id.clone(), run.step(&spec).await) });
+            }
+        }
+        let Some(joined) = tasks.join_next().await else { break };
+        match joined {
+            Ok((id, Ok(StepEnd::Verified))) => drop(verified.insert(id)),
+            Ok((_, Ok(StepEnd::Failed | StepEnd::Parked))) => {}
+            Ok((_, Err(error))) => fatal = fatal.or(Some(error)),
+            // Steps catch their own panics below; this is the runtime going down.
+            Err(error) => fatal = fatal.or(Some(JournalError::Broken(error.to_string()))),
+        }
+    }
+    if let Some(error) = fatal {
+        return Err(error.into());
+    }
+    run.conclude()
+}
+
+fn by_phase(state: &RunState, is: impl Fn(&StepPhase) -> bool) -> BTreeSet<StepId> {
+    state.steps.iter().filter(|(_, step)| is(&step.phase)).map(|(id, _)| id.clone()).collect()
+}
+
+fn known_outputs(state: &RunState) -> Outputs {
+    let outputs = Outputs::default();
+    let done = state.steps.iter().filter(|(_, step)| matches!(step.phase, StepPhase::Verified { .. }));
+    remember(&outputs, done.map(|(id, step)| (id.clone(), step.output.clone())));
+    outputs
+}
+
+fn remember(outputs: &Outputs, new: impl IntoIterator<Item = (StepId, Output)>) {
+    outputs.write().unwrap_or_else(std::sync::PoisonError::into_inner).extend(new);
+}
+
+#[derive(Clone)]
+struct Run {
+    engine: Engine,
+    journal: Arc<Journal>,
+    outputs: Outputs,
+}
+
+impl Run {
+    fn append(&self, event: Event) -> Result<(), JournalError> {
+        let record = self.journal.append(event)?;
+        self.engine.notices.send(Notice::Record(record)).ok();
+        Ok(())
+    }
+
+    /// One step, from where the journal says that it stands.
+    async fn step(&self, spec: &StepSpec) -> Result<StepEnd, JournalError> {
+        let state = self.journal.state();
+        let before = state.steps.get(&spec.id).cloned();
+        let (attempts, facts, phase, output) = before
+            .map_or((0, Value::Null, StepPhase::Waiting, Value::Null), |step| {
+                (step.attempts, step.facts, step.phase, step.output)
+            });
+        let step: Arc<dyn Step> = (self.engine.make)(spec);
+        let cx = Cx {
+            step: spec.id.clone(),
+            world: self.engine.world.clone(),
+            facts,
+            outputs: self.outputs.clone(),
+            journal: Some(self.journal.clone()),
+            begun: attempts > 0,
+            notices: self.engine.notices.clone(),
+            stop: self.engine.stop.clone(),
+        };
+        let output = if matches!(phase, StepPhase::Applied { .. }) {
+            output
+        } else {
+            match self.bring_about(step.as_ref(), &cx, attempts).await? {
+                Ok(output) => output,
+                Err(error) => return self.failed(&spec.id, error),
+            }
+        };
+        if let Err(error) = guarded(step.verify(&cx, &output)).await {
+            return self.failed(&spec.id, error);
+        }
+        // The outputs are there before anything that waits for them can start.
+        remember(&self.outputs, [(spec.id.clone(), output)]);
+        self.append(Event::StepVerified { step: spec.id.clone() })?;
+        Ok(StepEnd::Verified)
+    }
+
+    /// Observes, and applies what is not there.
+    async fn bring_about(
+        &self,
+        step: &dyn Step,
+        cx: &Cx,
+        attempts: u32,
+    ) -> Result<Result<Output, StepError>, JournalError> {
+        self.append(Event::StepTaken { step: cx.step.clone() })?;
+        match guarded(step.observe(cx)).await {
+            Err(error) => Ok(Err(error)),
+            Ok(Seen::Conflict { cause, hint }) => Ok(Err(StepError { kind: FailureKind::Conflict, cause, hint })),
+            Ok(Seen::Done(output)) => {
+                self.append(Event::StepReconciled { step: cx.step.clone(), output: output.clone() })?;
+                Ok(Ok(output))
+            }
+            Ok(Seen::Absent | Seen::InProgress) => {
+                if cx.stopping() {
+                    return Ok(Err(StepError::interrupted("stopped before it began")));
+                }
+                self.append(Event::StepStarted { step: cx.step.clone(), attempt: attempts + 1 })?;
+                let output = match guarded(step.apply(cx)).await {
+                    Ok(output) => output,
+                    Err(error) => return Ok(Err(error)),
+                };
+                self.append(Event::StepApplied { step: cx.step.clone(), output: output.clone() })?;
+                Ok(Ok(output))
+            }
+        }
+    }
+
+    /// An interrupted step stays as the journal has it, to be observed by whoever resumes.
+    fn failed(&self, id: &StepId, error: StepError) -> Result<StepEnd, JournalError> {
+        if error.kind == FailureKind::Interrupted {
+            return Ok(StepEnd::Parked);
+        }
+        self.append(Event::StepFailed { step: id.clone(), failure: error.into() })?;
+        Ok(StepEnd::Failed)
+    }
+
+    /// Writes how the run ended.
+    fn conclude(&self) -> Result<Ended, EngineError> {
+        let state = self.journal.state();
+        let failures: Vec<(StepId, Failure)> = state
+            .steps
+            .iter()
+            .filter_map(|(id, step)| match &step.phase {
+                StepPhase::Failed(failure) => Some((id.clone(), failure.clone())),
+                _ => None,
+            })
+            .collect();
+        if !failures.is_empty() {
+            let names: Vec<&str> = failures.iter().map(|(id, _)| id.as_str()).collect();
+            self.append(Event::RunHeld { reason: format!("failed: {}", names.join(", ")) })?;
+            return Ok(Ended::Held { failures });
+        }
+        let verified = |step: &crate::journal::StepState| matches!(step.phase, StepPhase::Verified { .. });
+        if !state.steps.values().all(verified) {
+            self.append(Event::RunHeld { reason: "stopped by the operator".into() })?;
+            return Ok(Ended::Interrupted);
+        }
+        let changed = state.steps.values().any(|step| matches!(step.phase, StepPhase::Verified { reconciled: false }));
+        let not_checked = self.engine.runbook.not_checked.clone();
+        self.append(Event::RunFinished { outcome: Outcome::Done { changed, not_checked } })?;
+        Ok(Ended::Done { changed })
+    }
+}
+
+/// A panic in a step is that step's failure, not the end of a recovery that runs beside it.
+async fn guarded<T>(work: impl Future<Output = Result<T, StepError>>) -> Result<T, StepError> {
+    use futures::FutureExt;
+    match std::panic::AssertUnwindSafe(work).catch_unwind().await {
+        Ok(result) => result,
+        Err(panic) => {
+            let words = panic
+                .downcast_ref::<String>()
+                .map(String::as_str)
+                .or_else(|| panic.downcast_ref::<&str>().copied())
+                .unwrap_or("no message");
+            Err(StepError::failed(format!("internal error: {words}"))
+                .hint("this is a defect of lifeboat: report it with the journal; retry observes before it acts"))
+        }
+    }
+}
