@@ -8,5 +8,6 @@ pub mod engine;
 pub mod journal;
 pub mod manifest;
 pub mod runbook;
+pub mod scenario;
 pub mod steps;
 pub mod terraform;

@@ -54,10 +54,6 @@ pub enum Action {
     Cutover {
         cutover: Cutover,
     },
-    /// Waits: for tests and benchmarks of the engine.
-    Simulated {
-        millis: u64,
-    },
 }
 
 impl Action {
