@@ -7,6 +7,7 @@ pub mod aws;
 pub mod engine;
 pub mod journal;
 pub mod manifest;
+pub mod rehearse;
 pub mod runbook;
 pub mod scenario;
 pub mod steps;

@@ -1,6 +1,10 @@
 //! The clients of one region, and who is asking.
 
 use aws_config::{BehaviorVersion, Region, SdkConfig, retry::RetryConfig};
+use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
+use aws_smithy_http_client::tls;
+
+use aws_sdk_s3::config::SharedHttpClient;
 
 use super::{AwsError, explain};
 
@@ -21,16 +25,26 @@ pub struct Caller {
 impl Session {
     /// Reads credentials and endpoints the way every AWS tool does: environment, profile, role.
     pub async fn connect(region: &str) -> Self {
-        let tls = aws_smithy_http_client::tls::Provider::Rustls(
-            aws_smithy_http_client::tls::rustls_provider::CryptoMode::Ring,
-        );
-        let http = aws_smithy_http_client::Builder::new().tls_provider(tls).build_https();
         let config = aws_config::defaults(BehaviorVersion::latest())
             .region(Region::new(region.to_owned()))
             .retry_config(RetryConfig::standard().with_max_attempts(6))
-            .http_client(http)
+            .http_client(http_client())
             .load()
             .await;
+        Self { config, region: region.to_owned() }
+    }
+
+    /// Clients of an emulator at `endpoint`, with made-up credentials; nothing of the user's own settings is read.
+    pub fn emulated(region: &str, endpoint: &str) -> Self {
+        let made_up = Credentials::new("rehearsal", "rehearsal", None, None, "rehearsal");
+        let config = SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new(region.to_owned()))
+            .endpoint_url(endpoint)
+            .credentials_provider(SharedCredentialsProvider::new(made_up))
+            .retry_config(RetryConfig::standard())
+            .http_client(http_client())
+            .build();
         Self { config, region: region.to_owned() }
     }
 
@@ -73,4 +87,9 @@ impl Session {
     pub fn route53(&self) -> aws_sdk_route53::Client {
         aws_sdk_route53::Client::new(&self.config)
     }
+}
+
+fn http_client() -> SharedHttpClient {
+    let provider = tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring);
+    aws_smithy_http_client::Builder::new().tls_provider(provider).build_https()
 }

@@ -1,0 +1,5 @@
+//! What users get, tried against the emulator. One binary, one file per room.
+
+mod harness;
+
+mod emulator;
