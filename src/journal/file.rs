@@ -70,8 +70,13 @@ impl Journal {
             OpenOptions::new().append(true).create_new(true).mode(0o600).open(&path).map_err(io(&path, "created"))?;
         lock(&file, &path)?;
         sync_folder(run_dir)?;
+        Ok(Self::on(file, &path))
+    }
+
+    /// A journal with nothing in it yet, on an open file.
+    pub(super) fn on(file: File, path: &Path) -> Self {
         let inner = Inner { file, next: 0, prev: digest(b""), state: RunState::default(), broken: None };
-        Ok(Self { path, opened: Instant::now(), inner: Mutex::new(inner) })
+        Self { path: path.to_owned(), opened: Instant::now(), inner: Mutex::new(inner) }
     }
 
     /// Opens a run's journal to go on with it. A torn last line is cut off.

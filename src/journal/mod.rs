@@ -3,6 +3,8 @@
 mod event;
 mod file;
 mod state;
+#[cfg(test)]
+mod tests;
 
 pub use event::{Event, FORMAT_VERSION, Failure, FailureKind, Outcome, Record, RunStarted};
 pub use file::{Journal, JournalError, Loaded, load};

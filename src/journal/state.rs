@@ -128,15 +128,16 @@ impl RunState {
                 step.facts = facts.clone();
                 StepPhase::Waiting
             }
-            (Event::StepStarted { attempt, .. }, StepPhase::Waiting | StepPhase::Started | StepPhase::Failed(_))
-                if *attempt == step.attempts + 1 =>
-            {
+            (Event::StepTaken { .. }, StepPhase::Waiting | StepPhase::Taken | StepPhase::Started) => {
                 if let Some(unmet) = unmet {
                     return Err(IllegalTransition {
                         event: format!("start of {id}"),
                         why: format!("{unmet} is not verified"),
                     });
                 }
+                StepPhase::Taken
+            }
+            (Event::StepStarted { attempt, .. }, StepPhase::Taken) if *attempt == step.attempts + 1 => {
                 step.attempts = *attempt;
                 StepPhase::Started
             }
