@@ -73,6 +73,10 @@ resource "aws_rds_cluster" "logs" {
       # The copy of a snapshot in another region is encrypted with a key of that region. A change
       # of key replaces the cluster as well.
       kms_key_id,
+      # Neither is in use, and neither is read back after an import: adopting would show them as
+      # changes of the cluster (null to false) where nothing changes.
+      enable_global_write_forwarding,
+      enable_local_write_forwarding,
       # Belongs to Serverless v1. AWS leaves it out for this cluster; moto, which rehearsals run
       # against, answers with an empty one, and each plan would offer to fill it with defaults.
       scaling_configuration,
@@ -80,16 +84,20 @@ resource "aws_rds_cluster" "logs" {
   }
 }
 
+# Without a subnet group: an instance is in that of its cluster, and naming another, or one that
+# reads back empty after an import, would replace the instance.
 resource "aws_rds_cluster_instance" "logs" {
   count = var.instances
 
-  identifier           = "${local.identifier}-${count.index + 1}"
-  cluster_identifier   = aws_rds_cluster.logs.id
-  instance_class       = "db.serverless"
-  engine               = aws_rds_cluster.logs.engine
-  engine_version       = aws_rds_cluster.logs.engine_version
-  db_subnet_group_name = aws_db_subnet_group.logs.name
-  promotion_tier       = count.index == 0 ? 0 : 1
+  identifier         = "${local.identifier}-${count.index + 1}"
+  cluster_identifier = aws_rds_cluster.logs.id
+  instance_class     = "db.serverless"
+  engine             = aws_rds_cluster.logs.engine
+  engine_version     = aws_rds_cluster.logs.engine_version
+
+  # What AWS gives an instance by itself. Terraform's own default is 0, and would change every
+  # instance that was created through the API.
+  promotion_tier = 1
 }
 
 resource "aws_cloudwatch_metric_alarm" "capacity" {

@@ -1,9 +1,7 @@
 # A VPC with private subnets only: nothing in this stack is reached from the internet.
 
 resource "aws_vpc" "this" {
-  cidr_block           = var.vpc_cidr
-  enable_dns_hostnames = true
-  enable_dns_support   = true
+  cidr_block = var.vpc_cidr
 
   tags = { Name = var.name }
 }
