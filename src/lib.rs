@@ -12,3 +12,4 @@ pub mod runbook;
 pub mod scenario;
 pub mod steps;
 pub mod terraform;
+pub mod verify;

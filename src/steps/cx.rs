@@ -64,6 +64,22 @@ pub struct Cx {
 }
 
 impl Cx {
+    /// A view of a run that no engine drives, for tests and embedding: what is told goes nowhere, nothing may be
+    /// noted, and nobody asks to stop.
+    pub fn detached(world: Arc<World>, step: &str, facts: Value, outputs: HashMap<StepId, Value>) -> Self {
+        let (notices, _) = mpsc::unbounded_channel();
+        let (_, stop) = watch::channel(false);
+        let outputs = Arc::new(RwLock::new(outputs));
+        Self { step: StepId::new(step), world, facts, outputs, journal: None, begun: false, notices, stop }
+    }
+
+    /// The same view, of a run that has begun the step before.
+    #[must_use]
+    pub fn resumed(mut self) -> Self {
+        self.begun = true;
+        self
+    }
+
     /// What this step's check settled.
     pub fn facts(&self) -> &Value {
         &self.facts
