@@ -13,4 +13,5 @@ pub mod runbook;
 pub mod scenario;
 pub mod steps;
 pub mod terraform;
+pub mod transfer;
 pub mod verify;

@@ -5,10 +5,14 @@
 
 mod cx;
 mod error;
+mod restore_bucket;
+mod verify_bucket;
 mod wait;
 
 pub use cx::{Cx, Notice, Outputs, Progress, World};
 pub use error::StepError;
+pub use restore_bucket::{RestoreBucket, check_bucket, observe_bucket, restore_bucket, survey_buckets};
+pub use verify_bucket::{VerifyBucket, verify_bucket};
 pub use wait::{Ready, wait_until};
 
 use std::sync::Arc;

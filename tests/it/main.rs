@@ -2,4 +2,5 @@
 
 mod harness;
 
+mod bucket;
 mod emulator;

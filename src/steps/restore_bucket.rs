@@ -1,0 +1,267 @@
+//! Copies what a bucket of the recovery region has to the bucket that the recovered service uses.
+//!
+//! The source is a replica or backup bucket in the recovery region; the target is usually made by Terraform. Objects
+//! that the target has already are compared, never overwritten, and nothing is ever deleted. S3 writes objects whole,
+//! so an interrupted copy leaves only fewer objects, and the next one goes on with those that are missing.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use futures::TryStreamExt;
+use serde_json::{Value, json};
+
+use super::{Blocked, Checked, Compensation, Cx, Output, Progress, Seen, Standing, Step, StepError};
+use crate::aws::s3::{BucketPlace, find_bucket};
+use crate::aws::{AwsError, Session};
+use crate::manifest::Bucket;
+use crate::transfer::{Copier, Limits, Summary, Survey, TransferError, copy_missing, diff, list, survey};
+
+/// Bytes that one comparison of buckets may read where neither ETags nor checksums tell.
+const CONTENT_BYTES: u64 = 2 << 30;
+/// Keys that a check looks at: enough for an honest recovery point of most buckets, and it ends in a minute or two.
+const KEYS_OF_A_CHECK: u64 = 200_000;
+
+/// The step `restore.bucket.NAME`.
+pub struct RestoreBucket {
+    bucket: Bucket,
+}
+
+impl RestoreBucket {
+    pub fn new(bucket: Bucket) -> Self {
+        Self { bucket }
+    }
+}
+
+#[async_trait]
+impl Step for RestoreBucket {
+    async fn check(&self, cx: &Cx) -> Result<Checked, Blocked> {
+        check_bucket(&cx.world.aws, &self.bucket).await
+    }
+
+    async fn observe(&self, cx: &Cx) -> Result<Seen, StepError> {
+        let pace = Pace::new(cx.clone());
+        observe_bucket(&cx.world.aws, &self.bucket, |keys| pace.tell(|| compared(keys))).await
+    }
+
+    async fn apply(&self, cx: &Cx) -> Result<Output, StepError> {
+        let (pace, stop) = (Pace::new(cx.clone()), cx.clone());
+        let total = cx.facts().get("objects").and_then(Value::as_u64);
+        let tell = |summary: &Summary| {
+            pace.tell(|| Progress::Count { done: summary.copied + summary.skipped, total, unit: "objects".to_owned() });
+        };
+        restore_bucket(&cx.world.aws, &self.bucket, move || stop.stopping(), tell).await
+    }
+
+    async fn verify(&self, cx: &Cx, output: &Output) -> Result<(), StepError> {
+        let count = |name| output.get(name).and_then(Value::as_u64).unwrap_or_default();
+        let expected = (count("objects"), count("bytes"));
+        let held = count_objects(&cx.world.aws, &self.bucket.target).await?;
+        if held.0 < expected.0 || held.1 < expected.1 {
+            let text = format!(
+                "bucket {} holds {} objects of {} bytes, after {} of {} bytes were copied",
+                self.bucket.target, held.0, held.1, expected.0, expected.1
+            );
+            return Err(StepError::check_failed(text).hint("something else deletes there: look at lifecycle rules"));
+        }
+        Ok(())
+    }
+
+    fn compensation(&self) -> Compensation {
+        let (target, source) = (&self.bucket.target, &self.bucket.source);
+        Compensation::Manual(format!("the objects in {target} are copies of those in {source}: delete them by hand"))
+    }
+}
+
+/// May the bucket be restored, and to which point in time?
+///
+/// # Errors
+/// The source is missing, unreadable, or in another region than the recovery region.
+pub async fn check_bucket(session: &Session, bucket: &Bucket) -> Result<Checked, Blocked> {
+    let Bucket { source, target, .. } = bucket;
+    match find_bucket(session, source).await? {
+        BucketPlace::Here => {}
+        BucketPlace::Missing => {
+            return Err(Blocked {
+                cause: format!("source bucket {source} does not exist"),
+                hint: Some("name the replica or backup bucket of the recovery region".to_owned()),
+            });
+        }
+        BucketPlace::Elsewhere(region) => {
+            return Err(Blocked {
+                cause: format!("source bucket {source} is only in {region}, not in {}", session.region()),
+                hint: Some(format!("replicate it to a bucket in {} and name that as the source", session.region())),
+            });
+        }
+    }
+    let mut warnings = Vec::new();
+    let place = find_bucket(session, target).await?;
+    match &place {
+        BucketPlace::Here => {}
+        BucketPlace::Missing => {
+            warnings.push(format!("target bucket {target} is not there yet: Terraform has to make it"))
+        }
+        BucketPlace::Elsewhere(region) => {
+            return Err(Blocked {
+                cause: format!("target bucket {target} is in {region}, not in {}", session.region()),
+                hint: Some("bucket names are taken across all regions: choose another target".to_owned()),
+            });
+        }
+    }
+    let found = match place {
+        BucketPlace::Here => survey_buckets(session, bucket, KEYS_OF_A_CHECK, |_| {}).await?,
+        _ => survey_source(session, source).await?,
+    };
+    if let Some(foreign) = found.foreign() {
+        warnings.push(format!("target bucket {target} has {foreign}; it will not be written to"));
+    }
+    Ok(Checked { facts: facts(&found, warnings), standing: standing(&place, &found) })
+}
+
+fn standing(place: &BucketPlace, found: &Survey) -> Standing {
+    if *place == BucketPlace::Here && found.is_equal() { Standing::InPlace } else { Standing::Unknown }
+}
+
+/// The newest object tells the recovery point only where all were looked at.
+fn facts(found: &Survey, mut warnings: Vec<String>) -> Value {
+    let mut facts = json!({});
+    if found.cut {
+        warnings.push(format!("only the first {KEYS_OF_A_CHECK} keys were looked at: the recovery point is unknown"));
+    } else {
+        facts["objects"] = json!(found.same + found.missing.count + found.different.count + found.not_compared.count);
+        facts["bytes_to_copy"] = json!(found.missing_bytes);
+        if let Some(newest) = found.newest {
+            facts["recovery_point"] = json!("newest object of the source bucket");
+            facts["recovery_point_at"] = json!(newest.to_string());
+        }
+    }
+    facts["warnings"] = json!(warnings);
+    facts
+}
+
+/// What of the source is in the target.
+///
+/// # Errors
+/// AWS refused.
+pub async fn observe_bucket(session: &Session, bucket: &Bucket, tell: impl Fn(u64)) -> Result<Seen, StepError> {
+    match find_bucket(session, &bucket.target).await? {
+        BucketPlace::Here => {}
+        BucketPlace::Missing => return Ok(Seen::Absent),
+        BucketPlace::Elsewhere(region) => {
+            let cause = format!("target bucket {} is in {region}, not in {}", bucket.target, session.region());
+            return Ok(Seen::Conflict { cause, hint: None });
+        }
+    }
+    let found = survey_buckets(session, bucket, u64::MAX, tell).await?;
+    if let Some(foreign) = found.foreign() {
+        return Ok(Seen::Conflict {
+            cause: format!("bucket {} has {foreign}", bucket.target),
+            hint: Some(KEEP.to_owned()),
+        });
+    }
+    if found.is_equal() {
+        let output = json!({ "objects": found.same, "bytes": found.same_bytes, "copied": 0, "skipped": found.same });
+        return Ok(Seen::Done(output));
+    }
+    Ok(Seen::Absent)
+}
+
+const KEEP: &str = "nothing was overwritten: move these objects away or choose an empty target bucket, then retry";
+
+/// Copies what is missing. Gives back `objects`, `bytes`, `copied`, `skipped`, and `vanished` where the source lost
+/// objects meanwhile.
+///
+/// # Errors
+/// The target is missing or has something else, an object could not be copied, or `stopping` said so.
+pub async fn restore_bucket(
+    session: &Session,
+    bucket: &Bucket,
+    stopping: impl Fn() -> bool + Send + Sync + 'static,
+    tell: impl Fn(&Summary) + Send + Sync,
+) -> Result<Output, StepError> {
+    let Bucket { source, target, .. } = bucket;
+    if find_bucket(session, target).await? != BucketPlace::Here {
+        let text = format!("target bucket {target} does not exist in {}", session.region());
+        return Err(StepError::failed(text).hint("declare it in the Terraform root, or create it, then retry"));
+    }
+    let copier = Arc::new(Copier::new(session, source, target, Limits::default(), stopping));
+    let comparer = Arc::new(copier.comparer(CONTENT_BYTES));
+    let differences = diff(list(session.s3(), source), list(session.s3(), target));
+    let done = copy_missing(copier, comparer, differences, tell).await.map_err(|error| explain(error, target))?;
+    let mut output = json!({
+        "objects": done.copied + done.skipped,
+        "bytes": done.copied_bytes + done.skipped_bytes,
+        "copied": done.copied,
+        "skipped": done.skipped,
+    });
+    if done.vanished.count > 0 {
+        output["vanished"] = json!(done.vanished);
+    }
+    Ok(output)
+}
+
+fn explain(error: TransferError, target: &str) -> StepError {
+    match error {
+        TransferError::Aws(error) => error.into(),
+        TransferError::Conflict(what) => StepError::conflict(format!("bucket {target} has {what}")).hint(KEEP),
+        TransferError::Failed(what) => {
+            StepError::failed(what).hint("retry the step: what was copied is not copied again")
+        }
+        error @ TransferError::Stopped(_) => StepError::interrupted(error.to_string()),
+    }
+}
+
+/// Objects and bytes of a bucket, by its listing alone.
+async fn count_objects(session: &Session, bucket: &str) -> Result<(u64, u64), AwsError> {
+    let objects = list(session.s3(), bucket);
+    objects.try_fold((0, 0), async |(count, bytes), object| Ok((count + 1, bytes + object.size_bytes))).await
+}
+
+/// Compares the two buckets, at most `most_keys` of their keys.
+///
+/// # Errors
+/// AWS refused.
+pub async fn survey_buckets(
+    session: &Session,
+    bucket: &Bucket,
+    most_keys: u64,
+    tell: impl Fn(u64),
+) -> Result<Survey, AwsError> {
+    let Bucket { source, target, .. } = bucket;
+    let copier = Copier::new(session, source, target, Limits::default(), || false);
+    let comparer = Arc::new(copier.comparer(CONTENT_BYTES));
+    survey(comparer, diff(list(session.s3(), source), list(session.s3(), target)), most_keys, tell).await
+}
+
+async fn survey_source(session: &Session, source: &str) -> Result<Survey, AwsError> {
+    let copier = Copier::new(session, source, source, Limits::default(), || false);
+    let nothing = futures::stream::empty();
+    survey(Arc::new(copier.comparer(0)), diff(list(session.s3(), source), nothing), KEYS_OF_A_CHECK, |_| {}).await
+}
+
+/// What a comparison tells while it goes on.
+pub(super) fn compared(keys: u64) -> Progress {
+    Progress::Status { text: format!("{keys} keys compared") }
+}
+
+/// Tells progress at a pace that people can read, however often it is asked to.
+pub(super) struct Pace {
+    cx: Cx,
+    told_at: Mutex<Instant>,
+}
+
+impl Pace {
+    const EVERY: Duration = Duration::from_millis(500);
+
+    pub(super) fn new(cx: Cx) -> Self {
+        Self { cx, told_at: Mutex::new(Instant::now()) }
+    }
+
+    pub(super) fn tell(&self, progress: impl FnOnce() -> Progress) {
+        let mut told_at = self.told_at.lock().unwrap_or_else(PoisonError::into_inner);
+        if told_at.elapsed() >= Self::EVERY {
+            *told_at = Instant::now();
+            self.cx.progress(progress());
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! Proves that the restored bucket has every object of the source, equal, and nothing else; and what the manifest
+//! expects of it. Reads only.
+
+use async_trait::async_trait;
+use serde_json::json;
+
+use super::restore_bucket::{Pace, compared, survey_buckets};
+use super::{Blocked, Checked, Compensation, Cx, Output, Seen, Step, StepError};
+use crate::aws::Session;
+use crate::manifest::{Bucket, Expectation, Quantity};
+
+/// The step `verify.bucket.NAME`.
+pub struct VerifyBucket {
+    bucket: Bucket,
+}
+
+impl VerifyBucket {
+    pub fn new(bucket: Bucket) -> Self {
+        Self { bucket }
+    }
+}
+
+#[async_trait]
+impl Step for VerifyBucket {
+    async fn check(&self, _: &Cx) -> Result<Checked, Blocked> {
+        Ok(Checked::default())
+    }
+
+    /// A proof is made anew each time.
+    async fn observe(&self, _: &Cx) -> Result<Seen, StepError> {
+        Ok(Seen::Absent)
+    }
+
+    async fn apply(&self, cx: &Cx) -> Result<Output, StepError> {
+        let pace = Pace::new(cx.clone());
+        verify_bucket(&cx.world.aws, &self.bucket, |keys| pace.tell(|| compared(keys))).await
+    }
+
+    async fn verify(&self, _: &Cx, _: &Output) -> Result<(), StepError> {
+        Ok(())
+    }
+
+    fn compensation(&self) -> Compensation {
+        Compensation::Auto
+    }
+}
+
+/// Lists both buckets again and compares every key. Gives back `objects` and `bytes`.
+///
+/// # Errors
+/// Anything is missing, different, foreign or not comparable; an expectation is not met; or AWS refused.
+pub async fn verify_bucket(session: &Session, bucket: &Bucket, tell: impl Fn(u64)) -> Result<Output, StepError> {
+    let found = survey_buckets(session, bucket, u64::MAX, tell).await?;
+    if let Some(unequal) = found.unequal() {
+        let text = format!("bucket {} is not equal to {}: {unequal}", bucket.target, bucket.source);
+        return Err(StepError::check_failed(text).hint("retry the restore step to copy what is missing"));
+    }
+    let unmet = unmet(&bucket.verify, |quantity| match quantity {
+        Quantity::Objects => Some(found.same),
+        Quantity::Bytes => Some(found.same_bytes),
+        Quantity::Items | Quantity::Tables | Quantity::Partitions => None,
+    });
+    match unmet {
+        Some(unmet) => Err(StepError::check_failed(format!("bucket {}: {unmet}", bucket.target))),
+        None => Ok(json!({ "objects": found.same, "bytes": found.same_bytes })),
+    }
+}
+
+/// The expectations that do not hold, in words; `count` knows the quantities that can be counted here.
+pub(super) fn unmet(expectations: &[Expectation], count: impl Fn(Quantity) -> Option<u64>) -> Option<String> {
+    let mut said = Vec::new();
+    for expectation in expectations {
+        match count(expectation.quantity) {
+            None => said.push(format!("{expectation} was expected, which cannot be counted here")),
+            Some(actual) if !expectation.holds(actual) => {
+                said.push(format!("{expectation} was expected, found {actual}"))
+            }
+            Some(_) => {}
+        }
+    }
+    (!said.is_empty()).then(|| said.join("; "))
+}

@@ -1,0 +1,262 @@
+//! One object from bucket to bucket, on the server, so that the copy can be proven equal afterwards.
+//!
+//! Metadata, content headers, tags, storage class and checksum algorithm are the source's; encryption is the target
+//! bucket's default. Not copied: access control lists, object lock settings, older versions. An object that the target
+//! has already is never overwritten (`If-None-Match: *`), and a source that changes under the copy is noticed
+//! (`x-amz-copy-source-if-match`).
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use aws_sdk_s3::Client;
+use aws_sdk_s3::config::StalledStreamProtectionConfig;
+use aws_sdk_s3::config::retry::RetryConfig;
+use aws_sdk_s3::config::timeout::TimeoutConfig;
+use aws_sdk_s3::operation::head_object::HeadObjectOutput;
+use aws_sdk_s3::types::{ChecksumMode, StorageClass, TaggingDirective};
+
+use super::compare::{Comparer, Verdict, full_object_checksum};
+use super::limiter::{Limiter, refusal};
+use super::multipart;
+use super::parts::{allowed_part_bytes, cut_evenly, parts_of_etag};
+use crate::aws::s3::{Object, copy_source, timestamp};
+use crate::aws::{AwsError, Session};
+
+/// The largest object that one CopyObject takes (S3 API: "CopyObject").
+const LARGEST_SIMPLE_BYTES: u64 = 5 * 1024 * 1024 * 1024;
+/// How often a source that changes under the copy is followed.
+const MOST_CHANGES: u32 = 4;
+/// One server-side copy of 5 GiB takes minutes.
+const LONGEST_REQUEST: Duration = Duration::from_secs(900);
+
+/// What bounds a copy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Requests under way at once.
+    pub concurrency: usize,
+    /// Objects above this are copied in parallel parts, where their copy can still be proven equal.
+    pub parallel_above_bytes: u64,
+    /// The size of those parts.
+    pub part_bytes: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { concurrency: 64, parallel_above_bytes: 64 << 20, part_bytes: 64 << 20 }
+    }
+}
+
+/// How an object came to be in the target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Copied {
+    Made,
+    /// It was there, with equal content: an earlier attempt whose answer was lost.
+    Found,
+    /// The source lost it after it was listed.
+    Vanished,
+}
+
+/// Why an object could not be copied.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CopyError {
+    #[error(transparent)]
+    Aws(#[from] AwsError),
+    #[error("the target holds it with other content: {0}")]
+    Occupied(String),
+    #[error("the source changed {MOST_CHANGES} times while it was copied")]
+    Unsettled,
+    #[error("stopped on request")]
+    Stopped,
+}
+
+/// Copies objects from one bucket to another.
+pub struct Copier {
+    pub(super) client: Client,
+    pub(super) source: String,
+    pub(super) target: String,
+    pub(super) limits: Limits,
+    pub(super) limiter: Arc<Limiter>,
+    pub(super) stopping: Box<dyn Fn() -> bool + Send + Sync>,
+    /// Bytes of finished requests, for progress only.
+    pub(super) moved_bytes: AtomicU64,
+}
+
+impl Copier {
+    /// `stopping` is asked between requests.
+    pub fn new(
+        session: &Session,
+        source: &str,
+        target: &str,
+        limits: Limits,
+        stopping: impl Fn() -> bool + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            client: patient_client(session),
+            source: source.to_owned(),
+            target: target.to_owned(),
+            limits,
+            limiter: Arc::new(Limiter::new(limits.concurrency)),
+            stopping: Box::new(stopping),
+            moved_bytes: AtomicU64::new(0),
+        }
+    }
+
+    /// Compares objects of the same two buckets, under the same limit.
+    pub fn comparer(&self, content_bytes: u64) -> Comparer {
+        Comparer::new(self.client.clone(), &self.source, &self.target, Arc::clone(&self.limiter), content_bytes)
+    }
+
+    pub fn moved_bytes(&self) -> u64 {
+        self.moved_bytes.load(Ordering::Relaxed)
+    }
+
+    pub fn throttled(&self) -> u64 {
+        self.limiter.throttled()
+    }
+
+    /// Copies one object as it was listed, or as it is by then.
+    ///
+    /// # Errors
+    /// AWS refused, the target holds something else under the key, or the source does not hold still.
+    pub async fn copy(&self, listed: Object) -> Result<Copied, CopyError> {
+        let mut object = listed;
+        for _ in 0..MOST_CHANGES {
+            match self.copy_version(&object).await {
+                Ok(()) => return Ok(Copied::Made),
+                Err(CopyError::Aws(error)) if is_race(&error) => {}
+                Err(error) => return Err(error),
+            }
+            if let Some(found) = self.head(&self.target, &object.key, None).await? {
+                return self.found(&object, &found).await;
+            }
+            match self.head(&self.source, &object.key, None).await? {
+                None => return Ok(Copied::Vanished),
+                Some(head) => object = object_of(&object.key, &head),
+            }
+        }
+        Err(CopyError::Unsettled)
+    }
+
+    /// The target has the key: the copy of an answer that was lost, or another's object.
+    async fn found(&self, object: &Object, found: &HeadObjectOutput) -> Result<Copied, CopyError> {
+        let target = object_of(&object.key, found);
+        match self.comparer(object.size_bytes).compare(object, &target).await? {
+            Verdict::Equal => Ok(Copied::Found),
+            Verdict::Different(why) | Verdict::NotCompared(why) => Err(CopyError::Occupied(why)),
+        }
+    }
+
+    async fn copy_version(&self, object: &Object) -> Result<(), CopyError> {
+        if (self.stopping)() {
+            return Err(CopyError::Stopped);
+        }
+        if object.size_bytes > 0 && parts_of_etag(&object.etag).is_some() {
+            return multipart::copy_alike(self, object).await;
+        }
+        if object.size_bytes > self.limits.parallel_above_bytes {
+            let Some(head) = self.head(&self.source, &object.key, None).await? else {
+                return self.copy_simply(object).await;
+            };
+            let provable = full_object_checksum(&head).is_some();
+            if provable || object.size_bytes > LARGEST_SIMPLE_BYTES {
+                let part_bytes = allowed_part_bytes(object.size_bytes, self.limits.part_bytes);
+                return multipart::copy(self, object, &head, cut_evenly(object.size_bytes, part_bytes)).await;
+            }
+        }
+        self.copy_simply(object).await
+    }
+
+    /// One request: S3 takes over metadata, headers, tags and checksum; an ETag that is an MD5 stays the same.
+    async fn copy_simply(&self, object: &Object) -> Result<(), CopyError> {
+        let source = copy_source(&self.source, &object.key);
+        let class = object.storage_class.as_deref().map(StorageClass::from);
+        self.limiter
+            .run(|| {
+                let request = self
+                    .client
+                    .copy_object()
+                    .bucket(&self.target)
+                    .key(&object.key)
+                    .copy_source(&source)
+                    .copy_source_if_match(quoted(&object.etag))
+                    .if_none_match("*")
+                    .tagging_directive(TaggingDirective::Copy)
+                    .set_storage_class(class.clone());
+                async move { request.send().await.map_err(refusal("s3:PutObject")) }
+            })
+            .await?;
+        self.moved_bytes.fetch_add(object.size_bytes, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// HeadObject of the object, or of one of its parts; `None` where there is none.
+    pub(super) async fn head(
+        &self,
+        bucket: &str,
+        key: &str,
+        part: Option<i32>,
+    ) -> Result<Option<HeadObjectOutput>, AwsError> {
+        head(&self.client, &self.limiter, bucket, key, part).await
+    }
+}
+
+/// HeadObject with checksums, under the limit.
+pub(super) async fn head(
+    client: &Client,
+    limiter: &Limiter,
+    bucket: &str,
+    key: &str,
+    part: Option<i32>,
+) -> Result<Option<HeadObjectOutput>, AwsError> {
+    let answer = limiter
+        .run(|| {
+            let request = client.head_object().bucket(bucket).key(key).set_part_number(part);
+            let request = request.checksum_mode(ChecksumMode::Enabled);
+            async move { request.send().await.map_err(refusal("s3:GetObject")) }
+        })
+        .await;
+    match answer {
+        Ok(head) => Ok(Some(head)),
+        Err(error) if error.is_any(&["NotFound", "NoSuchKey"]) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// The SDK's own retries are off (the limiter repeats), and a copy that is silent for long is not taken for a stall.
+fn patient_client(session: &Session) -> Client {
+    let config = session
+        .s3()
+        .config()
+        .to_builder()
+        .retry_config(RetryConfig::disabled())
+        .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+        .timeout_config(
+            TimeoutConfig::builder()
+                .connect_timeout(Duration::from_secs(5))
+                .operation_attempt_timeout(LONGEST_REQUEST)
+                .build(),
+        )
+        .build();
+    Client::from_conf(config)
+}
+
+/// Answers that mean that source or target are not as they were listed.
+fn is_race(error: &AwsError) -> bool {
+    error.is_any(&["PreconditionFailed", "NoSuchKey", "NotFound", "NoSuchUpload", "ConditionalRequestConflict"])
+}
+
+pub(super) fn quoted(etag: &str) -> String {
+    format!("\"{etag}\"")
+}
+
+/// What a listing would show of the object.
+fn object_of(key: &str, head: &HeadObjectOutput) -> Object {
+    Object {
+        key: key.to_owned(),
+        size_bytes: head.content_length().and_then(|size| u64::try_from(size).ok()).unwrap_or_default(),
+        etag: head.e_tag().unwrap_or_default().trim_matches('"').to_owned(),
+        storage_class: head.storage_class().map(|class| class.as_str().to_owned()).filter(|c| c != "STANDARD"),
+        modified_at: head.last_modified().and_then(timestamp),
+    }
+}

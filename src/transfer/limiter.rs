@@ -1,0 +1,233 @@
+//! How many requests may be under way: more while S3 answers, half as many when it says SlowDown (additive increase,
+//! multiplicative decrease), and how long one request is tried again.
+//!
+//! The SDK's own retries are off for these requests: they hide the throttling that the limit adapts to, and their
+//! quota runs out in a long copy.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+use tokio::sync::Semaphore;
+
+use crate::aws::{AwsError, explain};
+
+const FEWEST: usize = 4;
+/// Answers of 503 that come together count once.
+const COOL_DOWN: Duration = Duration::from_millis(500);
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+const MOST_ATTEMPTS: u32 = 40;
+const LONGEST_TRYING: Duration = Duration::from_secs(600);
+
+/// What a refused request asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Fewer requests, then again.
+    Throttled,
+    /// Again.
+    Transient,
+    /// Trying again would not help.
+    Final,
+}
+
+/// A request that failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    pub error: AwsError,
+    pub outcome: Outcome,
+}
+
+/// Turns an SDK error into a refusal, for `map_err(refusal("s3:PutObject"))`.
+pub fn refusal<E>(operation: &'static str) -> impl FnOnce(SdkError<E>) -> Refusal
+where
+    E: ProvideErrorMetadata + std::error::Error + 'static,
+{
+    move |error| {
+        let status = error.raw_response().map(|raw| raw.status().as_u16());
+        let answered = matches!(error, SdkError::ServiceError(_));
+        let outcome = classify(error.code(), status, answered);
+        Refusal { error: explain(operation)(error), outcome }
+    }
+}
+
+/// S3 User Guide, "Error responses": which answers are worth another try.
+fn classify(code: Option<&str>, status: Option<u16>, answered: bool) -> Outcome {
+    match (code, status) {
+        (
+            Some("SlowDown" | "ServiceUnavailable" | "Throttling" | "ThrottlingException" | "RequestLimitExceeded"),
+            _,
+        )
+        | (None, Some(503 | 429)) => Outcome::Throttled,
+        (Some("InternalError" | "RequestTimeout" | "OperationAborted"), _) | (_, Some(500..=599)) => Outcome::Transient,
+        // No answer, or one that broke off: nobody knows whether it was done, and every request here can be repeated.
+        _ if !answered => Outcome::Transient,
+        _ => Outcome::Final,
+    }
+}
+
+/// Bounds the requests under way.
+pub struct Limiter {
+    most: usize,
+    permits: Semaphore,
+    state: Mutex<State>,
+}
+
+struct State {
+    /// How many may be under way.
+    allowed: usize,
+    /// How many permits exist; they are withdrawn as they come back.
+    existing: usize,
+    successes: usize,
+    slowed_at: Option<Instant>,
+    throttled: u64,
+}
+
+impl Limiter {
+    pub fn new(most: usize) -> Self {
+        let most = most.max(1);
+        let state = State { allowed: most, existing: most, successes: 0, slowed_at: None, throttled: 0 };
+        Self { most, permits: Semaphore::new(most), state: Mutex::new(state) }
+    }
+
+    /// How often S3 asked to slow down.
+    pub fn throttled(&self) -> u64 {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).throttled
+    }
+
+    /// Makes a request under the limit and repeats it while that may help. The request must be safe to repeat.
+    ///
+    /// # Errors
+    /// AWS's final refusal, or its last one when the attempts or the time are used up.
+    pub async fn run<T, A>(&self, mut request: impl FnMut() -> A + Send) -> Result<T, AwsError>
+    where
+        T: Send,
+        A: Future<Output = Result<T, Refusal>> + Send,
+    {
+        let began = Instant::now();
+        let mut attempt = 0;
+        loop {
+            attempt += 1;
+            let answer = {
+                // The semaphore is never closed.
+                let permit = self.permits.acquire().await.ok();
+                let answer = request().await;
+                if let Some(permit) = permit
+                    && self.settle(&answer)
+                {
+                    permit.forget();
+                }
+                answer
+            };
+            let refusal = match answer {
+                Ok(value) => return Ok(value),
+                Err(refusal) => refusal,
+            };
+            let given_up = attempt >= MOST_ATTEMPTS || began.elapsed() >= LONGEST_TRYING;
+            if refusal.outcome == Outcome::Final || given_up {
+                return Err(refusal.error);
+            }
+            tokio::time::sleep(pause(attempt)).await;
+        }
+    }
+
+    /// Adapts the limit to an answer; true where the permit shall not come back.
+    fn settle<T>(&self, answer: &Result<T, Refusal>) -> bool {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        match answer {
+            Ok(_) => {
+                state.successes += 1;
+                if state.successes >= state.allowed && state.allowed < self.most {
+                    state.successes = 0;
+                    state.allowed += 1;
+                }
+            }
+            Err(Refusal { outcome: Outcome::Throttled, .. }) => {
+                state.throttled += 1;
+                if state.slowed_at.is_none_or(|at| at.elapsed() >= COOL_DOWN) {
+                    state.slowed_at = Some(Instant::now());
+                    state.allowed = (state.allowed / 2).max(FEWEST.min(self.most));
+                    state.successes = 0;
+                }
+            }
+            Err(_) => {}
+        }
+        if state.existing > state.allowed {
+            state.existing -= 1;
+            return true;
+        }
+        if state.existing < state.allowed {
+            self.permits.add_permits(state.allowed - state.existing);
+            state.existing = state.allowed;
+        }
+        false
+    }
+}
+
+/// Doubles up to its limit; half of it is chance, so that those refused together do not come back together.
+fn pause(attempt: u32) -> Duration {
+    let full = FIRST_PAUSE.saturating_mul(1 << attempt.saturating_sub(1).min(10)).min(LONGEST_PAUSE);
+    let chance = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |now| now.subsec_nanos() % 1000);
+    full / 2 + full / 2 * chance / 1000
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn throttled() -> Refusal {
+        let error = AwsError { operation: "s3:PutObject", code: Some("SlowDown".into()), message: "SlowDown".into() };
+        Refusal { error, outcome: Outcome::Throttled }
+    }
+
+    #[test]
+    fn slow_down_halves_the_limit_once_and_success_raises_it_again() {
+        let limiter = Limiter::new(64);
+        for _ in 0..10 {
+            limiter.settle::<()>(&Err(throttled()));
+        }
+        assert_eq!(limiter.state.lock().expect("a lock").allowed, 32);
+        for _ in 0..32 {
+            limiter.settle(&Ok(()));
+        }
+        assert_eq!(limiter.state.lock().expect("a lock").allowed, 33);
+        assert_eq!(limiter.throttled(), 10);
+    }
+
+    #[tokio::test]
+    async fn a_throttled_request_is_repeated_until_it_succeeds() {
+        let limiter = Limiter::new(8);
+        let mut left = 3;
+        let answer = limiter
+            .run(|| {
+                left -= 1;
+                std::future::ready(if left > 0 { Err(throttled()) } else { Ok("copied") })
+            })
+            .await;
+        assert_eq!(answer, Ok("copied"));
+        assert_eq!(limiter.throttled(), 2);
+    }
+
+    #[tokio::test]
+    async fn a_final_refusal_is_not_repeated() {
+        let limiter = Limiter::new(8);
+        let mut asked = 0;
+        let denied = AwsError { operation: "s3:PutObject", code: Some("AccessDenied".into()), message: String::new() };
+        let answer: Result<(), _> = limiter
+            .run(|| {
+                asked += 1;
+                std::future::ready(Err(Refusal { error: denied.clone(), outcome: Outcome::Final }))
+            })
+            .await;
+        assert_eq!((answer, asked), (Err(denied), 1));
+    }
+
+    #[test]
+    fn answers_are_sorted_by_what_they_ask_for() {
+        assert_eq!(classify(Some("SlowDown"), Some(503), true), Outcome::Throttled);
+        assert_eq!(classify(None, Some(503), true), Outcome::Throttled);
+        assert_eq!(classify(Some("InternalError"), Some(200), true), Outcome::Transient);
+        assert_eq!(classify(None, None, false), Outcome::Transient);
+        assert_eq!(classify(Some("AccessDenied"), Some(403), true), Outcome::Final);
+    }
+}

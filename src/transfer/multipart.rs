@@ -1,0 +1,232 @@
+//! One object in parallel parts: created, each range copied on the server, completed; aborted where anything fails, so
+//! that no unfinished upload is left behind to be paid for.
+
+use std::sync::atomic::Ordering;
+
+use aws_sdk_s3::operation::create_multipart_upload::builders::CreateMultipartUploadFluentBuilder;
+use aws_sdk_s3::operation::head_object::HeadObjectOutput;
+use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart, CopyPartResult, StorageClass};
+use futures::{StreamExt, TryStreamExt, stream};
+
+use super::compare::checksum_of;
+use super::copy::{Copier, CopyError, quoted};
+use super::limiter::refusal;
+use super::parts::{Part, cut_at, cut_evenly, is_even, parts_of_etag};
+use crate::aws::AwsError;
+use crate::aws::s3::{Object, copy_source};
+
+/// Parts of one object under way at once; the limiter bounds all objects together.
+const PARTS_AT_ONCE: usize = 32;
+
+/// Copies an object of an ETag `…-N` cut at the places where the source is cut, so that the ETag stays the same.
+pub(super) async fn copy_alike(copier: &Copier, object: &Object) -> Result<(), CopyError> {
+    let gone = || AwsError {
+        operation: "s3:GetObject",
+        code: Some("NoSuchKey".to_owned()),
+        message: format!("{} is not in {} any more", object.key, copier.source),
+    };
+    let head = copier.head(&copier.source, &object.key, None).await?.ok_or_else(gone)?;
+    let parts = source_parts(copier, object).await?;
+    copy(copier, object, &head, parts).await
+}
+
+/// Where the source is cut: told by the first and the last part where the parts are even, else by every part.
+async fn source_parts(copier: &Copier, object: &Object) -> Result<Vec<Part>, CopyError> {
+    let count = parts_of_etag(&object.etag).unwrap_or(1);
+    let first = part_bytes(copier, object, 1).await?;
+    let last = if count == 1 { first } else { part_bytes(copier, object, count).await? };
+    if is_even(object.size_bytes, count, first, last) {
+        return Ok(cut_evenly(object.size_bytes, first));
+    }
+    let sizes: Vec<u64> = stream::iter((1..=count).map(|number| part_bytes(copier, object, number)))
+        .buffered(PARTS_AT_ONCE)
+        .try_collect()
+        .await?;
+    if sizes.iter().sum::<u64>() == object.size_bytes {
+        return Ok(cut_at(&sizes));
+    }
+    // The parts are not told: the content is still copied whole, and compared by content afterwards.
+    Ok(cut_evenly(object.size_bytes, copier.limits.part_bytes))
+}
+
+async fn part_bytes(copier: &Copier, object: &Object, number: u64) -> Result<u64, CopyError> {
+    let number = i32::try_from(number).unwrap_or(i32::MAX);
+    let head = copier.head(&copier.source, &object.key, Some(number)).await?;
+    Ok(head.and_then(|head| head.content_length()).and_then(|size| u64::try_from(size).ok()).unwrap_or_default())
+}
+
+/// Copies an object in the given parts.
+pub(super) async fn copy(
+    copier: &Copier,
+    object: &Object,
+    head: &HeadObjectOutput,
+    parts: Vec<Part>,
+) -> Result<(), CopyError> {
+    let tags = tags(copier, object).await?;
+    let upload = create(copier, object, head, tags).await?;
+    let copied = async {
+        let done = copy_parts(copier, object, &upload, parts).await?;
+        complete(copier, object, &upload, done).await
+    };
+    let copied = copied.await;
+    if copied.is_err() {
+        abort(copier, object, &upload).await;
+    }
+    copied
+}
+
+/// The object's tags in the form of the header `x-amz-tagging`; `None` where it has none.
+async fn tags(copier: &Copier, object: &Object) -> Result<Option<String>, AwsError> {
+    let answer = copier
+        .limiter
+        .run(|| {
+            let request = copier.client.get_object_tagging().bucket(&copier.source).key(&object.key);
+            async move { request.send().await.map_err(refusal("s3:GetObjectTagging")) }
+        })
+        .await?;
+    let pairs: Vec<String> =
+        answer.tag_set().iter().map(|tag| format!("{}={}", encode(tag.key()), encode(tag.value()))).collect();
+    Ok((!pairs.is_empty()).then(|| pairs.join("&")))
+}
+
+fn encode(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => encoded.push(byte.into()),
+            byte => encoded.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    encoded
+}
+
+async fn create(
+    copier: &Copier,
+    object: &Object,
+    head: &HeadObjectOutput,
+    tags: Option<String>,
+) -> Result<String, AwsError> {
+    let operation = "s3:PutObject";
+    let answer = copier
+        .limiter
+        .run(|| {
+            let request = copier.client.create_multipart_upload().bucket(&copier.target).key(&object.key);
+            let request = like(request, object, head).set_tagging(tags.clone()).customize();
+            // `Expires` may be any text; the typed field would only carry a date.
+            let expires = head.expires_string().map(str::to_owned);
+            let request = request.mutate_request(move |request| {
+                if let Some(expires) = &expires {
+                    request.headers_mut().insert("expires", expires.clone());
+                }
+            });
+            async move { request.send().await.map_err(refusal(operation)) }
+        })
+        .await?;
+    let missing = || AwsError { operation, code: None, message: "the answer has no upload id".to_owned() };
+    answer.upload_id().map(str::to_owned).ok_or_else(missing)
+}
+
+/// What CopyObject would take over by itself.
+fn like(
+    request: CreateMultipartUploadFluentBuilder,
+    object: &Object,
+    head: &HeadObjectOutput,
+) -> CreateMultipartUploadFluentBuilder {
+    let checksum = checksum_of(head);
+    request
+        .set_metadata(head.metadata().cloned())
+        .set_content_type(head.content_type().map(str::to_owned))
+        .set_content_encoding(head.content_encoding().map(str::to_owned))
+        .set_content_language(head.content_language().map(str::to_owned))
+        .set_content_disposition(head.content_disposition().map(str::to_owned))
+        .set_cache_control(head.cache_control().map(str::to_owned))
+        .set_website_redirect_location(head.website_redirect_location().map(str::to_owned))
+        .set_storage_class(object.storage_class.as_deref().map(StorageClass::from))
+        .set_checksum_algorithm(checksum.map(|(algorithm, _)| algorithm))
+        .set_checksum_type(head.checksum_type().cloned())
+}
+
+async fn copy_parts(
+    copier: &Copier,
+    object: &Object,
+    upload: &str,
+    parts: Vec<Part>,
+) -> Result<Vec<CompletedPart>, CopyError> {
+    let copies = parts.into_iter().map(|part| copy_part(copier, object, upload, part));
+    let mut done: Vec<CompletedPart> = stream::iter(copies).buffer_unordered(PARTS_AT_ONCE).try_collect().await?;
+    done.sort_by_key(CompletedPart::part_number);
+    Ok(done)
+}
+
+async fn copy_part(copier: &Copier, object: &Object, upload: &str, part: Part) -> Result<CompletedPart, CopyError> {
+    if (copier.stopping)() {
+        return Err(CopyError::Stopped);
+    }
+    let answer = copier
+        .limiter
+        .run(|| {
+            let request = copier
+                .client
+                .upload_part_copy()
+                .bucket(&copier.target)
+                .key(&object.key)
+                .upload_id(upload)
+                .part_number(part.number)
+                .copy_source(copy_source(&copier.source, &object.key))
+                .copy_source_range(part.range())
+                .copy_source_if_match(quoted(&object.etag));
+            async move { request.send().await.map_err(refusal("s3:PutObject")) }
+        })
+        .await?;
+    copier.moved_bytes.fetch_add(part.bytes(), Ordering::Relaxed);
+    Ok(completed(part.number, answer.copy_part_result()))
+}
+
+fn completed(number: i32, result: Option<&CopyPartResult>) -> CompletedPart {
+    let part = CompletedPart::builder().part_number(number);
+    let Some(result) = result else { return part.build() };
+    part.set_e_tag(result.e_tag().map(str::to_owned))
+        .set_checksum_crc32(result.checksum_crc32().map(str::to_owned))
+        .set_checksum_crc32_c(result.checksum_crc32_c().map(str::to_owned))
+        .set_checksum_crc64_nvme(result.checksum_crc64_nvme().map(str::to_owned))
+        .set_checksum_sha1(result.checksum_sha1().map(str::to_owned))
+        .set_checksum_sha256(result.checksum_sha256().map(str::to_owned))
+        .build()
+}
+
+async fn complete(copier: &Copier, object: &Object, upload: &str, parts: Vec<CompletedPart>) -> Result<(), CopyError> {
+    let parts = CompletedMultipartUpload::builder().set_parts(Some(parts)).build();
+    copier
+        .limiter
+        .run(|| {
+            let request = copier
+                .client
+                .complete_multipart_upload()
+                .bucket(&copier.target)
+                .key(&object.key)
+                .upload_id(upload)
+                .multipart_upload(parts.clone())
+                .if_none_match("*")
+                .set_mpu_object_size(i64::try_from(object.size_bytes).ok());
+            async move { request.send().await.map_err(refusal("s3:PutObject")) }
+        })
+        .await?;
+    Ok(())
+}
+
+/// The failure that led here is what the operator is told; a second one only goes to the log.
+async fn abort(copier: &Copier, object: &Object, upload: &str) {
+    let aborted = copier
+        .limiter
+        .run(|| {
+            let request = copier.client.abort_multipart_upload().bucket(&copier.target).key(&object.key);
+            let request = request.upload_id(upload);
+            async move { request.send().await.map_err(refusal("s3:AbortMultipartUpload")) }
+        })
+        .await;
+    if let Err(error) = aborted
+        && !error.is("NoSuchUpload")
+    {
+        tracing::warn!(bucket = copier.target, key = object.key, upload, %error, "an unfinished upload was left behind");
+    }
+}

@@ -1,0 +1,191 @@
+//! A whole bucket: every missing object copied, many at once, the first failures named.
+
+use std::sync::Arc;
+
+use futures::{Stream, StreamExt};
+use tokio::task::{JoinError, JoinSet};
+
+use super::compare::{Comparer, Verdict};
+use super::copy::{Copied, Copier, CopyError};
+use super::diff::Difference;
+use super::survey::Names;
+use crate::aws::AwsError;
+use crate::aws::s3::Object;
+
+/// So many failures are not a few bad objects: the copy ends early.
+const MOST_FAILURES: u64 = 20;
+
+/// What a copy did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    pub copied: u64,
+    pub copied_bytes: u64,
+    /// Objects that the target had already, equal.
+    pub skipped: u64,
+    pub skipped_bytes: u64,
+    /// Objects that the source lost after they were listed.
+    pub vanished: Names,
+}
+
+/// Why a bucket was not copied whole. What was copied stays and is found again.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TransferError {
+    #[error(transparent)]
+    Aws(#[from] AwsError),
+    #[error("the target has {0}")]
+    Conflict(String),
+    #[error("{0}")]
+    Failed(String),
+    #[error("stopped after {0} objects")]
+    Stopped(u64),
+}
+
+/// What one task did.
+enum Done {
+    Copied(Object, Result<Copied, CopyError>),
+    Compared(Object, Result<Verdict, AwsError>),
+}
+
+struct Run {
+    summary: Summary,
+    foreign: Names,
+    failed: Names,
+    first_error: Option<AwsError>,
+    stopped: bool,
+}
+
+/// Copies what is missing. Nothing is overwritten: what the target has otherwise ends the copy.
+///
+/// # Errors
+/// A listing broke off, the target holds something else, an object could not be copied, or the operator stopped it.
+pub async fn copy_missing(
+    copier: Arc<Copier>,
+    comparer: Arc<Comparer>,
+    differences: impl Stream<Item = Result<Difference, AwsError>> + Send,
+    progress: impl Fn(&Summary),
+) -> Result<Summary, TransferError> {
+    let mut run = Run {
+        summary: Summary::default(),
+        foreign: Names::default(),
+        failed: Names::default(),
+        first_error: None,
+        stopped: false,
+    };
+    let mut tasks = JoinSet::new();
+    let mut differences = std::pin::pin!(differences);
+    let mut listing = Ok(());
+    while run.may_go_on() {
+        if tasks.len() >= copier.limits.concurrency * 2 {
+            run.settle(tasks.join_next().await);
+            progress(&run.summary);
+            continue;
+        }
+        match differences.next().await {
+            None => break,
+            Some(Err(error)) => {
+                listing = Err(error);
+                break;
+            }
+            Some(Ok(difference)) => run.start(difference, &copier, &comparer, &mut tasks),
+        }
+        while let Some(done) = tasks.try_join_next() {
+            run.settle(Some(done));
+        }
+        progress(&run.summary);
+    }
+    // What is under way is waited for, so that no upload is left unfinished.
+    while let Some(done) = tasks.join_next().await {
+        run.settle(Some(done));
+        progress(&run.summary);
+    }
+    listing?;
+    run.end()
+}
+
+impl Run {
+    fn may_go_on(&self) -> bool {
+        !self.stopped && self.foreign.count == 0 && self.failed.count < MOST_FAILURES
+    }
+
+    fn start(
+        &mut self,
+        difference: Difference,
+        copier: &Arc<Copier>,
+        comparer: &Arc<Comparer>,
+        tasks: &mut JoinSet<Done>,
+    ) {
+        match difference {
+            Difference::Same(object) => self.skip(&object),
+            Difference::Extra(object) => self.foreign.add(&object.key, "not in the source"),
+            Difference::Missing(object) => {
+                let copier = Arc::clone(copier);
+                tasks.spawn(async move {
+                    let copied = copier.copy(object.clone()).await;
+                    Done::Copied(object, copied)
+                });
+            }
+            Difference::Unlike { source, target } => {
+                let comparer = Arc::clone(comparer);
+                tasks.spawn(async move {
+                    let verdict = comparer.compare(&source, &target).await;
+                    Done::Compared(source, verdict)
+                });
+            }
+        }
+    }
+
+    fn skip(&mut self, object: &Object) {
+        self.summary.skipped += 1;
+        self.summary.skipped_bytes += object.size_bytes;
+    }
+
+    fn settle(&mut self, done: Option<Result<Done, JoinError>>) {
+        match done {
+            None => {}
+            Some(Err(error)) => self.failed.add("a copy", &error.to_string()),
+            Some(Ok(Done::Copied(object, copied))) => self.settle_copy(&object, copied),
+            Some(Ok(Done::Compared(object, verdict))) => match verdict {
+                Ok(Verdict::Equal) => self.skip(&object),
+                Ok(Verdict::Different(why) | Verdict::NotCompared(why)) => self.foreign.add(&object.key, &why),
+                Err(error) => self.fail(&object, error),
+            },
+        }
+    }
+
+    fn settle_copy(&mut self, object: &Object, copied: Result<Copied, CopyError>) {
+        match copied {
+            Ok(Copied::Made) => {
+                self.summary.copied += 1;
+                self.summary.copied_bytes += object.size_bytes;
+            }
+            Ok(Copied::Found) => self.skip(object),
+            Ok(Copied::Vanished) => self.summary.vanished.add(&object.key, ""),
+            Err(CopyError::Occupied(why)) => self.foreign.add(&object.key, &why),
+            Err(CopyError::Stopped) => self.stopped = true,
+            Err(CopyError::Aws(error)) => self.fail(object, error),
+            Err(error @ CopyError::Unsettled) => self.failed.add(&object.key, &error.to_string()),
+        }
+    }
+
+    fn fail(&mut self, object: &Object, error: AwsError) {
+        self.failed.add(&object.key, &error.to_string());
+        self.first_error.get_or_insert(error);
+    }
+
+    fn end(self) -> Result<Summary, TransferError> {
+        if let Some(said) = self.foreign.say("that are not the source's") {
+            return Err(TransferError::Conflict(said));
+        }
+        if let Some(said) = self.failed.say("could not be copied") {
+            return Err(match self.first_error {
+                // One refusal for all, such as a denied permission, keeps its own hint.
+                Some(error) if self.failed.count >= MOST_FAILURES => TransferError::Aws(error),
+                _ => TransferError::Failed(said),
+            });
+        }
+        if self.stopped {
+            return Err(TransferError::Stopped(self.summary.copied + self.summary.skipped));
+        }
+        Ok(self.summary)
+    }
+}
