@@ -12,6 +12,7 @@ pub mod rehearse;
 pub mod runbook;
 pub mod scenario;
 pub mod steps;
+pub mod templates;
 pub mod terraform;
 pub mod transfer;
 pub mod verify;

@@ -3,12 +3,14 @@
 //! The manifest, the Terraform root and the var files are all read through here, so that every one of them is bounded
 //! in size, and a problem in any of them names its file, line and column. Nothing here knows what a file means.
 
+mod near;
 mod number;
 mod problem;
 mod source;
 mod value;
 mod write;
 
+pub use near::nearest;
 pub use problem::{Invalid, Problem};
 pub use source::{Document, MAX_BYTES, quoted};
 pub use value::{NotLiteral, Value};

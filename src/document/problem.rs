@@ -13,10 +13,13 @@ use super::Document;
 /// More are counted, not shown: whoever has so many has one reason for them.
 const SHOWN: usize = 30;
 
+/// Beyond these nobody counts either: a file of a megabyte can hold a quarter of a million.
+const KEPT: usize = 200;
+
 /// A longer line would fill the screen with what the caret is not about.
 const LONGEST_LINE: usize = 400;
 
-/// Everything that is wrong with a file, or with several that belong together. Never empty.
+/// Everything that is wrong with a file, or with several that belong together. Never empty; the first 200 of more.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Invalid {
     pub problems: Vec<Problem>,
@@ -107,10 +110,20 @@ impl fmt::Display for Problem {
 impl std::error::Error for Problem {}
 
 impl Invalid {
-    /// Orders the problems by their place; `None` where there are none.
+    /// Orders the problems by file, as they come, and by place; `None` where there are none.
     pub fn of(mut problems: Vec<Problem>) -> Option<Self> {
-        problems.sort_by_key(|problem| problem.span.as_ref().map_or(0, |span| span.start));
+        let mut files: Vec<Arc<Document>> = Vec::new();
+        for problem in &problems {
+            if !files.contains(&problem.document) {
+                files.push(Arc::clone(&problem.document));
+            }
+        }
+        problems.sort_by_key(|problem| {
+            let file = files.iter().position(|file| *file == problem.document);
+            (file, problem.span.as_ref().map_or(0, |span| span.start))
+        });
         problems.dedup();
+        problems.truncate(KEPT);
         (!problems.is_empty()).then_some(Self { problems })
     }
 
@@ -188,11 +201,13 @@ struct Shown<'a> {
 impl<'a> Shown<'a> {
     fn new(problem: &'a Problem) -> Self {
         let text = &problem.document.text;
-        let fits = problem.span.as_ref().is_some_and(|span| {
-            let start = text[..span.start].rfind('\n').map_or(0, |at| at + 1);
-            let before = text[..start.saturating_sub(1)].rfind('\n').map_or(0, |at| at + 1);
-            text[before..].lines().take(3).all(|line| line.len() <= LONGEST_LINE)
-        });
+        let shown = !problem.document.private;
+        let fits = shown
+            && problem.span.as_ref().is_some_and(|span| {
+                let start = text[..span.start].rfind('\n').map_or(0, |at| at + 1);
+                let before = text[..start.saturating_sub(1)].rfind('\n').map_or(0, |at| at + 1);
+                text[before..].lines().take(3).all(|line| line.len() <= LONGEST_LINE)
+            });
         let source = fits.then(|| NamedSource::new(shown_path(&problem.document.path), printable(text)));
         let message = if fits { problem.message.clone() } else { Self::in_words(problem) };
         Self { problem, message, source }

@@ -25,12 +25,28 @@ const PARSER_STACK: usize = 32 << 20;
 pub struct Document {
     pub path: PathBuf,
     pub text: String,
+    /// Whether it may hold secrets, so that its lines are not shown with a problem.
+    pub private: bool,
 }
 
 impl Document {
     /// A document that was not read from a file.
     pub fn new(path: impl Into<PathBuf>, text: impl Into<String>) -> Arc<Self> {
-        Arc::new(Self { path: path.into(), text: text.into() })
+        Arc::new(Self { path: path.into(), text: text.into(), private: false })
+    }
+
+    /// As [`Document::read`], for a file that may hold secrets.
+    ///
+    /// # Errors
+    /// As [`Document::read`].
+    pub fn read_private(path: &Path) -> Result<Arc<Self>, Problem> {
+        let hide = |document: &Self| {
+            Arc::new(Self { path: document.path.clone(), text: document.text.clone(), private: true })
+        };
+        match Self::read(path) {
+            Ok(document) => Ok(hide(&document)),
+            Err(problem) => Err(Problem { document: hide(&problem.document), ..problem }),
+        }
     }
 
     /// Reads a file of at most [`MAX_BYTES`] bytes of UTF-8. A byte order mark is dropped, as Terraform does.

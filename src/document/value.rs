@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use hcl_edit::Span;
 use hcl_edit::expr::{Expression, ObjectKey, UnaryOperator};
-use hcl_edit::template::{Element, Template};
+use hcl_edit::template::{Element, HeredocTemplate, Template};
 
 use super::number;
 
@@ -30,11 +30,11 @@ pub struct NotLiteral {
 }
 
 impl Value {
-    /// The value of a literal expression.
+    /// The value of a literal expression that was parsed from `source`.
     ///
     /// # Errors
     /// It holds a reference, a function call, an operation or a template.
-    pub fn literal(expression: &Expression) -> Result<Self, NotLiteral> {
+    pub fn literal(source: &str, expression: &Expression) -> Result<Self, NotLiteral> {
         let value = match expression {
             Expression::Null(_) => Self::Null,
             Expression::Bool(value) => Self::Bool(*value.value()),
@@ -44,47 +44,40 @@ impl Value {
                 Self::Number(text.split_whitespace().collect())
             }
             Expression::String(text) => Self::String(text.value().clone()),
-            Expression::StringTemplate(template) => Self::text(template, expression)?,
-            Expression::HeredocTemplate(heredoc) => Self::text(&heredoc.template, expression)?,
-            Expression::Parenthesis(inside) => Self::literal(inside.inner())?,
-            Expression::Array(items) => Self::List(items.iter().map(Self::literal).collect::<Result<_, _>>()?),
+            Expression::StringTemplate(template) => Self::String(text(template, expression)?),
+            Expression::HeredocTemplate(heredoc) => Self::String(self::heredoc(source, heredoc, expression)?),
+            Expression::Parenthesis(inside) => Self::literal(source, inside.inner())?,
+            Expression::Array(items) => {
+                Self::List(items.iter().map(|item| Self::literal(source, item)).collect::<Result<_, _>>()?)
+            }
             Expression::Object(object) => {
-                let items = object.iter().map(|(key, value)| Ok((Self::key(key)?, Self::literal(value.expr())?)));
+                let items = object.iter();
+                let items =
+                    items.map(|(key, value)| Ok((Self::key(source, key)?, Self::literal(source, value.expr())?)));
                 Self::Object(items.collect::<Result<_, NotLiteral>>()?)
             }
             Expression::UnaryOp(operation) if *operation.operator.value() == UnaryOperator::Neg => {
-                Self::negative(&operation.expr, expression)?
+                Self::negative(source, &operation.expr, expression)?
             }
             _ => return Err(NotLiteral::new(expression)),
         };
         Ok(value)
     }
 
-    fn text(template: &Template, expression: &Expression) -> Result<Self, NotLiteral> {
-        let mut text = String::new();
-        for element in template {
-            match element {
-                Element::Literal(part) => text.push_str(part.value()),
-                _ => return Err(NotLiteral::new(expression)),
-            }
-        }
-        Ok(Self::String(text))
-    }
-
     /// HCL takes a bare word as the key of that name, and any literal in its text form.
-    fn key(key: &ObjectKey) -> Result<String, NotLiteral> {
+    fn key(source: &str, key: &ObjectKey) -> Result<String, NotLiteral> {
         match key {
             ObjectKey::Ident(ident) => Ok(ident.value().to_string()),
-            ObjectKey::Expression(expression) => match (Self::literal(expression)?, expression) {
-                (Self::String(text) | Self::Number(text), _) => Ok(text),
-                (Self::Bool(value), _) => Ok(value.to_string()),
+            ObjectKey::Expression(expression) => match Self::literal(source, expression)? {
+                Self::String(text) | Self::Number(text) => Ok(text),
+                Self::Bool(value) => Ok(value.to_string()),
                 _ => Err(NotLiteral::new(expression)),
             },
         }
     }
 
-    fn negative(operand: &Expression, whole: &Expression) -> Result<Self, NotLiteral> {
-        match Self::literal(operand)? {
+    fn negative(source: &str, operand: &Expression, whole: &Expression) -> Result<Self, NotLiteral> {
+        match Self::literal(source, operand)? {
             Self::Number(text) => Ok(Self::Number(match text.strip_prefix('-') {
                 Some(positive) => positive.to_owned(),
                 None => format!("-{text}"),
@@ -138,6 +131,38 @@ impl Value {
     }
 }
 
+fn text(template: &Template, whole: &Expression) -> Result<String, NotLiteral> {
+    let parts = template.iter().map(|element| match element {
+        Element::Literal(part) => Ok(part.value().as_str()),
+        _ => Err(NotLiteral::new(whole)),
+    });
+    parts.collect()
+}
+
+/// The text of a heredoc. The parser removes the indentation of `<<-` as counted over all lines; Terraform neither
+/// counts nor changes lines of nothing but space, so that is done again from the source.
+fn heredoc(source: &str, heredoc: &HeredocTemplate, whole: &Expression) -> Result<String, NotLiteral> {
+    let parsed = text(&heredoc.template, whole)?;
+    let spans = heredoc.template.iter().filter_map(Element::as_literal).map(|part| part.span());
+    let raw: Option<String> = spans.map(|span| source.get(span?)).collect();
+    match (heredoc.indent(), raw) {
+        (Some(_), Some(raw)) => Ok(dedent(&raw.replace("$${", "${").replace("%%{", "%{"))),
+        _ => Ok(parsed),
+    }
+}
+
+fn dedent(text: &str) -> String {
+    let blank = |line: &str| line.trim_start().is_empty() && line.ends_with('\n');
+    let lines = text.split_inclusive('\n');
+    let indents = lines.clone().filter(|line| !blank(line));
+    let least = indents.map(|line| line.chars().take_while(|character| character.is_whitespace()).count()).min();
+    let lines = lines.map(|line| match line.char_indices().nth(least.unwrap_or(0)) {
+        Some((at, _)) if !blank(line) => &line[at..],
+        _ => line,
+    });
+    lines.collect()
+}
+
 impl NotLiteral {
     fn new(expression: &Expression) -> Self {
         Self { found: kind(expression), span: expression.span() }
@@ -170,7 +195,7 @@ mod tests {
 
     fn literal(text: &str) -> Result<Value, &'static str> {
         let expression: Expression = text.parse().unwrap();
-        Value::literal(&expression).map_err(|error| error.found)
+        Value::literal(text, &expression).map_err(|error| error.found)
     }
 
     #[test]

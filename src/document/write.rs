@@ -120,7 +120,7 @@ mod tests {
 
     fn read(text: &str) -> Value {
         let body = Document::new("x.tfvars", text).body().unwrap_or_else(|problem| panic!("{problem}:\n{text}"));
-        Value::literal(&body.get_attribute("x").unwrap().value).unwrap()
+        Value::literal(text, &body.get_attribute("x").unwrap().value).unwrap()
     }
 
     /// Strings of what is special in HCL, and strings of anything.

@@ -12,7 +12,7 @@ use hcl_edit::Span;
 use hcl_edit::expr::Expression;
 use hcl_edit::structure::{Block, Body};
 
-use crate::document::{Document, Invalid, Problem, Value};
+use crate::document::{Document, Invalid, Problem};
 
 /// More files in a folder are not a module that somebody wrote.
 const MAX_FILES: usize = 2000;
@@ -123,10 +123,7 @@ impl Module {
 
 /// A literal `true` or `false`.
 fn flag(block: &Block, name: &str) -> Option<bool> {
-    match Value::literal(&block.body.get_attribute(name)?.value) {
-        Ok(Value::Bool(value)) => Some(value),
-        _ => None,
-    }
+    block.body.get_attribute(name)?.value.as_bool()
 }
 
 fn is_repeated(block: &Block) -> bool {

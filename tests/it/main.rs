@@ -1,6 +1,7 @@
 //! What users get, tried against the emulator. One binary, one file per room.
 
 mod harness;
+mod tfvars;
 
 mod bucket;
 mod emulator;

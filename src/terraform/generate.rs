@@ -1,0 +1,60 @@
+//! Everything that lifeboat writes for a root's recovery region, as data: what `--generate-only` puts into a folder and
+//! what a run puts into its staged copy are the same.
+
+use super::overlay::{self, BACKEND_CONFIG, BACKEND_OVERRIDE};
+use super::root::Root;
+use super::tfvars::{self, RECOVERY, Sources, TfvarsError};
+use crate::manifest::Manifest;
+use crate::templates::Templates;
+
+/// A file to write.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GeneratedFile {
+    pub name: String,
+    /// May hold the values of sensitive variables: write it readable by its owner only.
+    pub contents: String,
+    /// What it is for, for people.
+    pub why: &'static str,
+}
+
+/// What the files depend on besides manifest and root.
+#[derive(Clone, Copy)]
+pub struct Settings<'a> {
+    pub templates: &'a Templates,
+    /// Bucket in the path of S3 URLs: for emulators.
+    pub path_style: bool,
+    /// Names of variables that `TF_VAR_…` sets in the environment that Terraform will run in.
+    pub from_environment: &'a [String],
+}
+
+/// The var file, the backend's arguments and the backend override of the recovery region.
+///
+/// # Errors
+/// As [`tfvars::recovery`].
+pub fn files(manifest: &Manifest, root: &Root, settings: &Settings<'_>) -> Result<Vec<GeneratedFile>, TfvarsError> {
+    let templates = settings.templates;
+    let sources = Sources {
+        base: &manifest.terraform.var_files,
+        overrides: &manifest.recovery.variables,
+        region: &manifest.recovery.name,
+        from_environment: settings.from_environment,
+    };
+    let file = |name: &str, contents, why| GeneratedFile { name: name.to_owned(), contents, why };
+    Ok(vec![
+        file(
+            RECOVERY,
+            tfvars::recovery(templates, &sources, root)?,
+            "the base values with the recovery region's overrides, for -var-file",
+        ),
+        file(
+            BACKEND_CONFIG,
+            overlay::backend_hcl(templates, &manifest.recovery, settings.path_style)?,
+            "where the recovery region's state is, for -backend-config",
+        ),
+        file(
+            BACKEND_OVERRIDE,
+            overlay::backend_override(templates)?,
+            "gives the root the S3 backend, whatever it declares",
+        ),
+    ])
+}
