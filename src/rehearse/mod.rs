@@ -4,6 +4,7 @@
 
 mod emulator;
 mod error;
+pub mod proxy;
 
 pub use emulator::{Emulator, EmulatorOptions};
 pub use error::RehearseError;

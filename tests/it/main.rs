@@ -5,3 +5,4 @@ mod tfvars;
 
 mod bucket;
 mod emulator;
+mod proxy;

@@ -1,0 +1,180 @@
+//! One request through the proxy: what it is, what the rules say, and that done.
+//!
+//! Bodies stream both ways; only the beginning of a form or small JSON body, and answers about young resources, are
+//! held in memory, up to a limit. `Host` and `Authorization` stay as the client sent them: the emulator takes service
+//! and region from the one and puts the other into the addresses that it answers with.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use hyper::body::Incoming;
+use hyper::header::{self, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use hyper::{Request, Response, StatusCode, Uri, Version};
+use hyper_util::client::legacy::{Client, connect::HttpConnector};
+
+use super::Control;
+use super::answers::{Canned, no_upstream, throttled};
+use super::body::{Passing, peek};
+use super::call::{Call, Head};
+use super::entry::{Entry, agent};
+use super::record::{RequestLog, RequestOutcome};
+use super::rules::{Action, Verdict};
+use super::settle::{Kind, hold_back};
+
+/// How much of a body is looked into for the name of the operation.
+const PEEK_BYTES: usize = 64 * 1024;
+/// Answers about young resources larger than this are passed on as they are.
+const HOLD_BACK_BYTES: usize = 4 * 1024 * 1024;
+/// A client that waits longer than this for a hanging region is let go.
+const HANG_FOR: Duration = Duration::from_secs(900);
+/// Headers about one connection, not about the request (RFC 9110, "Connection"); `Expect` is answered here.
+const PER_CONNECTION: [HeaderName; 7] = [
+    header::CONNECTION,
+    header::EXPECT,
+    header::PROXY_AUTHENTICATE,
+    header::TE,
+    header::TRAILER,
+    header::TRANSFER_ENCODING,
+    header::UPGRADE,
+];
+
+/// What all requests share.
+pub struct Way {
+    pub upstream: SocketAddr,
+    pub client: Client<HttpConnector, Passing>,
+    pub control: Arc<Control>,
+    pub log: Arc<RequestLog>,
+}
+
+/// There is no answer: the connection is closed.
+#[derive(Debug, thiserror::Error)]
+pub enum NoAnswer {
+    #[error("the answer is withheld")]
+    Withheld,
+    #[error("the client gave up: {0}")]
+    ClientGone(#[from] hyper::Error),
+}
+
+impl Way {
+    /// # Errors
+    /// The client shall get no answer, or is gone.
+    pub async fn handle(self: Arc<Self>, request: Request<Incoming>) -> Result<Response<Passing>, NoAnswer> {
+        let (parts, body) = request.into_parts();
+        let head = Head { method: &parts.method, uri: &parts.uri, headers: &parts.headers };
+        let (beginning, rest) =
+            if head.needs_body() { peek(body, PEEK_BYTES).await? } else { (Bytes::new(), Some(body)) };
+        let mut call = Call::of(&head, &beginning);
+        let body = Passing::new(Some(beginning), rest);
+        let verdict = self.control.judge(&mut call, Instant::now());
+        let mut entry = Entry::new(&self.log, &call, agent(&parts.headers), body.counter());
+        tokio::time::sleep(verdict.wait).await;
+        match verdict.action {
+            Action::Refuse => {
+                entry.set(0, RequestOutcome::Refused);
+                Err(NoAnswer::Withheld)
+            }
+            Action::Hang => {
+                entry.set(0, RequestOutcome::Hung);
+                tokio::time::sleep(HANG_FOR).await;
+                Err(NoAnswer::Withheld)
+            }
+            Action::Throttle => {
+                entry.set(0, RequestOutcome::Throttled);
+                Ok(answer(throttled(&call, parts.headers.contains_key("x-amz-target")), entry))
+            }
+            Action::Forward | Action::LoseReply => {
+                self.forward(Request::from_parts(parts, body), &call, verdict, entry).await
+            }
+        }
+    }
+
+    async fn forward(
+        &self,
+        request: Request<Passing>,
+        call: &Call,
+        verdict: Verdict,
+        mut entry: Entry,
+    ) -> Result<Response<Passing>, NoAnswer> {
+        let response = match self.client.request(self.directed(request)).await {
+            Ok(response) => response,
+            Err(error) => {
+                entry.set(0, RequestOutcome::NoUpstream);
+                return Ok(answer(no_upstream(&error.to_string()), entry));
+            }
+        };
+        let created = Kind::created(call).filter(|_| response.status().is_success());
+        if let (Some(kind), Some(name)) = (created, &call.resource) {
+            self.control.born(kind, &call.region, name, Instant::now());
+        }
+        if verdict.action == Action::LoseReply {
+            entry.set(0, RequestOutcome::ReplyLost);
+            return Err(NoAnswer::Withheld);
+        }
+        entry.set(response.status().as_u16(), RequestOutcome::Forwarded);
+        let (mut parts, body) = response.into_parts();
+        strip(&mut parts.headers);
+        let body = match (Kind::told(call), verdict.settle) {
+            (Some(kind), Some(time)) if parts.status.is_success() => {
+                self.held_back(kind, call, time, &mut parts.headers, body).await?
+            }
+            _ => Passing::new(None, Some(body)),
+        };
+        let body = body.when_done(|bytes| entry.finish(bytes));
+        Ok(Response::from_parts(parts, body))
+    }
+
+    /// The request as the emulator gets it.
+    fn directed(&self, request: Request<Passing>) -> Request<Passing> {
+        let (mut parts, body) = request.into_parts();
+        let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
+        // A path that was part of a valid address makes a valid one again.
+        parts.uri = Uri::builder()
+            .scheme("http")
+            .authority(self.upstream.to_string())
+            .path_and_query(path)
+            .build()
+            .unwrap_or_default();
+        parts.version = Version::HTTP_11;
+        strip(&mut parts.headers);
+        Request::from_parts(parts, body)
+    }
+
+    async fn held_back(
+        &self,
+        kind: Kind,
+        call: &Call,
+        time: Duration,
+        headers: &mut HeaderMap,
+        body: Incoming,
+    ) -> Result<Passing, hyper::Error> {
+        let (bytes, rest) = peek(body, HOLD_BACK_BYTES).await?;
+        let young = |name: &str| self.control.is_young(kind, &call.region, name, time);
+        let text = std::str::from_utf8(&bytes).ok().filter(|_| rest.is_none());
+        let Some(changed) = text.and_then(|text| hold_back(kind, text, young)) else {
+            return Ok(Passing::new(Some(bytes), rest));
+        };
+        // The checksum of the answer as it was; clients that know it would find the new one damaged.
+        headers.remove("x-amz-crc32");
+        headers.insert(CONTENT_LENGTH, HeaderValue::from(changed.len()));
+        Ok(Passing::new(Some(changed.into()), None))
+    }
+}
+
+fn strip(headers: &mut HeaderMap) {
+    for name in &PER_CONNECTION {
+        headers.remove(name);
+    }
+    headers.remove("keep-alive");
+}
+
+fn answer(canned: Canned, mut entry: Entry) -> Response<Passing> {
+    let outcome = entry.outcome();
+    entry.set(canned.status, outcome);
+    let body = Passing::new(Some(canned.body), None).when_done(|bytes| entry.finish(bytes));
+    let mut response = Response::new(body);
+    *response.status_mut() = StatusCode::from_u16(canned.status).unwrap_or(StatusCode::BAD_GATEWAY);
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(canned.content_type));
+    response
+}

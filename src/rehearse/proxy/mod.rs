@@ -1,0 +1,23 @@
+//! The recording proxy between everything that a rehearsal runs and the emulator.
+//!
+//! It listens on the loopback interface, forwards HTTP/1.1, writes one line for each request, and can be told to
+//! misbehave as AWS does on a bad day. It holds no body as a whole and never asks anything on its own.
+
+mod answers;
+mod body;
+mod call;
+mod control;
+mod entry;
+mod forward;
+mod record;
+mod rest;
+mod rules;
+mod server;
+mod settle;
+mod urlencoded;
+
+pub use call::Call;
+pub use control::Control;
+pub use record::{Counts, RequestOutcome, RequestRecord, Summary, read_records};
+pub use rules::{Effect, Pattern};
+pub use server::{Proxy, ProxyOptions};
