@@ -1,0 +1,41 @@
+# `make rehearse` and `make test` work from a fresh clone: each sets up what it needs first, below
+# one cache folder (see scripts/setup.sh), and takes no time over it when all is there.
+#
+#   make rehearse ENV=dev ARGS='--fault …'    another environment, more arguments
+#   make test ARGS='--test it resume'         some of the tests
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+
+ENV := prod
+ARGS :=
+
+run := scripts/with-env
+
+.PHONY: help rehearse test build lint setup
+
+help:
+	@echo 'make rehearse   set up, then fail the example stack over on this machine [ENV=prod] [ARGS=]'
+	@echo 'make test       set up, then run the tests [ARGS=]'
+	@echo 'make build      set up, then build'
+	@echo 'make lint       formatting, clippy, Terraform formatting, shell scripts'
+	@echo 'make setup      only set up; says where the environment file is'
+
+rehearse:
+	@$(run) cargo run -- rehearse $(ENV) $(ARGS)
+
+test:
+	@$(run) cargo test $(ARGS)
+
+build:
+	@$(run) cargo build $(ARGS)
+
+lint:
+	@$(run) cargo fmt --check
+	@$(run) cargo clippy --all-targets -- --deny warnings
+	@$(run) sh -c 'tf=$$(command -v terraform || command -v tofu) && "$$tf" fmt -check -diff -recursive examples && "$$tf" fmt -check -diff -recursive environments'
+	@if command -v shellcheck >/dev/null; then shellcheck -x scripts/setup.sh scripts/with-env examples/*/*.sh; \
+	  else echo 'lint: the shell scripts were not checked: there is no shellcheck on the PATH' >&2; fi
+
+setup:
+	@scripts/setup.sh
