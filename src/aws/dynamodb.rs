@@ -1,1 +1,19 @@
-//! dynamodb: see the module's documentation.
+//! Amazon DynamoDB: backups, tables and their settings, counting. Thin calls, no decisions.
+//!
+//! What is read comes back as plain data with names that do not depend on the SDK. Nothing here deletes anything, and
+//! no item is ever read: counts only.
+
+mod backups;
+mod changes;
+mod tables;
+
+use std::collections::BTreeMap;
+
+pub use backups::{Backup, BackupDetail, backup, backups};
+pub use changes::{
+    RestoreRequest, TableChange, change_table, restore_table, set_point_in_time_recovery, set_time_to_live, tag_table,
+};
+pub use tables::{CountPage, IndexState, Stream, TableState, count_page, table};
+
+/// Tags by key.
+pub type Tags = BTreeMap<String, String>;

@@ -4,6 +4,7 @@
 
 mod error;
 mod session;
+mod time;
 
 pub mod dynamodb;
 pub mod glue;
@@ -13,3 +14,4 @@ pub mod s3;
 
 pub use error::{AwsError, explain};
 pub use session::{Caller, Session};
+pub(crate) use time::timestamp;

@@ -1,1 +1,31 @@
-//! rds: see the module's documentation.
+//! Amazon RDS, as far as Aurora clusters need it: snapshots, clusters, instances. Thin calls, no decisions.
+//!
+//! What is read comes back as plain data with names that do not depend on the SDK. An attribute that RDS did not tell is
+//! `None`, which is not the same as "off". Nothing here deletes anything.
+
+mod clusters;
+mod instances;
+mod snapshots;
+
+use std::collections::BTreeMap;
+
+use aws_sdk_rds::types::Tag;
+
+pub use clusters::{
+    ClusterChange, ClusterState, Member, RestoreRequest, Scaling, add_cluster_tags, cluster, modify_cluster,
+    restore_cluster,
+};
+pub use instances::{InstanceRequest, InstanceState, create_instance, instance};
+pub use snapshots::{ClusterSnapshot, cluster_snapshots};
+
+/// Tags by key.
+pub type Tags = BTreeMap<String, String>;
+
+fn to_tags(tags: &Tags) -> Option<Vec<Tag>> {
+    let tags: Vec<Tag> = tags.iter().map(|(key, value)| Tag::builder().key(key).value(value).build()).collect();
+    (!tags.is_empty()).then_some(tags)
+}
+
+fn from_tags(tags: &[Tag]) -> Tags {
+    tags.iter().filter_map(|tag| Some((tag.key()?.to_owned(), tag.value().unwrap_or_default().to_owned()))).collect()
+}

@@ -3,17 +3,28 @@
 //! A step may use `aws`, `terraform`, `transfer` and `verify`; it never prints, never starts a process itself, and
 //! has no effect before its intent is in the journal (the engine sees to that).
 
+mod cluster_instances;
+mod cluster_look;
+mod cluster_settings;
+mod cluster_source;
 mod cx;
+mod declared;
 mod error;
+mod ownership;
+mod recovery_point;
 mod restore_bucket;
+mod restore_cluster;
 mod verify_bucket;
+mod verify_cluster;
 mod wait;
 
 pub use cx::{Cx, Notice, Outputs, Progress, World};
 pub use error::StepError;
 pub use restore_bucket::{RestoreBucket, check_bucket, observe_bucket, restore_bucket, survey_buckets};
+pub use restore_cluster::RestoreCluster;
 pub use verify_bucket::{VerifyBucket, verify_bucket};
-pub use wait::{Ready, wait_until};
+pub use verify_cluster::VerifyCluster;
+pub use wait::{Ready, deadline, wait_until};
 
 use std::sync::Arc;
 

@@ -3,11 +3,21 @@
 use std::time::{Duration, Instant};
 
 use super::{Cx, StepError};
+use crate::manifest::Component;
 
 /// The shortest time between two questions about one resource.
 const FASTEST: Duration = Duration::from_secs(2);
 /// The longest one: the end of a wait is noticed within half of it on average.
 const SLOWEST: Duration = Duration::from_secs(6);
+
+/// How long a restore is waited for where no objective says it.
+const LONGEST: Duration = Duration::from_secs(4 * 60 * 60);
+
+/// How long to wait for a restore: as long as the component may take at all, by its RTO.
+pub fn deadline(cx: &Cx, component: Component) -> Duration {
+    let rto = cx.world.manifest.objectives.get(&component).and_then(|objective| objective.rto);
+    rto.and_then(|rto| Duration::try_from(rto).ok()).filter(|rto| !rto.is_zero()).unwrap_or(LONGEST)
+}
 
 /// What a question shows.
 pub enum Ready<T> {
@@ -21,9 +31,10 @@ pub enum Ready<T> {
 /// # Errors
 /// What `ask` returns; the deadline; or a request to stop, in which case what was begun goes on in AWS and a resumed
 /// run attaches to it.
-pub async fn wait_until<T, F>(cx: &Cx, what: &str, deadline: Duration, mut ask: F) -> Result<T, StepError>
+pub async fn wait_until<T, F, A>(cx: &Cx, what: &str, deadline: Duration, mut ask: F) -> Result<T, StepError>
 where
-    F: AsyncFnMut() -> Result<Ready<T>, StepError>,
+    F: FnMut() -> A,
+    A: Future<Output = Result<Ready<T>, StepError>>,
 {
     let began = Instant::now();
     loop {

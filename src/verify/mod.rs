@@ -1,5 +1,8 @@
-//! What proves that restored data is right: expectations from the manifest, and the counts that they are held against.
+//! What proves that restored data is right: expectations from the manifest, counts, and settings parity.
 //!
 //! Nothing here changes anything.
 
 mod expectation;
+mod parity;
+
+pub use parity::{Difference, Parity, in_words};

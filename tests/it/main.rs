@@ -4,5 +4,8 @@ mod harness;
 mod tfvars;
 
 mod bucket;
+mod world;
+
+mod aurora;
 mod emulator;
 mod proxy;

@@ -1,0 +1,205 @@
+//! Tables as they stand, with the settings that other calls tell, and their exact counts.
+
+use std::collections::{BTreeMap, HashMap};
+
+use aws_sdk_dynamodb::types::{
+    AttributeValue, KeySchemaElement, KeyType, PointInTimeRecoveryStatus, Select, StreamSpecification,
+    TableDescription, TimeToLiveDescription, TimeToLiveStatus,
+};
+
+use super::Tags;
+use crate::aws::{AwsError, Session, explain};
+
+/// What a stream shows (DynamoDB API: "StreamSpecification"): `NEW_AND_OLD_IMAGES`, `KEYS_ONLY`, ….
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stream {
+    pub view: String,
+}
+
+impl Stream {
+    pub(super) fn from_sdk(stream: &StreamSpecification) -> Option<Self> {
+        let view = stream.stream_view_type().map(|view| view.as_str().to_owned()).unwrap_or_default();
+        stream.stream_enabled().then_some(Self { view })
+    }
+}
+
+/// A global secondary index as it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IndexState {
+    /// `CREATING`, `ACTIVE`, …
+    pub status: String,
+    pub hash_key: Option<String>,
+    pub range_key: Option<String>,
+}
+
+/// A table as it stands, put together from DescribeTable, DescribeTimeToLive, DescribeContinuousBackups and
+/// ListTagsOfResource.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TableState {
+    pub name: String,
+    pub arn: String,
+    /// `CREATING`, `ACTIVE`, `UPDATING`, …
+    pub status: String,
+    pub hash_key: Option<String>,
+    pub range_key: Option<String>,
+    /// `PROVISIONED` or `PAY_PER_REQUEST`.
+    pub billing_mode: String,
+    pub read_capacity: Option<i64>,
+    pub write_capacity: Option<i64>,
+    pub stream: Option<Stream>,
+    /// `STANDARD` or `STANDARD_INFREQUENT_ACCESS`.
+    pub table_class: String,
+    pub deletion_protection: bool,
+    pub indexes: BTreeMap<String, IndexState>,
+    /// The backup that it was restored from, if it was.
+    pub restored_from: Option<String>,
+    pub restore_in_progress: bool,
+    /// DynamoDB updates it about every six hours.
+    pub approximate_bytes: u64,
+    /// The attribute that items expire by, where time to live is on or being switched on.
+    pub ttl_attribute: Option<String>,
+    pub point_in_time_recovery: bool,
+    pub recovery_period_days: Option<i32>,
+    pub tags: Tags,
+}
+
+/// The table of that name, or `None` if there is none. While it is being created the settings that only other calls
+/// tell are left empty.
+///
+/// # Errors
+/// Any answer but the table or "not found".
+pub async fn table(session: &Session, name: &str) -> Result<Option<TableState>, AwsError> {
+    let client = session.dynamodb();
+    let answer = client.describe_table().table_name(name).send().await;
+    let answer = match answer.map_err(explain("dynamodb:DescribeTable")) {
+        Ok(answer) => answer,
+        Err(error) if error.is("ResourceNotFoundException") => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let Some(mut state) = answer.table().map(from_description) else { return Ok(None) };
+    if state.status == "CREATING" {
+        return Ok(Some(state));
+    }
+    let ttl =
+        client.describe_time_to_live().table_name(name).send().await.map_err(explain("dynamodb:DescribeTimeToLive"))?;
+    let ttl = ttl.time_to_live_description().filter(|ttl| is_on(ttl));
+    state.ttl_attribute = ttl.and_then(|ttl| ttl.attribute_name().map(str::to_owned));
+    let recovery = client
+        .describe_continuous_backups()
+        .table_name(name)
+        .send()
+        .await
+        .map_err(explain("dynamodb:DescribeContinuousBackups"))?;
+    if let Some(recovery) = recovery
+        .continuous_backups_description()
+        .and_then(|backups| backups.point_in_time_recovery_description())
+        .filter(|recovery| recovery.point_in_time_recovery_status() == Some(&PointInTimeRecoveryStatus::Enabled))
+    {
+        state.point_in_time_recovery = true;
+        state.recovery_period_days = recovery.recovery_period_in_days();
+    }
+    state.tags = tags(session, &state.arn).await?;
+    Ok(Some(state))
+}
+
+async fn tags(session: &Session, arn: &str) -> Result<Tags, AwsError> {
+    let mut tags = Tags::new();
+    let mut next = None;
+    loop {
+        let page = session
+            .dynamodb()
+            .list_tags_of_resource()
+            .resource_arn(arn)
+            .set_next_token(next)
+            .send()
+            .await
+            .map_err(explain("dynamodb:ListTagsOfResource"))?;
+        tags.extend(page.tags().iter().map(|tag| (tag.key().to_owned(), tag.value().to_owned())));
+        next = page.next_token().map(str::to_owned);
+        if next.is_none() {
+            return Ok(tags);
+        }
+    }
+}
+
+/// Where a segment's scan goes on; opaque.
+pub type ScanKey = HashMap<String, AttributeValue>;
+
+/// One page of a segment's count.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CountPage {
+    pub items: u64,
+    /// `None` at the end of the segment.
+    pub next: Option<ScanKey>,
+}
+
+/// Counts up to 1 MB of a segment without reading an item (DynamoDB API: "Scan", `Select` of `COUNT`), strongly
+/// consistent.
+///
+/// # Errors
+/// `ProvisionedThroughputExceededException` or `ThrottlingException` where the table's capacity does not allow more.
+pub async fn count_page(
+    session: &Session,
+    table: &str,
+    segment: u32,
+    segments: u32,
+    start: Option<ScanKey>,
+) -> Result<CountPage, AwsError> {
+    let page = session
+        .dynamodb()
+        .scan()
+        .table_name(table)
+        .select(Select::Count)
+        .consistent_read(true)
+        .segment(segment.cast_signed())
+        .total_segments(segments.cast_signed())
+        .set_exclusive_start_key(start)
+        .send()
+        .await
+        .map_err(explain("dynamodb:Scan"))?;
+    let next = page.last_evaluated_key().filter(|key| !key.is_empty()).cloned();
+    Ok(CountPage { items: u64::try_from(page.count()).unwrap_or_default(), next })
+}
+
+pub(super) fn is_on(ttl: &TimeToLiveDescription) -> bool {
+    matches!(ttl.time_to_live_status(), Some(TimeToLiveStatus::Enabled | TimeToLiveStatus::Enabling))
+}
+
+fn key(schema: &[KeySchemaElement], kind: &KeyType) -> Option<String> {
+    schema.iter().find(|key| key.key_type() == kind).map(|key| key.attribute_name().to_owned())
+}
+
+fn from_description(table: &TableDescription) -> TableState {
+    let text = |value: Option<&str>| value.unwrap_or_default().to_owned();
+    let billing = table.billing_mode_summary().and_then(|summary| summary.billing_mode());
+    let class = table.table_class_summary().and_then(|summary| summary.table_class());
+    let capacity = table.provisioned_throughput();
+    let restore = table.restore_summary();
+    let indexes = table.global_secondary_indexes().iter().map(|index| {
+        let state = IndexState {
+            status: text(index.index_status().map(|status| status.as_str())),
+            hash_key: key(index.key_schema(), &KeyType::Hash),
+            range_key: key(index.key_schema(), &KeyType::Range),
+        };
+        (text(index.index_name()), state)
+    });
+    TableState {
+        name: text(table.table_name()),
+        arn: text(table.table_arn()),
+        status: text(table.table_status().map(|status| status.as_str())),
+        hash_key: key(table.key_schema(), &KeyType::Hash),
+        range_key: key(table.key_schema(), &KeyType::Range),
+        // DynamoDB tells no mode for a table that was always provisioned, and no class for a standard one.
+        billing_mode: billing.map_or("PROVISIONED", |mode| mode.as_str()).to_owned(),
+        read_capacity: capacity.and_then(|capacity| capacity.read_capacity_units()),
+        write_capacity: capacity.and_then(|capacity| capacity.write_capacity_units()),
+        stream: table.stream_specification().and_then(Stream::from_sdk),
+        table_class: class.map_or("STANDARD", |class| class.as_str()).to_owned(),
+        deletion_protection: table.deletion_protection_enabled().unwrap_or_default(),
+        indexes: indexes.collect(),
+        restored_from: restore.and_then(|restore| restore.source_backup_arn().map(str::to_owned)),
+        restore_in_progress: restore.is_some_and(|restore| restore.restore_in_progress()),
+        approximate_bytes: table.table_size_bytes().and_then(|bytes| u64::try_from(bytes).ok()).unwrap_or_default(),
+        ..TableState::default()
+    }
+}

@@ -1,0 +1,249 @@
+//! Aurora clusters: describe, restore, modify, tag.
+
+use std::collections::BTreeSet;
+
+use aws_sdk_rds::types::{CloudwatchLogsExportConfiguration, DbCluster, ServerlessV2ScalingConfiguration};
+
+use super::{Tags, from_tags, to_tags};
+use crate::aws::{AwsError, Session, explain};
+
+/// Serverless v2 capacity (RDS API: "ServerlessV2ScalingConfiguration").
+#[derive(Clone, Debug, PartialEq)]
+pub struct Scaling {
+    /// Aurora capacity units.
+    pub min: f64,
+    pub max: f64,
+    pub pause_after_seconds: Option<i32>,
+}
+
+/// An instance as its cluster sees it (RDS API: "DBClusterMember").
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Member {
+    pub id: String,
+    pub writer: bool,
+    /// Whether the cluster's parameter group is in force there: `in-sync`, `pending-reboot`, …
+    pub parameter_group_status: Option<String>,
+}
+
+/// A cluster as it stands (RDS API: "DBCluster").
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ClusterState {
+    pub id: String,
+    pub arn: String,
+    /// `creating`, `available`, `modifying`, …
+    pub status: String,
+    pub engine: String,
+    pub engine_version: String,
+    pub endpoint: Option<String>,
+    pub reader_endpoint: Option<String>,
+    pub members: Vec<Member>,
+    pub port: Option<i32>,
+    pub subnet_group: Option<String>,
+    pub security_groups: BTreeSet<String>,
+    pub parameter_group: Option<String>,
+    pub log_exports: BTreeSet<String>,
+    pub scaling: Option<Scaling>,
+    pub deletion_protection: Option<bool>,
+    pub copy_tags_to_snapshot: Option<bool>,
+    pub backup_retention_days: Option<i32>,
+    pub backup_window: Option<String>,
+    pub maintenance_window: Option<String>,
+    pub iam_authentication: Option<bool>,
+    pub storage_type: Option<String>,
+    pub encrypted: Option<bool>,
+    pub kms_key: Option<String>,
+    pub tags: Tags,
+}
+
+/// What RestoreDBClusterFromSnapshot is asked for. `None` leaves a setting to RDS.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RestoreRequest {
+    pub id: String,
+    /// Identifier or ARN.
+    pub snapshot: String,
+    pub engine: String,
+    pub engine_version: Option<String>,
+    pub port: Option<i32>,
+    pub subnet_group: Option<String>,
+    pub security_groups: Option<BTreeSet<String>>,
+    pub parameter_group: Option<String>,
+    pub log_exports: Option<BTreeSet<String>>,
+    pub scaling: Option<Scaling>,
+    pub deletion_protection: Option<bool>,
+    pub copy_tags_to_snapshot: Option<bool>,
+    pub backup_retention_days: Option<i32>,
+    pub backup_window: Option<String>,
+    pub iam_authentication: Option<bool>,
+    pub storage_type: Option<String>,
+    pub kms_key: Option<String>,
+    pub tags: Tags,
+}
+
+/// What ModifyDBCluster is asked to change, at once. `None` leaves a setting as it is.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ClusterChange {
+    pub port: Option<i32>,
+    pub security_groups: Option<BTreeSet<String>>,
+    pub parameter_group: Option<String>,
+    pub enable_log_exports: BTreeSet<String>,
+    pub disable_log_exports: BTreeSet<String>,
+    pub scaling: Option<Scaling>,
+    pub deletion_protection: Option<bool>,
+    pub copy_tags_to_snapshot: Option<bool>,
+    pub backup_retention_days: Option<i32>,
+    pub backup_window: Option<String>,
+    pub maintenance_window: Option<String>,
+    pub iam_authentication: Option<bool>,
+    pub storage_type: Option<String>,
+}
+
+/// The cluster of that identifier, or `None` if there is none (RDS API: "DescribeDBClusters").
+///
+/// # Errors
+/// Any answer but the cluster or "not found".
+pub async fn cluster(session: &Session, id: &str) -> Result<Option<ClusterState>, AwsError> {
+    let answer = session.rds().describe_db_clusters().db_cluster_identifier(id).send().await;
+    match answer.map_err(explain("rds:DescribeDBClusters")) {
+        Ok(answer) => Ok(answer.db_clusters().first().map(from_sdk)),
+        Err(error) if error.is_any(&["DBClusterNotFoundFault", "DBClusterNotFound"]) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Begins to restore a cluster (RDS API: "RestoreDBClusterFromSnapshot").
+///
+/// # Errors
+/// `DBClusterAlreadyExistsFault` also where an earlier request was accepted and its reply lost.
+pub async fn restore_cluster(session: &Session, request: RestoreRequest) -> Result<(), AwsError> {
+    session
+        .rds()
+        .restore_db_cluster_from_snapshot()
+        .db_cluster_identifier(request.id)
+        .snapshot_identifier(request.snapshot)
+        .engine(request.engine)
+        .set_engine_version(request.engine_version)
+        .set_port(request.port)
+        .set_db_subnet_group_name(request.subnet_group)
+        .set_vpc_security_group_ids(request.security_groups.map(list))
+        .set_db_cluster_parameter_group_name(request.parameter_group)
+        .set_enable_cloudwatch_logs_exports(request.log_exports.map(list))
+        .set_serverless_v2_scaling_configuration(request.scaling.map(scaling))
+        .set_deletion_protection(request.deletion_protection)
+        .set_copy_tags_to_snapshot(request.copy_tags_to_snapshot)
+        .set_backup_retention_period(request.backup_retention_days)
+        .set_preferred_backup_window(request.backup_window)
+        .set_enable_iam_database_authentication(request.iam_authentication)
+        .set_storage_type(request.storage_type)
+        .set_kms_key_id(request.kms_key)
+        .set_tags(to_tags(&request.tags))
+        .send()
+        .await
+        .map_err(explain("rds:RestoreDBClusterFromSnapshot"))?;
+    Ok(())
+}
+
+/// Changes settings without waiting for the maintenance window (RDS API: "ModifyDBCluster").
+///
+/// # Errors
+/// RDS refuses, for example because the cluster is not `available`.
+pub async fn modify_cluster(session: &Session, id: &str, change: ClusterChange) -> Result<(), AwsError> {
+    let exports = (!change.enable_log_exports.is_empty() || !change.disable_log_exports.is_empty()).then(|| {
+        CloudwatchLogsExportConfiguration::builder()
+            .set_enable_log_types(Some(list(change.enable_log_exports)))
+            .set_disable_log_types(Some(list(change.disable_log_exports)))
+            .build()
+    });
+    session
+        .rds()
+        .modify_db_cluster()
+        .db_cluster_identifier(id)
+        .apply_immediately(true)
+        .set_port(change.port)
+        .set_vpc_security_group_ids(change.security_groups.map(list))
+        .set_db_cluster_parameter_group_name(change.parameter_group)
+        .set_cloudwatch_logs_export_configuration(exports)
+        .set_serverless_v2_scaling_configuration(change.scaling.map(scaling))
+        .set_deletion_protection(change.deletion_protection)
+        .set_copy_tags_to_snapshot(change.copy_tags_to_snapshot)
+        .set_backup_retention_period(change.backup_retention_days)
+        .set_preferred_backup_window(change.backup_window)
+        .set_preferred_maintenance_window(change.maintenance_window)
+        .set_enable_iam_database_authentication(change.iam_authentication)
+        .set_storage_type(change.storage_type)
+        .send()
+        .await
+        .map_err(explain("rds:ModifyDBCluster"))?;
+    Ok(())
+}
+
+/// Adds or overwrites tags (RDS API: "AddTagsToResource").
+///
+/// # Errors
+/// RDS refuses.
+pub async fn add_cluster_tags(session: &Session, arn: &str, tags: &Tags) -> Result<(), AwsError> {
+    session
+        .rds()
+        .add_tags_to_resource()
+        .resource_name(arn)
+        .set_tags(to_tags(tags))
+        .send()
+        .await
+        .map_err(explain("rds:AddTagsToResource"))?;
+    Ok(())
+}
+
+fn list(set: BTreeSet<String>) -> Vec<String> {
+    set.into_iter().collect()
+}
+
+fn scaling(scaling: Scaling) -> ServerlessV2ScalingConfiguration {
+    ServerlessV2ScalingConfiguration::builder()
+        .min_capacity(scaling.min)
+        .max_capacity(scaling.max)
+        .set_seconds_until_auto_pause(scaling.pause_after_seconds)
+        .build()
+}
+
+fn from_sdk(cluster: &DbCluster) -> ClusterState {
+    let text = |value: Option<&str>| value.unwrap_or_default().to_owned();
+    let maybe = |value: Option<&str>| value.map(str::to_owned);
+    let groups = cluster.vpc_security_groups().iter();
+    let scaling = cluster.serverless_v2_scaling_configuration().and_then(|scaling| {
+        let (min, max) = (scaling.min_capacity()?, scaling.max_capacity()?);
+        Some(Scaling { min, max, pause_after_seconds: scaling.seconds_until_auto_pause() })
+    });
+    ClusterState {
+        id: text(cluster.db_cluster_identifier()),
+        arn: text(cluster.db_cluster_arn()),
+        status: text(cluster.status()),
+        engine: text(cluster.engine()),
+        engine_version: text(cluster.engine_version()),
+        endpoint: maybe(cluster.endpoint()),
+        reader_endpoint: maybe(cluster.reader_endpoint()),
+        members: cluster.db_cluster_members().iter().map(member).collect(),
+        port: cluster.port(),
+        subnet_group: maybe(cluster.db_subnet_group()),
+        security_groups: groups.filter_map(|group| maybe(group.vpc_security_group_id())).collect(),
+        parameter_group: maybe(cluster.db_cluster_parameter_group()),
+        log_exports: cluster.enabled_cloudwatch_logs_exports().iter().cloned().collect(),
+        scaling,
+        deletion_protection: cluster.deletion_protection(),
+        copy_tags_to_snapshot: cluster.copy_tags_to_snapshot(),
+        backup_retention_days: cluster.backup_retention_period(),
+        backup_window: maybe(cluster.preferred_backup_window()),
+        maintenance_window: maybe(cluster.preferred_maintenance_window()),
+        iam_authentication: cluster.iam_database_authentication_enabled(),
+        storage_type: maybe(cluster.storage_type()),
+        encrypted: cluster.storage_encrypted(),
+        kms_key: maybe(cluster.kms_key_id()),
+        tags: from_tags(cluster.tag_list()),
+    }
+}
+
+fn member(member: &aws_sdk_rds::types::DbClusterMember) -> Member {
+    Member {
+        id: member.db_instance_identifier().unwrap_or_default().to_owned(),
+        writer: member.is_cluster_writer().unwrap_or_default(),
+        parameter_group_status: member.db_cluster_parameter_group_status().map(str::to_owned),
+    }
+}

@@ -1,0 +1,70 @@
+//! Cluster snapshots of the region.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use crate::aws::{AwsError, Session, explain, timestamp};
+
+/// A snapshot of an Aurora cluster (RDS API: "DBClusterSnapshot").
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClusterSnapshot {
+    pub id: String,
+    pub arn: String,
+    /// The cluster that it was taken of. The copy of a snapshot keeps it, in other regions too.
+    pub cluster: String,
+    /// `available`, `copying`, `creating`, …
+    pub status: String,
+    pub progress_percent: Option<i32>,
+    /// `SnapshotCreateTime`. For the copy of a snapshot it may be the time of the copy, which is later than its data.
+    pub created_at: Option<Timestamp>,
+    /// ARN of the snapshot that this one is a copy of, where RDS tells it.
+    pub copy_of: Option<String>,
+    pub engine: String,
+    pub engine_version: String,
+    pub encrypted: bool,
+    pub kms_key: Option<String>,
+}
+
+/// All cluster snapshots of the account in the region, manual, automated and AWS Backup's, in no particular order.
+///
+/// They are filtered by the caller: DescribeDBClusterSnapshots documents `DBClusterIdentifier` for existing clusters
+/// only, and the cluster in question does not exist in this region.
+///
+/// # Errors
+/// A page could not be read: then nothing is returned, rather than a part.
+pub async fn cluster_snapshots(session: &Session) -> Result<Vec<ClusterSnapshot>, AwsError> {
+    let mut found = BTreeMap::new();
+    // Without a type, RDS promises the automated and the manual ones only.
+    for kind in [None, Some("awsbackup")] {
+        let mut pages = session
+            .rds()
+            .describe_db_cluster_snapshots()
+            .set_snapshot_type(kind.map(str::to_owned))
+            .into_paginator()
+            .items()
+            .send();
+        while let Some(snapshot) = pages.next().await {
+            let snapshot = from_sdk(&snapshot.map_err(explain("rds:DescribeDBClusterSnapshots"))?);
+            found.insert(snapshot.arn.clone(), snapshot);
+        }
+    }
+    Ok(found.into_values().collect())
+}
+
+fn from_sdk(snapshot: &aws_sdk_rds::types::DbClusterSnapshot) -> ClusterSnapshot {
+    let text = |value: Option<&str>| value.unwrap_or_default().to_owned();
+    ClusterSnapshot {
+        id: text(snapshot.db_cluster_snapshot_identifier()),
+        arn: text(snapshot.db_cluster_snapshot_arn()),
+        cluster: text(snapshot.db_cluster_identifier()),
+        status: text(snapshot.status()),
+        progress_percent: snapshot.percent_progress(),
+        created_at: snapshot.snapshot_create_time().and_then(timestamp),
+        copy_of: snapshot.source_db_cluster_snapshot_arn().map(str::to_owned),
+        engine: text(snapshot.engine()),
+        engine_version: text(snapshot.engine_version()),
+        encrypted: snapshot.storage_encrypted().unwrap_or_default(),
+        kms_key: snapshot.kms_key_id().map(str::to_owned),
+    }
+}

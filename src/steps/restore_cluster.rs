@@ -1,0 +1,301 @@
+//! Restores an Aurora cluster from a snapshot that stands in the recovery region, with the instances and settings that
+//! the Terraform root declares for it, so that Terraform can adopt it without a change.
+//!
+//! One cluster whatever happens: its identifier is the manifest's, and it carries the run's id. A cluster of that name
+//! that is neither this run's nor in the recovery state is never touched. One that is in the recovery state is waited
+//! for and left as it is.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures::{StreamExt, TryStreamExt};
+use serde_json::json;
+
+use super::cluster_instances::{InstanceSettings, instances};
+use super::cluster_look::ClusterLook;
+use super::cluster_settings::ClusterSettings;
+use super::cluster_source::{Snapshot, choose};
+use super::declared::{DeclaredSet, declared};
+use super::ownership::{Owner, address_taken, conflict, run_tags};
+use super::{Blocked, Checked, Compensation, Cx, Output, Ready, Seen, Standing, Step, StepError, deadline, wait_until};
+use crate::aws::{AwsError, rds};
+use crate::manifest::{Cluster, Component};
+use crate::verify::in_words;
+
+/// How many instances are created at a time.
+const CREATES: usize = 4;
+/// How long settings may take to be in force on an available cluster.
+const SETTLE: Duration = Duration::from_secs(15 * 60);
+
+/// The step for one cluster of the manifest.
+pub struct RestoreCluster {
+    pub cluster: Cluster,
+}
+
+/// What the cluster shall be.
+pub(super) struct Wanted {
+    pub settings: ClusterSettings,
+    pub instances: Vec<InstanceSettings>,
+}
+
+impl Wanted {
+    pub(super) fn of(cx: &Cx, cluster: &Cluster, engine: Option<&str>) -> Result<Self, StepError> {
+        let set = if cluster.adopt.is_some() { declared(cx)? } else { DeclaredSet::new() };
+        let settings = ClusterSettings::of(cluster, &set)?;
+        let engine = settings.engine.as_deref().or(engine).unwrap_or_default();
+        let instances = instances(cluster, &set, engine);
+        Ok(Self { settings, instances })
+    }
+}
+
+#[async_trait]
+impl Step for RestoreCluster {
+    async fn check(&self, cx: &Cx) -> Result<Checked, Blocked> {
+        let manifest = &cx.world.manifest;
+        let all = rds::cluster_snapshots(&cx.world.aws).await?;
+        let mut facts = choose(&self.cluster, &all, &manifest.recovery.name, &manifest.primary.name)?;
+        let target = &self.cluster.target;
+        if rds::cluster(&cx.world.aws, target).await?.is_some()
+            && let Some(warnings) = facts.get_mut("warnings").and_then(|warnings| warnings.as_array_mut())
+        {
+            warnings.push(json!(format!(
+                "cluster {target} stands in {} already: it is left as it is where the recovery state holds it, and \
+                 is a conflict otherwise",
+                manifest.recovery.name
+            )));
+        }
+        Ok(Checked { facts, standing: Standing::Unknown })
+    }
+
+    async fn observe(&self, cx: &Cx) -> Result<Seen, StepError> {
+        let wanted = self.wanted(cx)?;
+        let target = &self.cluster.target;
+        if let Some((cause, hint)) = address_taken(cx, self.cluster.adopt.as_deref(), target) {
+            return Ok(Seen::Conflict { cause, hint: Some(hint) });
+        }
+        let Some(look) = self.look(cx, &wanted).await? else { return Ok(Seen::Absent) };
+        let parity = match self.owner(cx, &look) {
+            Owner::Other(run) => {
+                let (cause, hint) = conflict(&self.what(), cx.world.aws.region(), run.as_deref());
+                return Ok(Seen::Conflict { cause, hint: Some(hint) });
+            }
+            Owner::Terraform => true,
+            Owner::ThisRun => look.differences(&wanted.settings, &wanted.instances).is_empty(),
+        };
+        let ready = parity && look.faults(&wanted.instances).is_empty();
+        Ok(if ready { Seen::Done(self.output(cx, &look, &wanted)) } else { Seen::InProgress })
+    }
+
+    async fn apply(&self, cx: &Cx) -> Result<Output, StepError> {
+        let wanted = self.wanted(cx)?;
+        if self.look(cx, &wanted).await?.is_none() {
+            self.begin(cx, &wanted).await?;
+        }
+        let look = self.available(cx, &wanted).await?;
+        match self.owner(cx, &look) {
+            Owner::Other(run) => {
+                let (cause, hint) = conflict(&self.what(), cx.world.aws.region(), run.as_deref());
+                return Err(StepError::conflict(cause).hint(hint));
+            }
+            Owner::Terraform => {}
+            Owner::ThisRun => {
+                self.complete(cx, &wanted, &look).await?;
+                self.mend(cx, &wanted, &look).await?;
+            }
+        }
+        self.serving(cx, &wanted).await?;
+        let look = self.settled(cx, &wanted).await?;
+        Ok(self.output(cx, &look, &wanted))
+    }
+
+    async fn verify(&self, cx: &Cx, _output: &Output) -> Result<(), StepError> {
+        let wanted = self.wanted(cx)?;
+        let look = self.look(cx, &wanted).await?;
+        let look = look.ok_or_else(|| StepError::check_failed(format!("{} is gone", self.what())))?;
+        let mut faults = look.faults(&wanted.instances);
+        if self.owner(cx, &look) == Owner::ThisRun {
+            let differences = look.differences(&wanted.settings, &wanted.instances);
+            faults.extend(differences.iter().map(ToString::to_string));
+        }
+        if faults.is_empty() {
+            return Ok(());
+        }
+        Err(StepError::check_failed(format!("{} is not as declared: {}", self.what(), faults.join("; ")))
+            .hint("retry the step: it sets again what can be set; the rest has to be changed in the Terraform root"))
+    }
+
+    fn compensation(&self) -> Compensation {
+        let target = &self.cluster.target;
+        Compensation::Manual(format!(
+            "delete the instances of cluster {target}, then the cluster itself, if it carries the tag lifeboat:run of \
+             this run; once Terraform has adopted it, `terraform destroy` of it in the recovery workspace"
+        ))
+    }
+}
+
+impl RestoreCluster {
+    fn what(&self) -> String {
+        format!("cluster {}", self.cluster.target)
+    }
+
+    fn wanted(&self, cx: &Cx) -> Result<Wanted, StepError> {
+        Wanted::of(cx, &self.cluster, cx.facts().get("engine").and_then(|engine| engine.as_str()))
+    }
+
+    async fn look(&self, cx: &Cx, wanted: &Wanted) -> Result<Option<ClusterLook>, StepError> {
+        ClusterLook::at(&cx.world.aws, &self.cluster.target, &wanted.instances).await
+    }
+
+    fn owner(&self, cx: &Cx, look: &ClusterLook) -> Owner {
+        Owner::of(cx, self.cluster.adopt.as_deref(), &self.cluster.target, &look.cluster.tags)
+    }
+
+    /// Sends the restore. "Exists already" may be the answer to a request of ours whose reply was lost; whose it is
+    /// is looked at afterwards.
+    async fn begin(&self, cx: &Cx, wanted: &Wanted) -> Result<(), StepError> {
+        let snapshot = Snapshot::from_facts(cx.facts())?;
+        let mut request = wanted.settings.restore(&self.cluster.target, &snapshot)?;
+        request.tags.extend(run_tags(&cx.world.run, &snapshot.arn));
+        cx.status(format!("{}: restoring from {}", self.what(), snapshot.arn));
+        match rds::restore_cluster(&cx.world.aws, request).await {
+            Ok(()) => Ok(()),
+            // The emulator reports the automated snapshot that it would make of the second cluster.
+            Err(error) if error.is_any(&["DBClusterAlreadyExistsFault", "DBClusterSnapshotAlreadyExistsFault"]) => {
+                Ok(())
+            }
+            Err(error) => Err(explained(error, &snapshot)),
+        }
+    }
+
+    async fn available(&self, cx: &Cx, wanted: &Wanted) -> Result<ClusterLook, StepError> {
+        wait_until(cx, &self.what(), deadline(cx, Component::Aurora), async || {
+            let Some(look) = self.look(cx, wanted).await? else { return Ok(Ready::NotYet("not there yet".into())) };
+            let status = look.cluster.status.clone();
+            Ok(if status == "available" { Ready::Yes(look) } else { Ready::NotYet(status) })
+        })
+        .await
+    }
+
+    /// Creates the instances that are missing.
+    async fn complete(&self, cx: &Cx, wanted: &Wanted, look: &ClusterLook) -> Result<(), StepError> {
+        let mut creates = Vec::new();
+        for (instance, seen) in wanted.instances.iter().zip(&look.instances) {
+            if seen.is_none() {
+                creates.push(self.create(cx, instance));
+            }
+        }
+        futures::stream::iter(creates).buffer_unordered(CREATES).try_collect::<Vec<()>>().await?;
+        for (instance, seen) in wanted.instances.iter().zip(&look.instances) {
+            let cluster = seen.as_ref().map(|seen| seen.cluster.as_deref());
+            if cluster.is_some_and(|cluster| cluster != Some(self.cluster.target.as_str())) {
+                let what = format!("instance {}", instance.request.id);
+                let (cause, hint) = conflict(&what, cx.world.aws.region(), None);
+                return Err(StepError::conflict(cause).hint(hint));
+            }
+        }
+        Ok(())
+    }
+
+    async fn create(&self, cx: &Cx, instance: &InstanceSettings) -> Result<(), StepError> {
+        let mut request = instance.request.clone();
+        if request.engine.is_empty() {
+            let state = rds::cluster(&cx.world.aws, &self.cluster.target).await?;
+            request.engine = state.map(|state| state.engine).unwrap_or_default();
+        }
+        let what = format!("instance {}", request.id);
+        wait_until(cx, &what, SETTLE, async || match rds::create_instance(&cx.world.aws, request.clone()).await {
+            Ok(()) => Ok(Ready::Yes(())),
+            Err(error) if error.is_any(&["DBInstanceAlreadyExists", "DBInstanceAlreadyExistsFault"]) => {
+                Ok(Ready::Yes(()))
+            }
+            Err(error) if error.is("InvalidDBClusterStateFault") => Ok(Ready::NotYet("waiting to be made".into())),
+            Err(error) => Err(error.into()),
+        })
+        .await
+    }
+
+    /// Sets what the restore could not, or what it left different.
+    async fn mend(&self, cx: &Cx, wanted: &Wanted, look: &ClusterLook) -> Result<(), StepError> {
+        let session = &cx.world.aws;
+        if let Some(change) = wanted.settings.change(&look.cluster) {
+            wait_until(cx, &self.what(), SETTLE, async || {
+                match rds::modify_cluster(session, &self.cluster.target, change.clone()).await {
+                    Ok(()) => Ok(Ready::Yes(())),
+                    Err(error) if error.is("InvalidDBClusterStateFault") => {
+                        Ok(Ready::NotYet("not ready to be modified".into()))
+                    }
+                    Err(error) => Err(error.into()),
+                }
+            })
+            .await?;
+        }
+        let missing = |(key, value): &(&String, &String)| look.cluster.tags.get(*key) != Some(*value);
+        let tags = wanted.settings.tags.iter().filter(missing);
+        let tags: rds::Tags = tags.map(|(key, value)| (key.clone(), value.clone())).collect();
+        if !tags.is_empty() {
+            rds::add_cluster_tags(session, &look.cluster.arn, &tags).await?;
+        }
+        Ok(())
+    }
+
+    async fn serving(&self, cx: &Cx, wanted: &Wanted) -> Result<(), StepError> {
+        wait_until(cx, &self.what(), deadline(cx, Component::Aurora), async || {
+            let Some(look) = self.look(cx, wanted).await? else {
+                return Err(StepError::failed(format!("{} is gone", self.what())));
+            };
+            let faults = look.faults(&wanted.instances);
+            Ok(if faults.is_empty() { Ready::Yes(()) } else { Ready::NotYet(faults.join(", ")) })
+        })
+        .await
+    }
+
+    /// Waits until settings that take time (log exports, parameter groups) are in force.
+    async fn settled(&self, cx: &Cx, wanted: &Wanted) -> Result<ClusterLook, StepError> {
+        wait_until(cx, &self.what(), SETTLE, async || {
+            let Some(look) = self.look(cx, wanted).await? else {
+                return Err(StepError::failed(format!("{} is gone", self.what())));
+            };
+            if self.owner(cx, &look) != Owner::ThisRun {
+                return Ok(Ready::Yes(look));
+            }
+            let differences = look.differences(&wanted.settings, &wanted.instances);
+            Ok(if differences.is_empty() { Ready::Yes(look) } else { Ready::NotYet(in_words(&differences)) })
+        })
+        .await
+    }
+
+    fn output(&self, cx: &Cx, look: &ClusterLook, wanted: &Wanted) -> Output {
+        let cluster = self.cluster.adopt.iter().map(|address| (address, &self.cluster.target));
+        let instances = wanted.instances.iter();
+        let instances = instances.filter_map(|instance| Some((instance.address.as_ref()?, &instance.request.id)));
+        let adopt: Vec<_> =
+            cluster.chain(instances).map(|(address, id)| json!({ "address": address, "id": id })).collect();
+        let ids: Vec<&String> = wanted.instances.iter().map(|instance| &instance.request.id).collect();
+        let restored = self.owner(cx, look) == Owner::ThisRun;
+        json!({
+            "id": self.cluster.target,
+            "arn": look.cluster.arn,
+            "endpoint": look.cluster.endpoint,
+            "reader_endpoint": look.cluster.reader_endpoint,
+            "instances": ids,
+            "adopt": adopt,
+            "restored": restored,
+            "recovery_point": restored.then(|| cx.facts().get("recovery_point")).flatten(),
+            "not_set": wanted.settings.not_set,
+        })
+    }
+}
+
+fn explained(error: AwsError, snapshot: &Snapshot) -> StepError {
+    let hint = match error.code.as_deref() {
+        Some("KMSKeyNotAccessibleFault") => format!(
+            "enable the KMS key of {} in this region and allow its use, or choose another snapshot with `from`",
+            snapshot.arn
+        ),
+        Some("DBClusterSnapshotNotFoundFault") => {
+            "the snapshot is gone since it was chosen: start a new run, which chooses another".to_owned()
+        }
+        _ => return error.into(),
+    };
+    StepError::from(error).hint(hint)
+}
