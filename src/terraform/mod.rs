@@ -1,15 +1,40 @@
 //! Terraform, run as a subprocess on a staged copy of the user's root.
+//!
+//! `args` builds argument lists, `process` alone starts anything, `workdir` is the staged copy in which it happens,
+//! `prepare` makes that ready, and `scope` makes the two plans of a recovery, each past its `guard`.
 
 mod address;
+pub mod args;
+pub mod declared;
+pub mod diagnostics;
+pub mod environment;
+mod error;
+mod errored;
+pub mod events;
 pub mod generate;
+pub mod graph;
+pub mod guard;
+mod marks;
 mod module;
 pub mod overlay;
+pub mod plan;
+mod prepare;
+pub mod process;
 mod root;
+mod scope;
+pub mod stage;
+pub mod state;
+pub mod stateful;
+pub mod targets;
 pub mod tfvars;
 mod var_file;
+pub mod version;
 mod workdir;
 
 pub use address::Address;
+pub use error::TerraformError;
 pub use module::Variable;
+pub use prepare::Ready;
 pub use root::{Resource, Root, RootError, Unknown};
-pub use workdir::Workdir;
+pub use scope::{Leftover, Resources, Saved};
+pub use workdir::{Done, Observer, Planned, Wanted, Workdir, WorkdirOptions};

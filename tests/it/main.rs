@@ -9,3 +9,5 @@ mod world;
 mod aurora;
 mod emulator;
 mod proxy;
+mod terraform;
+mod terraform_world;

@@ -8,7 +8,9 @@ use jiff::SignedDuration;
 use lifeboat::manifest::{Backend, Manifest, Region, TerraformRoot};
 use lifeboat::runbook::StepId;
 use lifeboat::steps::{Cx, World};
-use lifeboat::terraform::Workdir;
+use lifeboat::templates::Templates;
+use lifeboat::terraform::version::{Binary, OLDEST, Product};
+use lifeboat::terraform::{Workdir, WorkdirOptions};
 use serde_json::Value;
 
 use crate::harness::{ACCOUNT, TestEmulator};
@@ -51,13 +53,16 @@ pub fn manifest() -> Manifest {
 
 /// A step's view of a run with that id in the recovery region.
 pub fn cx(moto: &TestEmulator, run: &str, step: &str, facts: Value, outputs: &[(&str, Value)]) -> Cx {
-    let world = World {
-        run: run.into(),
-        run_dir: moto.dir.path().to_owned(),
-        manifest: Arc::new(manifest()),
-        aws: moto.session(RECOVERY),
-        terraform: Workdir {},
-    };
+    let (run_dir, manifest) = (moto.dir.path().to_owned(), Arc::new(manifest()));
+    // Never started: these steps leave Terraform alone.
+    let terraform = Workdir::new(WorkdirOptions {
+        run_dir: run_dir.clone(),
+        manifest: Arc::clone(&manifest),
+        binary: Binary { path: "/nowhere/terraform".into(), product: Product::Terraform, version: OLDEST },
+        environment: Vec::new(),
+        templates: Templates::new(None).expect("the compiled-in templates"),
+    });
+    let world = World { run: run.into(), run_dir, manifest, aws: moto.session(RECOVERY), terraform };
     let outputs: HashMap<StepId, Value> = outputs.iter().map(|(id, value)| (StepId::new(*id), value.clone())).collect();
     Cx::detached(Arc::new(world), step, facts, outputs)
 }

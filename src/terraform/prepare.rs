@@ -1,0 +1,262 @@
+//! Making a work folder ready: staged, filled in, initialized, in its workspace. Each part is skipped where it is found
+//! done, so that every operation can begin with it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::environment::needs_path_style;
+use super::generate::{self, Settings};
+use super::overlay::{self, BACKEND_CONFIG, IMPORTS};
+use super::root::Root;
+use super::stage::{self, Layout, hex};
+use super::workdir::{Observer, Workdir, text};
+use super::{TerraformError, args, process};
+
+/// How often an earlier lifeboat's Terraform is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// A work folder in which Terraform can run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ready {
+    /// The root in the staged copy.
+    pub root: PathBuf,
+    pub var_files: Vec<PathBuf>,
+    /// Names of the variables that the root declares.
+    pub declared: BTreeSet<String>,
+    /// Whether this run made the workspace.
+    pub created: bool,
+    /// What was left out of the copy although Terraform may want it.
+    pub left_out: Vec<PathBuf>,
+}
+
+/// Written when the copy is whole.
+#[derive(Clone, Serialize, Deserialize)]
+struct StagedMark {
+    digest: String,
+    left_out: Vec<PathBuf>,
+    /// The root's place in `tree`.
+    root: PathBuf,
+    declared: BTreeSet<String>,
+}
+
+/// Written when `init` and the choice of the workspace have succeeded.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+struct InitMark {
+    /// Over binary, staged files and backend arguments.
+    inputs: String,
+    /// Of the dependency lock file, as `init` left it.
+    lock_file: Option<String>,
+    /// Of the list of installed modules.
+    modules: Option<String>,
+    workspace: String,
+    created: bool,
+}
+
+impl Workdir {
+    /// Makes everything ready, or finds it so.
+    ///
+    /// # Errors
+    /// A root that cannot be read or copied, or what Terraform says against it.
+    pub async fn ready(&self, observer: &dyn Observer) -> Result<Ready, TerraformError> {
+        let mut known = self.ready.lock().await;
+        if let Some(ready) = known.as_ref() {
+            return Ok(ready.clone());
+        }
+        for folder in ["", "generated", "data", "plans", "log", "errored"] {
+            stage::private_folder(&self.path(folder))?;
+        }
+        self.wait_for_earlier(observer).await?;
+        let mark = self.staged()?;
+        let mut ready = Ready {
+            root: self.path("tree").join(&mark.root),
+            var_files: Vec::new(),
+            declared: mark.declared,
+            created: false,
+            left_out: mark.left_out,
+        };
+        let backend = self.generate(&mut ready)?;
+        self.import(&ready, &BTreeMap::new())?;
+        let inputs = self.inputs(&mark.digest, &ready, &backend)?;
+        ready.created = self.initialized(&ready, inputs, &backend, observer).await?;
+        *known = Some(ready.clone());
+        Ok(ready)
+    }
+
+    /// Whether an earlier process of this run has left everything ready; reads only.
+    pub fn was_ready(&self) -> bool {
+        let staged: Option<StagedMark> = read_mark(&self.path("staged.json"));
+        let init: Option<InitMark> = read_mark(&self.path("init.json"));
+        staged.is_some_and(|it| self.path("tree").join(it.root).is_dir())
+            && init.is_some_and(|it| it.workspace == self.manifest.recovery.workspace)
+    }
+
+    /// Waits for the Terraform that a lifeboat which is gone has left behind: two must never work on one state.
+    async fn wait_for_earlier(&self, observer: &dyn Observer) -> Result<(), TerraformError> {
+        let logs = self.path("log");
+        loop {
+            let running = process::still_running(&logs).map_err(|source| TerraformError::Run { verb: "", source })?;
+            let Some(log) = running else { return Ok(()) };
+            observer.status("waiting for the terraform of an earlier lifeboat process");
+            tokio::select! {
+                () = tokio::time::sleep(LOOK_EVERY) => {}
+                () = observer.stopped() => return Err(TerraformError::StoppedWaiting { log }),
+            }
+        }
+    }
+
+    /// The staged copy: made once in a run, so that all its plans are of the same files.
+    fn staged(&self) -> Result<StagedMark, TerraformError> {
+        let (tree, path) = (self.path("tree"), self.path("staged.json"));
+        if let Some(mark) = read_mark::<StagedMark>(&path).filter(|_| tree.is_dir()) {
+            return Ok(mark);
+        }
+        if tree.exists() {
+            fs::remove_dir_all(&tree).map_err(stage::at(&tree, "removed"))?;
+        }
+        let root = Root::read(&self.manifest.terraform.root)?;
+        let layout = Layout::new(&root.path, &root.local_modules);
+        let run_dir = fs::canonicalize(&self.run_dir).map_err(stage::at(&self.run_dir, "read"))?;
+        let staged = stage::stage(&layout, &tree, &run_dir)?;
+        let mark = StagedMark {
+            digest: staged.digest,
+            left_out: staged.left_out,
+            root: layout.root_in(Path::new("")),
+            declared: root.variables.keys().cloned().collect(),
+        };
+        write_mark(&path, &mark)?;
+        Ok(mark)
+    }
+
+    /// Writes what lifeboat adds, and returns the files for `-backend-config`.
+    fn generate(&self, ready: &mut Ready) -> Result<Vec<PathBuf>, TerraformError> {
+        let root = Root::read(&ready.root)?;
+        let given = self.environment.iter().filter_map(|(name, _)| name.to_str()?.strip_prefix("TF_VAR_"));
+        let from_environment: Vec<String> = given.map(str::to_owned).collect();
+        let path_style = needs_path_style(&self.environment);
+        let settings = Settings { templates: &self.templates, path_style, from_environment: &from_environment };
+        let files = generate::files(&self.manifest, &root, &settings)
+            .map_err(|error| TerraformError::Generate { name: "recovery values".into(), why: error.to_string() })?;
+        let mut backend = Vec::new();
+        for file in files {
+            let path = match file.name.as_str() {
+                name if name.ends_with(".tf") => ready.root.join(name),
+                name => self.path("generated").join(name),
+            };
+            stage::write(&path, file.contents.as_bytes())?;
+            if file.name == BACKEND_CONFIG {
+                backend.push(path);
+            } else if !file.name.ends_with(".tf") {
+                ready.var_files.push(path);
+            }
+        }
+        Ok(backend)
+    }
+
+    /// Puts import blocks into the copy, or takes them out where there are none.
+    ///
+    /// # Errors
+    /// The file cannot be made or written.
+    pub(super) fn import(&self, ready: &Ready, imports: &BTreeMap<String, String>) -> Result<(), TerraformError> {
+        let path = ready.root.join(IMPORTS);
+        if imports.is_empty() {
+            return Ok(stage::remove(&path)?);
+        }
+        let pairs: Vec<(String, String)> = imports.iter().map(|(address, id)| (address.clone(), id.clone())).collect();
+        let blocks = overlay::imports(&self.templates, &pairs)
+            .map_err(|error| TerraformError::Generate { name: IMPORTS.to_owned(), why: error.to_string() })?;
+        Ok(stage::write(&path, blocks.as_bytes())?)
+    }
+
+    /// What an earlier `init` must have been given so that it need not be done again.
+    fn inputs(&self, staged: &str, ready: &Ready, backend: &[PathBuf]) -> Result<String, TerraformError> {
+        let mut digest = Sha256::new();
+        digest.update(format!("{}\0{}\0{staged}\0", self.binary.path.display(), self.binary.version));
+        let overrides = ready.root.join(overlay::BACKEND_OVERRIDE);
+        for path in backend.iter().chain([&overrides]) {
+            digest.update(fs::read(path).map_err(stage::at(path, "read"))?);
+        }
+        Ok(hex(&digest.finalize()))
+    }
+
+    /// Runs `init` and chooses the workspace, unless that has been done with the same inputs and is still there:
+    /// `init` hashes every provider again. Says whether the workspace was made by this run.
+    async fn initialized(
+        &self,
+        ready: &Ready,
+        inputs: String,
+        backend: &[PathBuf],
+        observer: &dyn Observer,
+    ) -> Result<bool, TerraformError> {
+        let (path, workspace) = (self.path("init.json"), &self.manifest.recovery.workspace);
+        let before: Option<InitMark> = read_mark(&path);
+        let marks = |created| InitMark {
+            inputs: inputs.clone(),
+            lock_file: digest_of(&ready.root.join(".terraform.lock.hcl")),
+            modules: digest_of(&self.path("data/modules/modules.json")),
+            workspace: workspace.clone(),
+            created,
+        };
+        let created_before = before.as_ref().is_some_and(|it| it.created);
+        if before.is_some_and(|before| before == marks(before.created)) && self.path("data/terraform.tfstate").is_file()
+        {
+            self.assert_workspace(ready, observer).await?;
+            return Ok(created_before);
+        }
+        stage::remove(&path)?;
+        // A workspace chosen in an earlier attempt would make `init` ask about it.
+        stage::remove(&self.path("data/environment"))?;
+        observer.status("terraform init");
+        let config: Vec<&Path> = backend.iter().map(PathBuf::as_path).collect();
+        let args = args::init(self.binary.product, &config, self.manifest.terraform.lock_timeout);
+        self.follow(ready, "init", args, &[0], observer).await?;
+        let created = self.choose_workspace(ready, observer).await? || created_before;
+        self.assert_workspace(ready, observer).await?;
+        write_mark(&path, &marks(created))?;
+        Ok(created)
+    }
+
+    /// Selects the recovery region's workspace, or makes it where the list, read without error, does not have it.
+    async fn choose_workspace(&self, ready: &Ready, observer: &dyn Observer) -> Result<bool, TerraformError> {
+        let workspace = &self.manifest.recovery.workspace;
+        let listed = self.read(ready, "workspace-list", args::workspace_list(), observer, |it| text(it, 1 << 24));
+        let listed = listed.await?.map_err(|source| TerraformError::Run { verb: "workspace list", source })?;
+        let mut there = listed.lines().map(|line| line.trim_start_matches('*').trim());
+        if there.any(|name| name == workspace) {
+            self.follow(ready, "workspace-select", args::workspace_select(workspace), &[0], observer).await?;
+            return Ok(false);
+        }
+        let args = args::workspace_new(workspace, self.manifest.terraform.lock_timeout);
+        self.follow(ready, "workspace-new", args, &[0], observer).await?;
+        Ok(true)
+    }
+
+    async fn assert_workspace(&self, ready: &Ready, observer: &dyn Observer) -> Result<(), TerraformError> {
+        let wanted = &self.manifest.recovery.workspace;
+        let shown = self.read(ready, "workspace-show", args::workspace_show(), observer, |it| text(it, 1 << 16));
+        let shown = shown.await?.map_err(|source| TerraformError::Run { verb: "workspace show", source })?;
+        if shown.trim() == wanted {
+            return Ok(());
+        }
+        Err(TerraformError::Workspace { wanted: wanted.clone(), found: shown.trim().to_owned() })
+    }
+}
+
+fn digest_of(path: &Path) -> Option<String> {
+    fs::read(path).ok().map(|content| hex(&Sha256::digest(content)))
+}
+
+/// A mark that is missing or torn means that the work has to be done again.
+pub(super) fn read_mark<T: serde::de::DeserializeOwned>(path: &Path) -> Option<T> {
+    serde_json::from_slice(&fs::read(path).ok()?).ok()
+}
+
+pub(super) fn write_mark<T: Serialize>(path: &Path, mark: &T) -> Result<(), TerraformError> {
+    let json = serde_json::to_vec_pretty(mark)
+        .map_err(|error| TerraformError::Generate { name: path.display().to_string(), why: error.to_string() })?;
+    Ok(stage::write(path, &json)?)
+}

@@ -1,0 +1,255 @@
+//! The two plans of a recovery: the base plan of everything that waits for no restore, and the adoption plan of the
+//! rest. Each is guarded before it is saved; what is saved may be applied.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::TerraformError;
+use super::args::Selection;
+use super::declared::{self, Declared};
+use super::guard::{self, Violation};
+use super::plan::{Counts, Plan};
+use super::prepare::{read_mark, write_mark};
+use super::stage::{self, hex};
+use super::state::State;
+use super::targets::{self, Split};
+use super::workdir::{Observer, Wanted, Workdir};
+
+/// Addresses to ids.
+pub type Resources = BTreeMap<String, String>;
+
+/// A plan that has passed its guard and waits to be applied.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Saved {
+    /// SHA-256 of the plan's file; `None` where the plan changes nothing, so that there is no file.
+    sha256: Option<String>,
+    pub add: u64,
+    pub change: u64,
+    pub destroy: u64,
+    pub import: u64,
+    /// Addresses that are left for the adoption apply.
+    pub deferred: Vec<String>,
+    pub declared: BTreeMap<String, Declared>,
+    /// What Terraform warned of.
+    pub warnings: Vec<String>,
+}
+
+impl Saved {
+    /// Whether applying it would change nothing, not even an output.
+    pub fn is_empty(&self) -> bool {
+        self.sha256.is_none()
+    }
+
+    /// How many operations an apply reports as it goes.
+    pub fn operations(&self) -> u64 {
+        self.add + self.change + self.destroy
+    }
+
+    fn count(&mut self, counts: Counts) {
+        let Counts { add, change, destroy, import } = counts;
+        (self.add, self.change, self.destroy, self.import) = (add, change, destroy, import);
+    }
+}
+
+/// What is left to change in a root that should be settled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Leftover {
+    pub address: String,
+    /// `changed`, `created`, …
+    pub verb: &'static str,
+    pub attributes: Vec<String>,
+}
+
+impl Workdir {
+    /// Makes the base plan: everything but `adopted` and what depends on it.
+    ///
+    /// # Errors
+    /// Terraform's own; a root that cannot be split; a plan that its guard refuses.
+    pub async fn plan_base(
+        &self,
+        adopted: &BTreeSet<String>,
+        observer: &dyn Observer,
+    ) -> Result<Saved, TerraformError> {
+        self.forget("base")?;
+        if adopted.is_empty() {
+            return self.save_base(&Selection::All, adopted, Saved::default(), observer).await;
+        }
+        let (full, split, declared) = self.survey(adopted, observer).await?;
+        let waiting = full.resources.iter().filter(|it| split.defers(&it.address)).map(|it| it.address.clone());
+        let saved = Saved { deferred: waiting.collect(), declared, ..Saved::default() };
+        match split.selection(self.binary.product)? {
+            Some(selection) => self.save_base(&selection, adopted, saved, observer).await,
+            None => {
+                write_mark(&self.path("plans/base.json"), &saved)?;
+                Ok(saved)
+            }
+        }
+    }
+
+    async fn save_base(
+        &self,
+        selection: &Selection,
+        adopted: &BTreeSet<String>,
+        mut saved: Saved,
+        observer: &dyn Observer,
+    ) -> Result<Saved, TerraformError> {
+        let wanted = Wanted { name: "base", selection, refresh: true, lock: true };
+        let planned = self.plan(wanted, observer).await?;
+        let mut violations = self.misplaced(&planned.plan);
+        violations.extend(guard::base(&planned.plan, adopted));
+        saved.warnings = planned.warnings;
+        self.save("base", "infrastructure", &planned.plan, violations, saved)
+    }
+
+    /// What the root declares for `adopted` and what depends on it, as far as it is known now.
+    ///
+    /// # Errors
+    /// As [`Workdir::plan_base`].
+    pub async fn declared(
+        &self,
+        adopted: &BTreeSet<String>,
+        observer: &dyn Observer,
+    ) -> Result<BTreeMap<String, Declared>, TerraformError> {
+        Ok(self.survey(adopted, observer).await?.2)
+    }
+
+    /// A full plan that is only read, with the graph: what there is, what waits, and what is declared for it.
+    async fn survey(
+        &self,
+        adopted: &BTreeSet<String>,
+        observer: &dyn Observer,
+    ) -> Result<(Plan, Split, BTreeMap<String, Declared>), TerraformError> {
+        let ready = self.ready(observer).await?;
+        self.import(&ready, &Resources::new())?;
+        let wanted = Wanted { name: "survey", selection: &Selection::All, refresh: false, lock: false };
+        let (planned, graph) = tokio::join!(self.plan(wanted, observer), self.graph(observer));
+        self.discard("survey")?;
+        let (plan, graph) = (planned?.plan, graph?);
+        let violations = self.misplaced(&plan);
+        if !violations.is_empty() {
+            return Err(TerraformError::Refused { plan: "infrastructure", violations });
+        }
+        let split = targets::split(&plan, &graph, adopted)?;
+        let declared = declared::declared(&plan, &graph, adopted);
+        Ok((plan, split, declared))
+    }
+
+    /// Makes the adoption plan: everything, with import blocks for what of `restored` (address to id) the state does
+    /// not hold yet. `adopted` are the addresses that must neither be created, replaced nor destroyed.
+    ///
+    /// # Errors
+    /// Terraform's own; a state that holds one of them as something else; a plan that its guard refuses.
+    pub async fn plan_adoption(
+        &self,
+        adopted: &BTreeSet<String>,
+        restored: &Resources,
+        observer: &dyn Observer,
+    ) -> Result<Saved, TerraformError> {
+        self.forget("adoption")?;
+        let state = self.state(observer).await?;
+        let imports = missing(restored, &state)?;
+        let held: BTreeSet<String> =
+            adopted.iter().chain(restored.keys()).filter(|it| state.resources.contains_key(*it)).cloned().collect();
+        let ready = self.ready(observer).await?;
+        self.import(&ready, &imports)?;
+        let wanted = Wanted { name: "adoption", selection: &Selection::All, refresh: true, lock: true };
+        let planned = self.plan(wanted, observer).await;
+        // The saved plan carries the import blocks with it; what is planned later must not.
+        self.import(&ready, &Resources::new())?;
+        let planned = planned?;
+        let mut violations = self.misplaced(&planned.plan);
+        violations.extend(guard::adoption(&planned.plan, &imports, &held));
+        let saved = Saved { warnings: planned.warnings, ..Saved::default() };
+        self.save("adoption", "adoption", &planned.plan, violations, saved)
+    }
+
+    /// What a full plan would still change: nothing, in a settled root.
+    ///
+    /// # Errors
+    /// Terraform's own.
+    pub async fn leftovers(&self, observer: &dyn Observer) -> Result<Vec<Leftover>, TerraformError> {
+        let ready = self.ready(observer).await?;
+        self.import(&ready, &Resources::new())?;
+        let wanted = Wanted { name: "settled", selection: &Selection::All, refresh: true, lock: true };
+        let planned = self.plan(wanted, observer).await;
+        self.discard("settled")?;
+        let plan = planned?.plan;
+        let resources = plan.changes().map(|it| Leftover {
+            address: it.address.clone(),
+            verb: it.verb(),
+            attributes: it.changed.clone(),
+        });
+        let outputs = plan.outputs.keys().map(|name| Leftover {
+            address: format!("output.{name}"),
+            verb: "changed (an output only)",
+            attributes: vec![],
+        });
+        Ok(resources.chain(outputs).collect())
+    }
+
+    /// The plan that was saved under a name, if it is whole and still there.
+    pub fn saved(&self, name: &str) -> Option<Saved> {
+        let saved: Saved = read_mark(&self.path(&format!("plans/{name}.json")))?;
+        let there = fs::read(self.plan_file(name)).ok().map(|content| hex(&Sha256::digest(content)));
+        (there == saved.sha256).then_some(saved)
+    }
+
+    /// Drops a saved plan with what is known of it.
+    ///
+    /// # Errors
+    /// It cannot be deleted.
+    pub fn forget(&self, name: &str) -> Result<(), TerraformError> {
+        stage::remove(&self.path(&format!("plans/{name}.json")))?;
+        self.discard(name)
+    }
+
+    fn save(
+        &self,
+        name: &str,
+        plan_name: &'static str,
+        plan: &Plan,
+        violations: Vec<Violation>,
+        mut saved: Saved,
+    ) -> Result<Saved, TerraformError> {
+        if !violations.is_empty() {
+            self.discard(name)?;
+            return Err(TerraformError::Refused { plan: plan_name, violations });
+        }
+        saved.count(plan.counts());
+        if plan.is_empty() {
+            self.discard(name)?;
+        } else {
+            let file = self.plan_file(name);
+            let content = fs::read(&file).map_err(stage::at(&file, "read"))?;
+            stage::restrict(&file)?;
+            saved.sha256 = Some(hex(&Sha256::digest(content)));
+        }
+        write_mark(&self.path(&format!("plans/{name}.json")), &saved)?;
+        Ok(saved)
+    }
+
+    fn misplaced(&self, plan: &Plan) -> Vec<Violation> {
+        guard::regions(plan, &self.manifest.recovery.name, &self.manifest.primary.name)
+    }
+}
+
+/// What of `restored` the state does not hold yet.
+fn missing(restored: &Resources, state: &State) -> Result<Resources, TerraformError> {
+    let mut missing = Resources::new();
+    for (address, id) in restored {
+        match state.resources.get(address) {
+            None => {
+                missing.insert(address.clone(), id.clone());
+            }
+            Some(held) if held == id => {}
+            Some(held) => {
+                let (address, held, id) = (address.clone(), held.clone(), id.clone());
+                return Err(TerraformError::HeldAsOther { address, held, id });
+            }
+        }
+    }
+    Ok(missing)
+}
