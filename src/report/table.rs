@@ -2,12 +2,14 @@
 
 use console::measure_text_width;
 
-use super::text::{Look, Tone, fit, pad};
+use super::text::{Look, Tone, fit};
 
 /// Between two columns.
 const GAP: usize = 2;
-/// A column that gives way is never made narrower than this.
-const NARROWEST: usize = 8;
+/// A column that gives way is made no narrower than this while others can be.
+const NARROW: usize = 8;
+/// Where nothing else helps, every column is cut down to this.
+const NARROWEST: usize = 3;
 
 /// How a column behaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,6 +62,13 @@ impl Table {
         line
     }
 
+    /// The widest of the columns that may be cut and are wider than the floor.
+    fn widest(&self, widths: &[usize], floor: usize, may: impl Fn(&Column) -> bool) -> Option<usize> {
+        let columns = widths.iter().zip(&self.columns).enumerate();
+        let fit = columns.filter(|(_, (width, column))| may(column) && **width > floor);
+        fit.max_by_key(|(_, (width, _))| **width).map(|(index, _)| index)
+    }
+
     fn widths(&self, columns: usize) -> Vec<usize> {
         let mut widths = vec![0; self.columns.len()];
         for row in &self.rows {
@@ -69,26 +78,13 @@ impl Table {
         }
         let total = |widths: &[usize]| widths.iter().sum::<usize>() + GAP * widths.len().saturating_sub(1);
         while total(&widths) > columns {
-            let widest = |columns: &dyn Fn(&Column) -> bool| {
-                let fitting = widths.iter().zip(&self.columns).enumerate();
-                fitting.filter(|(_, (width, column))| columns(column) && **width > NARROWEST).max_by_key(|(_, (width, _))| **width)
-            };
-            let gives = widest(&|column| *column == Column::GivesWay).or_else(|| widest(&|_| true));
-            let Some((index, _)) = gives else { break };
+            let gives_way = |column: &Column| *column == Column::GivesWay;
+            let gives = self.widest(&widths, NARROW, gives_way).or_else(|| self.widest(&widths, NARROWEST, |_| true));
+            let Some(index) = gives else { break };
             widths[index] -= 1;
         }
         widths
     }
-}
-
-/// A heading with its underlying lines, set off by an empty line.
-pub(super) fn section(heading: &str, look: Look, lines: &[String]) -> String {
-    let mut text = format!("\n{}\n", look.paint(Tone::Heading, &pad(heading, look.columns()).trim_end().to_owned()));
-    for line in lines {
-        text.push_str(line);
-        text.push('\n');
-    }
-    text
 }
 
 #[cfg(test)]

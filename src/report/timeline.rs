@@ -19,8 +19,6 @@ pub(super) struct Moment {
     pub at: Timestamp,
     /// Milliseconds since the run started.
     pub offset_ms: u64,
-    /// Which process: 0 for the one that started the run.
-    pub session: u32,
 }
 
 /// Where a step stands.
@@ -28,7 +26,7 @@ pub(super) struct Moment {
 #[serde(rename_all = "snake_case")]
 pub enum StepStatus {
     Waiting,
-    /// Begun; its effect may or may not be there.
+    /// Taken in hand; once it has an attempt, its effect may or may not be there.
     Running,
     /// The effect is there and is being proven.
     Verifying,
@@ -40,9 +38,11 @@ pub enum StepStatus {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Track {
     pub status: Option<StepStatus>,
+    /// How often it was begun, so that it may have had an effect.
     pub attempts: u32,
+    /// When it was first taken in hand.
     pub first_started: Option<Moment>,
-    /// Start of the latest attempt.
+    /// When it was last taken in hand.
     pub started: Option<Moment>,
     /// When it was verified or failed.
     pub ended: Option<Moment>,
@@ -113,12 +113,16 @@ impl Timeline {
         self.last = Some(moment);
         match &record.event {
             Event::RunStarted(started) => {
-                self.steps =
-                    started.runbook.steps.iter().map(|step| (step.id.clone(), Track::default())).collect();
+                self.steps = started.runbook.steps.iter().map(|step| (step.id.clone(), Track::default())).collect();
                 self.began = Some(moment);
                 self.started = Some(started.clone());
             }
-            Event::RunResumed { .. } => self.held = None,
+            Event::RunResumed { retry, .. } => {
+                self.held = None;
+                for (id, track) in &mut self.steps {
+                    track.resume(retry.contains(id));
+                }
+            }
             Event::RunHeld { reason } => self.held = Some(reason.clone()),
             Event::RunFinished { outcome } => self.outcome = Some(outcome.clone()),
             event => {
@@ -142,31 +146,39 @@ impl Timeline {
         } else if self.last.is_none() {
             self.session.first_mono_ms = record.mono_ms;
         }
-        let Session { number, base_ms, first_mono_ms } = self.session;
-        Moment { at: record.at, offset_ms: base_ms + record.mono_ms.saturating_sub(first_mono_ms), session: number }
+        let Session { base_ms, first_mono_ms, .. } = self.session;
+        Moment { at: record.at, offset_ms: base_ms + record.mono_ms.saturating_sub(first_mono_ms) }
     }
 }
 
 impl Track {
+    /// What a dead process had in hand waits until this one takes it; a proof that was under way is made at once.
+    fn resume(&mut self, retry: bool) {
+        if retry || self.status == Some(StepStatus::Running) {
+            self.status = Some(StepStatus::Waiting);
+            self.ended = None;
+            self.failure = None;
+        }
+    }
+
     fn add(&mut self, event: &Event, moment: Moment) {
         match event {
             Event::StepChecked { facts, .. } => self.facts = facts.clone(),
-            Event::StepStarted { attempt, .. } => {
-                self.attempts = *attempt;
+            Event::StepTaken { .. } => {
                 self.first_started.get_or_insert(moment);
                 self.started = Some(moment);
                 self.ended = None;
                 self.failure = None;
                 self.status = Some(StepStatus::Running);
             }
+            Event::StepStarted { attempt, .. } => self.attempts = *attempt,
             Event::StepApplied { output, .. } => {
                 self.output = output.clone();
                 self.status = Some(StepStatus::Verifying);
             }
             Event::StepReconciled { output, .. } => {
                 self.output = output.clone();
-                self.in_place =
-                    self.attempts == 1 && self.started.is_some_and(|started| started.session == moment.session);
+                self.in_place = self.attempts == 0;
                 self.status = Some(StepStatus::Verifying);
             }
             Event::StepVerified { .. } => {
@@ -187,6 +199,7 @@ impl Track {
 pub(super) fn step_of(event: &Event) -> Option<&StepId> {
     match event {
         Event::StepChecked { step, .. }
+        | Event::StepTaken { step }
         | Event::StepStarted { step, .. }
         | Event::StepNoted { step, .. }
         | Event::StepApplied { step, .. }
