@@ -9,6 +9,7 @@ pub mod engine;
 pub mod journal;
 pub mod manifest;
 pub mod rehearse;
+pub mod report;
 pub mod runbook;
 pub mod scenario;
 pub mod steps;

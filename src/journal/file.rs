@@ -5,15 +5,18 @@ use std::io::{Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
 use sha2::{Digest, Sha256};
 
 use super::{Event, FORMAT_VERSION, IllegalTransition, Record, RunState};
 
 const FILE_NAME: &str = "journal.jsonl";
+const LOCK_TRIES: u32 = 5;
+const LOCK_PAUSE: Duration = Duration::from_millis(10);
 
 /// Why the journal cannot be written or trusted.
 #[derive(Debug, thiserror::Error)]
@@ -193,8 +196,22 @@ fn parse(body: &[u8], path: &Path) -> Result<Record, ParseError> {
     serde_json::from_slice(body).map_err(damaged)
 }
 
+/// Whether a process holds the run's journal, so that the run goes on. Where nobody can tell, the answer is no.
+pub fn is_held(run_dir: &Path) -> bool {
+    let Ok(file) = File::open(run_dir.join(FILE_NAME)) else { return false };
+    flock(&file, FlockOperation::NonBlockingLockShared).is_err_and(|error| error == Errno::WOULDBLOCK)
+}
+
+/// Takes the journal. [`is_held`] has its own lock on it for an instant, which must not make a resume fail: tried again
+/// for longer than that.
 fn lock(file: &File, path: &Path) -> Result<(), JournalError> {
-    flock(file, FlockOperation::NonBlockingLockExclusive).map_err(|_| JournalError::InUse(path.to_owned()))
+    for _ in 0..LOCK_TRIES {
+        if flock(file, FlockOperation::NonBlockingLockExclusive).is_ok() {
+            return Ok(());
+        }
+        std::thread::sleep(LOCK_PAUSE);
+    }
+    Err(JournalError::InUse(path.to_owned()))
 }
 
 /// A new file is only safe once its folder's entry is on disk as well.
@@ -209,4 +226,37 @@ fn digest(bytes: &[u8]) -> String {
 fn io(path: &Path, doing: &'static str) -> impl FnOnce(std::io::Error) -> JournalError {
     let path = path.to_owned();
     move |source| JournalError::Io { path, doing, source }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_is_held_while_its_journal_is_open_and_not_after() {
+        let folder = tempfile::tempdir().expect("a folder");
+        assert!(!is_held(folder.path()), "no journal, nobody holds it");
+        let journal = Journal::create(folder.path()).expect("a journal");
+        assert!(is_held(folder.path()));
+        assert!(is_held(folder.path()), "asking does not let it go");
+        drop(journal);
+        assert!(!is_held(folder.path()));
+    }
+
+    #[test]
+    fn asking_whether_a_run_is_held_never_keeps_it_from_being_opened() {
+        let folder = tempfile::tempdir().expect("a folder");
+        drop(Journal::create(folder.path()).expect("a journal"));
+        let path = folder.path().to_owned();
+        let asking = std::thread::spawn(move || {
+            for _ in 0..200 {
+                is_held(&path);
+                std::thread::sleep(Duration::from_micros(500));
+            }
+        });
+        for _ in 0..200 {
+            drop(Journal::open(folder.path()).expect("asking is over in an instant"));
+        }
+        asking.join().expect("no panic");
+    }
 }

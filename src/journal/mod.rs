@@ -7,5 +7,5 @@ mod state;
 mod tests;
 
 pub use event::{Event, FORMAT_VERSION, Failure, FailureKind, Outcome, Record, RunStarted};
-pub use file::{Journal, JournalError, Loaded, load};
+pub use file::{Journal, JournalError, Loaded, is_held, load};
 pub use state::{IllegalTransition, RunState, StepPhase, StepState};

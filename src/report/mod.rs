@@ -1,0 +1,43 @@
+//! What people and programs are shown of a run: while it goes on, when it ends, and from its journal afterwards.
+//!
+//! Reports know events and nothing else: journal records and progress notices. They never stop a run: a closed pipe or
+//! a lost terminal makes them silent. All outside text goes through [`escape`].
+
+mod closing;
+mod error;
+mod json;
+mod markdown;
+mod objectives;
+mod output;
+mod plain;
+mod reporter;
+mod requests;
+mod runs;
+mod status;
+mod summary;
+mod table;
+mod terminal;
+mod text;
+mod timeline;
+mod view;
+
+#[cfg(test)]
+mod samples;
+#[cfg(test)]
+mod tests;
+
+pub use closing::closing;
+pub use error::error_block;
+pub use json::{Json, json};
+pub use markdown::markdown;
+pub use objectives::{Actual, Measured, ObjectiveKind, ObjectiveResult, Verdict};
+pub use output::Quiet;
+pub use plain::Plain;
+pub use reporter::{Now, Reporter, run};
+pub use requests::{RegionRequests, RegionRole, Requests, ServiceRequests};
+pub use runs::{RunFound, RunLine, RunsError, runs, runs_table};
+pub use status::status;
+pub use summary::{Ending, StepSummary, Summary, Undo, read, summarize};
+pub use terminal::{Terminal, to_stderr};
+pub use text::{Look, escape};
+pub use timeline::StepStatus;

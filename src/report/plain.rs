@@ -1,0 +1,167 @@
+//! The run as plain lines, for logs and pipes: one line per event, with UTC time and the time since the run started.
+//!
+//! Lines are whole: nothing is cut or wrapped, and nothing from outside can begin a new one.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::time::Duration;
+
+use super::output::Quiet;
+use super::reporter::{Now, Reporter};
+use super::text::{amount, duration, escape, time};
+use super::timeline::{Facts, wall_ms};
+use super::view::View;
+use crate::journal::{Event, Outcome, Record};
+use crate::runbook::StepId;
+use crate::steps::{Notice, Progress};
+
+/// Of each step's progress, one line is written in this time.
+const PACE: Duration = Duration::from_secs(10);
+
+/// Writes plain lines.
+pub struct Plain<W: Write> {
+    to: Quiet<W>,
+    view: View,
+    said: BTreeMap<StepId, Duration>,
+}
+
+impl<W: Write> Plain<W> {
+    /// `history`: what the journal held before, where a run is resumed.
+    pub fn new(to: W, history: &[Record]) -> Self {
+        Self { to: Quiet::new(to), view: View::of(history), said: BTreeMap::new() }
+    }
+
+    fn progress(&mut self, step: &StepId, progress: &Progress, now: Now) {
+        let recent = self.said.get(step).is_some_and(|last| now.mono.saturating_sub(*last) < PACE);
+        if recent {
+            return;
+        }
+        self.said.insert(step.clone(), now.mono);
+        let text = match progress {
+            Progress::Status { text } => escape(text),
+            Progress::Count { done, total: Some(total), unit } if unit == "bytes" => {
+                format!("{} of {}", amount(*done, unit), amount(*total, unit))
+            }
+            Progress::Count { done, total: Some(total), unit } => format!("{done} of {}", amount(*total, unit)),
+            Progress::Count { done, total: None, unit } => amount(*done, unit),
+        };
+        let elapsed = clock(self.view.elapsed_ms(now));
+        self.to.line(&format!("{} {elapsed} {}: {text}", time(now.at), escape(step.as_str())));
+    }
+}
+
+impl<W: Write + Send> Reporter for Plain<W> {
+    fn notice(&mut self, notice: &Notice, now: Now) {
+        match notice {
+            Notice::Progress { step, progress } => self.progress(step, progress, now),
+            Notice::Record(record) => {
+                let moment = self.view.add(record, now);
+                for words in say(&self.view, &record.event, record) {
+                    self.to.line(&format!("{} {} {words}", time(record.at), clock(moment.offset_ms)));
+                }
+            }
+        }
+    }
+}
+
+/// `+1:02:03`
+fn clock(ms: u64) -> String {
+    let seconds = ms / 1000;
+    format!("+{}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60)
+}
+
+/// An event in words; none for what says nothing new.
+fn say(view: &View, event: &Event, record: &Record) -> Vec<String> {
+    let name = |step: &StepId| escape(step.as_str());
+    let words = match event {
+        Event::RunStarted(started) => {
+            let book = &started.runbook;
+            format!(
+                "run {} started: {} of {} ({}), {} to {}, {} steps",
+                escape(&started.run),
+                escape(&book.scenario),
+                escape(&book.service),
+                escape(&book.environment),
+                escape(&book.from_region),
+                escape(&book.to_region),
+                book.steps.len()
+            )
+        }
+        Event::RunResumed { retry, .. } if retry.is_empty() => "run resumed".into(),
+        Event::RunResumed { retry, .. } => {
+            format!("run resumed, trying again: {}", retry.iter().map(name).collect::<Vec<_>>().join(", "))
+        }
+        Event::StepChecked { step, facts } => return checked(step, &Facts::of(facts), record),
+        Event::StepTaken { .. } => return Vec::new(),
+        Event::StepStarted { step, attempt: 1 } => format!("{}: started", name(step)),
+        Event::StepStarted { step, attempt } => format!("{}: started, attempt {attempt}", name(step)),
+        Event::StepNoted { step, name: note, .. } => format!("{}: noted {}", name(step), escape(note)),
+        Event::StepApplied { step, .. } => format!("{}: applied, verifying", name(step)),
+        Event::StepReconciled { step, .. } => format!("{}: found done, verifying", name(step)),
+        Event::StepVerified { step } => {
+            let took = view.took_ms(step).map_or_else(String::new, |ms| format!(" after {}", duration(ms)));
+            format!("{}: verified{took}", name(step))
+        }
+        Event::StepFailed { step, failure } => {
+            let hint = failure.hint.as_deref().map_or_else(String::new, |hint| format!("; hint: {}", escape(hint)));
+            format!("{}: FAILED: {}{hint}", name(step), escape(&failure.cause))
+        }
+        Event::RunHeld { reason } => format!("run held: {}", escape(reason)),
+        Event::RunFinished { outcome: Outcome::Done { changed: true, .. } } => "run done".into(),
+        Event::RunFinished { outcome: Outcome::Done { changed: false, .. } } => {
+            "run done: everything was in place already".into()
+        }
+        Event::RunFinished { outcome: Outcome::Abandoned { because } } => {
+            format!("run abandoned: {}", escape(because))
+        }
+    };
+    vec![words]
+}
+
+fn checked(step: &StepId, facts: &Facts, record: &Record) -> Vec<String> {
+    let step = escape(step.as_str());
+    let mut lines = Vec::new();
+    if let Some(point) = &facts.recovery_point {
+        let age = facts
+            .recovery_point_at
+            .map_or_else(String::new, |at| format!(", {} old", duration(wall_ms(at, record.at))));
+        lines.push(format!("{step}: recovery point {}{age}", escape(point)));
+    }
+    lines.extend(facts.warnings.iter().map(|warning| format!("{step}: warning: {}", escape(warning))));
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::samples::{self, Script};
+
+    fn written(script: &Script) -> String {
+        let mut plain = Plain::new(Vec::new(), &[]);
+        for notice in script.notices() {
+            plain.notice(&notice, Now { at: samples::start(), mono: Duration::ZERO });
+        }
+        String::from_utf8(plain.to.get_ref().cloned().expect("never closed")).expect("UTF-8")
+    }
+
+    #[test]
+    fn a_run_reads_as_a_log() {
+        insta::assert_snapshot!("plain_resumed", written(&samples::resumed()));
+        insta::assert_snapshot!("plain_held", written(&samples::held()));
+    }
+
+    #[test]
+    fn progress_is_at_most_a_line_in_ten_seconds_for_each_step() {
+        let mut plain = Plain::new(Vec::new(), &samples::killed().records);
+        for second in 0..25 {
+            let now = Now { at: samples::start(), mono: Duration::from_secs(second) };
+            for step in ["restore.aurora.logs", "restore.bucket.logs"] {
+                let progress = Progress::Count { done: second, total: Some(25), unit: "objects".into() };
+                plain.notice(&Notice::Progress { step: step.into(), progress }, now);
+            }
+        }
+        let text = String::from_utf8(plain.to.get_ref().cloned().expect("never closed")).expect("UTF-8");
+        assert_eq!(text.lines().count(), 6, "{text}");
+        assert!(text.contains("+0:02:21 restore.bucket.logs: 20 of 25 objects"), "{text}");
+    }
+}
