@@ -249,12 +249,12 @@ mod tests {
         drop(Journal::create(folder.path()).expect("a journal"));
         let path = folder.path().to_owned();
         let asking = std::thread::spawn(move || {
-            for _ in 0..200 {
+            for _ in 0..100 {
                 is_held(&path);
                 std::thread::sleep(Duration::from_micros(500));
             }
         });
-        for _ in 0..200 {
+        for _ in 0..100 {
             drop(Journal::open(folder.path()).expect("asking is over in an instant"));
         }
         asking.join().expect("no panic");

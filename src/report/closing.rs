@@ -225,7 +225,8 @@ fn requests(requests: &Requests, look: Look) -> Vec<String> {
         ("  region", Column::Left),
         ("", Column::Left),
         ("requests", Column::Right),
-        ("errors", Column::Right),
+        ("4xx", Column::Right),
+        ("5xx, none", Column::Right),
         ("services", Column::GivesWay),
     ]);
     for region in &requests.regions {
@@ -235,7 +236,8 @@ fn requests(requests: &Requests, look: Look) -> Vec<String> {
             (format!("  {}", escape(&region.region)), None),
             (role_name(region.role).into(), Some(Tone::Quiet)),
             (region.requests.to_string(), None),
-            (region.errors.to_string(), None),
+            (region.client_errors.to_string(), None),
+            (region.failures.to_string(), None),
             (services.join(", "), None),
         ]);
     }

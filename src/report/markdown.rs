@@ -197,12 +197,17 @@ fn not_checked(page: &mut String, summary: &Summary) {
 }
 
 fn requests(page: &mut String, requests: &Requests) {
-    page.push_str("\n## Requests\n\n| region | | service | requests | errors |\n|---|---|---|--:|--:|\n");
+    page.push_str(
+        "\n## Requests\n\n| region | | service | requests | 4xx | 5xx or no answer |\n|---|---|---|--:|--:|--:|\n",
+    );
     for region in &requests.regions {
         let (name, role) = (code(&region.region), role_name(region.role));
-        add(page, format_args!("| {name} | {role} | all | {} | {} |\n", region.requests, region.errors));
+        let mut row = |service: &str, requests, client_errors, failures| {
+            add(page, format_args!("| {name} | {role} | {service} | {requests} | {client_errors} | {failures} |\n"));
+        };
+        row("all", region.requests, region.client_errors, region.failures);
         for it in &region.services {
-            add(page, format_args!("| {name} | {role} | {} | {} | {} |\n", code(&it.service), it.requests, it.errors));
+            row(&code(&it.service), it.requests, it.client_errors, it.failures);
         }
     }
     if requests.unreadable > 0 {

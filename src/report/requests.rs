@@ -29,8 +29,10 @@ pub struct RegionRequests {
     pub region: String,
     pub role: RegionRole,
     pub requests: u64,
-    /// Answered with 400 and more, or not at all.
-    pub errors: u64,
+    /// Answered with 4xx; asking whether something is there is among them.
+    pub client_errors: u64,
+    /// Answered with 5xx, or not at all.
+    pub failures: u64,
     pub services: Vec<ServiceRequests>,
 }
 
@@ -51,7 +53,8 @@ pub enum RegionRole {
 pub struct ServiceRequests {
     pub service: String,
     pub requests: u64,
-    pub errors: u64,
+    pub client_errors: u64,
+    pub failures: u64,
 }
 
 /// What of a recorded request is counted.
@@ -65,7 +68,8 @@ struct Line {
 #[derive(Clone, Copy, Default)]
 struct Counts {
     requests: u64,
-    errors: u64,
+    client_errors: u64,
+    failures: u64,
 }
 
 /// Counts the recording of a run; `None` where there is none.
@@ -99,7 +103,11 @@ fn count(mut lines: impl BufRead, from: &str, to: &str) -> std::io::Result<Reque
         }
         let entry = counts.entry(key).or_default();
         entry.requests += 1;
-        entry.errors += u64::from(line.status.is_none_or(|status| !(100..400).contains(&status)));
+        match line.status {
+            Some(100..400) => {}
+            Some(400..500) => entry.client_errors += 1,
+            _ => entry.failures += 1,
+        }
         requests.total += 1;
     }
     requests.regions = by_region(counts, from, to);
@@ -118,10 +126,11 @@ fn by_region(counts: BTreeMap<(String, String), Counts>, from: &str, to: &str) -
         let role = role(&region);
         let entry = regions.entry((role, region.clone())).or_default();
         (entry.region, entry.role) = (region, role);
-        if let Some((service, Counts { requests, errors })) = asked {
+        if let Some((service, Counts { requests, client_errors, failures })) = asked {
             entry.requests += requests;
-            entry.errors += errors;
-            entry.services.push(ServiceRequests { service, requests, errors });
+            entry.client_errors += client_errors;
+            entry.failures += failures;
+            entry.services.push(ServiceRequests { service, requests, client_errors, failures });
         }
     }
     regions.into_values().collect()
@@ -134,16 +143,17 @@ mod tests {
     const RECORDING: &str = r#"{"time":"2026-11-22T03:12:00Z","service":"rds","operation":"DescribeDBClusters","region":"us-east-1","status":200,"duration_ms":12}
 {"time":"2026-11-22T03:12:01Z","service":"rds","operation":"DescribeDBClusters","region":"us-east-1","status":503,"duration_ms":9}
 {"time":"2026-11-22T03:12:01Z","service":"s3","operation":"GetObject","region":"us-east-1","status":null,"duration_ms":9}
-{"time":"2026-11-22T03:12:02Z","service":"route53","operation":"ListHostedZones","region":"","status":200,"duration_ms":7}
+{"time":"2026-11-22T03:12:02Z","service":"route53","operation":"ListHostedZones","region":"","status":404,"duration_ms":7}
 {"time":"2026-
 "#;
 
     #[test]
     fn the_region_that_was_left_is_listed_though_nothing_was_asked_of_it() {
         let requests = count(RECORDING.as_bytes(), "eu-west-2", "us-east-1").expect("it is in memory");
-        let seen: Vec<_> = requests.regions.iter().map(|it| (it.region.as_str(), it.requests, it.errors)).collect();
+        let seen: Vec<_> = requests.regions.iter().map(|it| (it.region.as_str(), it.requests, it.failures)).collect();
         assert_eq!(seen, [("eu-west-2", 0, 0), ("us-east-1", 3, 2), ("global", 1, 0)]);
         assert_eq!((requests.total, requests.unreadable), (4, 1));
+        assert_eq!(requests.regions[2].client_errors, 1);
         assert_eq!(requests.regions[1].services[0].service, "rds");
     }
 }

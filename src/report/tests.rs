@@ -25,7 +25,12 @@ fn all() -> [(&'static str, Script); 6] {
 }
 
 fn with_requests(mut summary: Summary) -> Summary {
-    let service = |service: &str, requests, errors| ServiceRequests { service: service.into(), requests, errors };
+    let service = |service: &str, requests, client_errors| ServiceRequests {
+        service: service.into(),
+        requests,
+        client_errors,
+        failures: 0,
+    };
     summary.requests = Some(Requests {
         total: 214,
         regions: vec![
@@ -34,7 +39,8 @@ fn with_requests(mut summary: Summary) -> Summary {
                 region: "us-east-1".into(),
                 role: RegionRole::To,
                 requests: 214,
-                errors: 3,
+                client_errors: 3,
+                failures: 0,
                 services: vec![service("rds", 17, 0), service("s3", 197, 3)],
             },
         ],
