@@ -5,6 +5,7 @@
 mod emulator;
 mod error;
 pub mod proxy;
+pub mod world;
 
 pub use emulator::{Emulator, EmulatorOptions};
 pub use error::RehearseError;

@@ -9,5 +9,6 @@ mod world;
 mod aurora;
 mod emulator;
 mod proxy;
+mod rehearsal_world;
 mod terraform;
 mod terraform_world;

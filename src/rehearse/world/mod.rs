@@ -1,0 +1,81 @@
+//! The world before the outage, made up from a manifest: what stands in the primary region, and the recovery points
+//! that reached the recovery region.
+//!
+//! Names come from the manifest, shapes of clusters and tables from the Terraform root where they can be read there.
+//! It is built in an emulator, directly and never through the proxy, and it is the same at every rehearsal.
+
+mod amount;
+mod before;
+mod bucket;
+mod catalog;
+mod cluster;
+mod declared;
+mod definitions;
+mod items;
+mod objects;
+mod shape;
+mod state;
+mod table;
+mod zone;
+
+pub use before::{Before, Known};
+pub use bucket::SourceBucket;
+pub use catalog::SourceCatalog;
+pub use cluster::SourceCluster;
+pub use state::Home;
+pub use table::SourceTable;
+pub use zone::HostedZone;
+
+use amount::amount;
+use futures::future::try_join_all;
+
+use super::RehearseError;
+use crate::aws::Session;
+use crate::manifest::Manifest;
+
+/// What was built.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct World {
+    pub buckets_at: Vec<Home>,
+    pub clusters: Vec<SourceCluster>,
+    pub tables: Vec<SourceTable>,
+    pub buckets: Vec<SourceBucket>,
+    pub catalogs: Vec<SourceCatalog>,
+    pub zones: Vec<HostedZone>,
+}
+
+/// Clients of both regions of an emulator.
+pub(crate) struct Regions {
+    primary: Session,
+    recovery: Session,
+}
+
+impl Regions {
+    fn of(&self, region: &str) -> &Session {
+        if region == self.primary.region() { &self.primary } else { &self.recovery }
+    }
+}
+
+/// Builds the world in an empty emulator.
+///
+/// # Errors
+/// The emulator refused something, or the manifest asks for a world that it cannot hold.
+pub async fn build(manifest: &Manifest, endpoint: &str) -> Result<World, RehearseError> {
+    let regions = &Regions {
+        primary: Session::emulated(&manifest.primary.name, endpoint),
+        recovery: Session::emulated(&manifest.recovery.name, endpoint),
+    };
+    let buckets_at = state::homes(manifest);
+    state::build(&buckets_at, regions).await?;
+    let clusters = async {
+        let clusters = manifest.clusters.iter().map(|cluster| cluster::build(manifest, cluster, regions));
+        let clusters = try_join_all(clusters).await?;
+        let zones = zone::build(manifest, regions, &clusters).await?;
+        Ok::<_, RehearseError>((clusters, zones))
+    };
+    let tables = try_join_all(manifest.tables.iter().map(|table| table::build(manifest, table, regions)));
+    let buckets = try_join_all(manifest.buckets.iter().map(|bucket| bucket::build(bucket, regions)));
+    let catalogs = try_join_all(manifest.catalogs.iter().map(|catalog| catalog::build(manifest, catalog, regions)));
+    let ((clusters, zones), tables, buckets, catalogs) = tokio::try_join!(clusters, tables, buckets, catalogs)?;
+    Ok(World { buckets_at, clusters, tables, buckets, catalogs, zones })
+}
