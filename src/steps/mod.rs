@@ -7,11 +7,13 @@ mod cluster_instances;
 mod cluster_look;
 mod cluster_settings;
 mod cluster_source;
+mod cutover;
 mod cx;
 mod declared;
 mod error;
 mod ownership;
 mod recovery_point;
+mod resolve;
 mod restore_bucket;
 mod restore_cluster;
 mod terraform_apply;
@@ -24,8 +26,12 @@ mod verify_bucket;
 mod verify_cluster;
 mod wait;
 
+pub use cutover::{
+    Before, ChangeError, CutoverStep, CutoverView, RecordView, change_records, check_cutover, view_cutover,
+};
 pub use cx::{Cx, Notice, Outputs, Progress, World};
 pub use error::StepError;
+pub use resolve::{Resolver, reference};
 pub use restore_bucket::{RestoreBucket, check_bucket, observe_bucket, restore_bucket, survey_buckets};
 pub use restore_cluster::RestoreCluster;
 pub use terraform_apply::TerraformApply;

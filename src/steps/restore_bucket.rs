@@ -24,13 +24,7 @@ const KEYS_OF_A_CHECK: u64 = 200_000;
 
 /// The step `restore.bucket.NAME`.
 pub struct RestoreBucket {
-    bucket: Bucket,
-}
-
-impl RestoreBucket {
-    pub fn new(bucket: Bucket) -> Self {
-        Self { bucket }
-    }
+    pub bucket: Bucket,
 }
 
 #[async_trait]

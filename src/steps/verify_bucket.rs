@@ -7,17 +7,12 @@ use serde_json::json;
 use super::restore_bucket::{Pace, compared, survey_buckets};
 use super::{Blocked, Checked, Compensation, Cx, Output, Seen, Step, StepError};
 use crate::aws::Session;
-use crate::manifest::{Bucket, Expectation, Quantity};
+use crate::manifest::{Bucket, Quantity};
+use crate::verify::unmet;
 
 /// The step `verify.bucket.NAME`.
 pub struct VerifyBucket {
-    bucket: Bucket,
-}
-
-impl VerifyBucket {
-    pub fn new(bucket: Bucket) -> Self {
-        Self { bucket }
-    }
+    pub bucket: Bucket,
 }
 
 #[async_trait]
@@ -41,7 +36,7 @@ impl Step for VerifyBucket {
     }
 
     fn compensation(&self) -> Compensation {
-        Compensation::Auto
+        Compensation::Never
     }
 }
 
@@ -64,19 +59,4 @@ pub async fn verify_bucket(session: &Session, bucket: &Bucket, tell: impl Fn(u64
         Some(unmet) => Err(StepError::check_failed(format!("bucket {}: {unmet}", bucket.target))),
         None => Ok(json!({ "objects": found.same, "bytes": found.same_bytes })),
     }
-}
-
-/// The expectations that do not hold, in words; `count` knows the quantities that can be counted here.
-pub(super) fn unmet(expectations: &[Expectation], count: impl Fn(Quantity) -> Option<u64>) -> Option<String> {
-    let mut said = Vec::new();
-    for expectation in expectations {
-        match count(expectation.quantity) {
-            None => said.push(format!("{expectation} was expected, which cannot be counted here")),
-            Some(actual) if !expectation.holds(actual) => {
-                said.push(format!("{expectation} was expected, found {actual}"))
-            }
-            Some(_) => {}
-        }
-    }
-    (!said.is_empty()).then(|| said.join("; "))
 }

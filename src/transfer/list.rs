@@ -24,7 +24,7 @@ struct Reader {
     _lister: JoinSet<()>,
 }
 
-/// Lists a bucket.
+/// Lists a bucket. A listing that repeats itself ends in an error, because its keys are out of order then.
 ///
 /// # Errors
 /// An item is an error where AWS refused, or listed keys out of order; it is the last item then.

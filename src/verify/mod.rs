@@ -4,5 +4,7 @@
 
 mod expectation;
 mod parity;
+mod unmet;
 
 pub use parity::{Difference, Parity, in_words};
+pub use unmet::unmet;

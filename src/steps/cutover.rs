@@ -1,0 +1,302 @@
+//! Moves the traffic: the record sets of one hosted zone, in one change batch.
+//!
+//! What stood before is in the journal, and the batch that undoes it in the run's folder, before anything is changed.
+//! Other record sets of the zone are never touched.
+
+mod batch;
+
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde_json::{Value, json};
+
+pub use batch::Before;
+use batch::{change_batch, clash, desired, is_equal, is_same_set, label, texts, undo_batch, warnings};
+
+use super::resolve::{Resolver, reference};
+use super::{Blocked, Checked, Compensation, Cx, Output, Ready, Seen, Standing, Step, StepError, wait_until};
+use crate::aws::route53::{
+    HostedZone, RecordSet, change, dns_name, is_in_sync, record_sets_named, zone_of_id, zones_named,
+};
+use crate::aws::{AwsError, Session};
+use crate::manifest::{Cutover, Zone};
+
+/// Route 53 usually needs less than one minute; an hour of trouble there is an operator's decision.
+const IN_SYNC_WITHIN: Duration = Duration::from_secs(900);
+/// Another change of the same record is still under way: asked again for so long.
+const PRIOR_CHANGE_WITHIN: Duration = Duration::from_secs(120);
+
+/// The step `cutover.NAME`.
+pub struct CutoverStep {
+    pub cutover: Cutover,
+}
+
+impl CutoverStep {
+    fn output(&self, cx: &Cx, view: &CutoverView, change_id: Option<&str>) -> Output {
+        let undo = undo_path(&cx.world.run_dir, &self.cutover.name);
+        json!({
+            "change_id": change_id,
+            "records": view.records.iter().map(|record| label_of(&record.before)).collect::<Vec<_>>(),
+            "undo": undo.exists().then(|| undo.display().to_string()),
+        })
+    }
+}
+
+#[async_trait]
+impl Step for CutoverStep {
+    async fn check(&self, cx: &Cx) -> Result<Checked, Blocked> {
+        check_cutover(&cx.world.aws, &self.cutover, &Resolver::of(cx)).await
+    }
+
+    async fn observe(&self, cx: &Cx) -> Result<Seen, StepError> {
+        let view = view_cutover(&cx.world.aws, &self.cutover, &Resolver::of(cx)).await?;
+        Ok(if view.is_done() { Seen::Done(self.output(cx, &view, None)) } else { Seen::Absent })
+    }
+
+    async fn apply(&self, cx: &Cx) -> Result<Output, StepError> {
+        let (session, resolver) = (&cx.world.aws, &Resolver::of(cx));
+        let ask = async || {
+            // Read anew each time: while another change was under way the records may have become others.
+            let view = view_cutover(session, &self.cutover, resolver).await?;
+            let noted = |before| cx.note("records_before", before);
+            match change_records(session, &self.cutover, &view, &cx.world.run, &cx.world.run_dir, noted).await {
+                Ok(id) => Ok(Ready::Yes((view, id))),
+                Err(ChangeError::Prior) => Ok(Ready::NotYet("behind another change of the same records".to_owned())),
+                Err(ChangeError::Failed(error)) => Err(error),
+            }
+        };
+        let what = format!("cutover {}", self.cutover.name);
+        let (view, id) = wait_until(cx, &what, PRIOR_CHANGE_WITHIN, ask).await?;
+        cx.note("change_id", json!(id))?;
+        wait_until(cx, &format!("change {id}"), IN_SYNC_WITHIN, async || {
+            let in_sync = is_in_sync(session, &id).await?;
+            Ok(if in_sync { Ready::Yes(()) } else { Ready::NotYet("PENDING".to_owned()) })
+        })
+        .await?;
+        Ok(self.output(cx, &view, Some(&id)))
+    }
+
+    async fn verify(&self, cx: &Cx, _: &Output) -> Result<(), StepError> {
+        let view = view_cutover(&cx.world.aws, &self.cutover, &Resolver::of(cx)).await?;
+        match view.records.iter().find(|record| !record.is_done()) {
+            None => Ok(()),
+            Some(record) => {
+                let text = format!("{} does not answer as the cutover made it", label_of(&record.before));
+                Err(StepError::check_failed(text).hint("something else changed it since: look at the zone, then retry"))
+            }
+        }
+    }
+
+    fn compensation(&self) -> Compensation {
+        Compensation::Manual(format!(
+            "aws route53 change-resource-record-sets --hosted-zone-id ZONE --change-batch file://{}, \
+             with the zone and the folder that the run's report names; lifeboat failback moves the service back as well",
+            undo_name(&self.cutover.name)
+        ))
+    }
+}
+
+/// A cutover's records as they stand and as they shall be.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CutoverView {
+    pub zone_id: String,
+    pub records: Vec<RecordView>,
+}
+
+/// One record set of a cutover.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RecordView {
+    pub before: Before,
+    /// `None` while something that it refers to is not known; `missing` names it then.
+    pub desired: Option<RecordSet>,
+    pub missing: Option<String>,
+    /// Why Route 53 would refuse it.
+    pub clash: Option<String>,
+    pub warnings: Vec<String>,
+}
+
+impl CutoverView {
+    /// Whether every record answers as desired.
+    pub fn is_done(&self) -> bool {
+        self.records.iter().all(RecordView::is_done)
+    }
+
+    fn befores(&self) -> Vec<Before> {
+        self.records.iter().map(|record| record.before.clone()).collect()
+    }
+}
+
+impl RecordView {
+    fn is_done(&self) -> bool {
+        matches!((&self.desired, &self.before.record_set), (Some(a), Some(b)) if is_equal(a, b))
+    }
+}
+
+fn label_of(before: &Before) -> String {
+    let set = RecordSet {
+        name: before.name.clone(),
+        kind: before.kind.clone(),
+        set_identifier: before.set_identifier.clone(),
+        ..RecordSet::default()
+    };
+    label(&set)
+}
+
+/// May the records be changed; do they stand as desired already?
+///
+/// # Errors
+/// The zone is missing or ambiguous, a record is outside it or would be refused, or AWS refused to tell.
+pub async fn check_cutover(session: &Session, cutover: &Cutover, resolver: &Resolver<'_>) -> Result<Checked, Blocked> {
+    let view = view_cutover(session, cutover, resolver)
+        .await
+        .map_err(|error| Blocked { cause: error.cause, hint: error.hint })?;
+    let clashes: Vec<&str> = view.records.iter().filter_map(|record| record.clash.as_deref()).collect();
+    if !clashes.is_empty() {
+        let cause = format!("Route 53 would refuse the cutover: {}", clashes.join("; "));
+        return Err(Blocked { cause, hint: Some("give the record the routing policy of those that stand".to_owned()) });
+    }
+    let warnings: Vec<&String> = view.records.iter().flat_map(|record| &record.warnings).collect();
+    let facts = json!({ "zone_id": view.zone_id, "records_before": view.befores(), "warnings": warnings });
+    let standing = if view.is_done() { Standing::InPlace } else { Standing::Unknown };
+    Ok(Checked { facts, standing })
+}
+
+/// Reads the records and resolves what they shall be.
+///
+/// # Errors
+/// As [`check_cutover`], but for clashes, which are in the view.
+pub async fn view_cutover(
+    session: &Session,
+    cutover: &Cutover,
+    resolver: &Resolver<'_>,
+) -> Result<CutoverView, StepError> {
+    let zone = find_zone(session, &cutover.zone).await?;
+    let mut records = Vec::with_capacity(cutover.records.len());
+    for record in &cutover.records {
+        let name = dns_name(&record.name);
+        if name != zone.name && !name.ends_with(&format!(".{}", zone.name)) {
+            let text = format!("record {} is not in hosted zone {} ({})", record.name, zone.name, zone.id);
+            return Err(StepError::failed(text));
+        }
+        let standing = record_sets_named(session, &zone.id, &record.name).await?;
+        let before = standing.iter().find(|set| is_same_set(record, set)).cloned();
+        let mut resolved = Vec::new();
+        let mut missing = None;
+        for text in texts(record) {
+            match resolver.resolve(text).await? {
+                Some(value) => resolved.push(value),
+                None => missing = Some(reference(text)),
+            }
+        }
+        records.push(RecordView {
+            desired: missing.is_none().then(|| desired(record, &resolved)),
+            missing,
+            clash: clash(record, &standing),
+            warnings: before.as_ref().map(|before| warnings(record, before)).unwrap_or_default(),
+            before: Before {
+                name,
+                kind: record.kind.clone(),
+                set_identifier: record.set_identifier.clone(),
+                record_set: before,
+            },
+        });
+    }
+    Ok(CutoverView { zone_id: zone.id, records })
+}
+
+async fn find_zone(session: &Session, zone: &Zone) -> Result<HostedZone, StepError> {
+    match zone {
+        Zone::Id(id) => {
+            let missing = || StepError::failed(format!("hosted zone {id} does not exist"));
+            zone_of_id(session, id).await?.ok_or_else(missing)
+        }
+        Zone::Name(name) => {
+            let mut zones = zones_named(session, name).await?;
+            match (zones.pop(), zones.is_empty()) {
+                (None, _) => Err(StepError::failed(format!("no hosted zone is called {name}"))),
+                (Some(zone), true) => Ok(zone),
+                (Some(last), false) => {
+                    zones.push(last);
+                    let said: Vec<String> = zones.iter().map(describe).collect();
+                    let text = format!("{} hosted zones are called {name}: {}", zones.len(), said.join(", "));
+                    Err(StepError::failed(text).hint("name the zone by its id"))
+                }
+            }
+        }
+    }
+}
+
+fn describe(zone: &HostedZone) -> String {
+    format!("{} ({})", zone.id, if zone.private { "private" } else { "public" })
+}
+
+/// Why a batch was not accepted.
+#[derive(Debug, thiserror::Error)]
+pub enum ChangeError {
+    #[error("Route 53 is still working on another change of the same records")]
+    Prior,
+    #[error(transparent)]
+    Failed(#[from] StepError),
+}
+
+impl From<AwsError> for ChangeError {
+    fn from(error: AwsError) -> Self {
+        if error.is("PriorRequestNotComplete") { Self::Prior } else { Self::Failed(error.into()) }
+    }
+}
+
+/// Notes what stands, keeps the batch that undoes the change in `run_dir`, then sends the change. Gives back its id.
+///
+/// # Errors
+/// Something is not known, what stands could not be noted or kept, in which case nothing was sent; or Route 53 refused.
+pub async fn change_records(
+    session: &Session,
+    cutover: &Cutover,
+    view: &CutoverView,
+    run: &str,
+    run_dir: &Path,
+    note: impl Fn(Value) -> Result<(), StepError>,
+) -> Result<String, ChangeError> {
+    let mut sets = Vec::with_capacity(view.records.len());
+    for record in &view.records {
+        let missing = record.missing.as_deref().unwrap_or_default();
+        let unknown = || StepError::failed(format!("{} needs {missing}, which is not known", label_of(&record.before)));
+        sets.push(record.desired.clone().ok_or_else(unknown)?);
+    }
+    let before = view.befores();
+    note(json!({ "zone_id": view.zone_id, "records": before }))?;
+    let undo = undo_batch(&before, &sets, run, &cutover.name);
+    let path = undo_path(run_dir, &cutover.name);
+    write(&path, &serde_json::to_vec_pretty(&undo).map_err(|error| unwritten(&path, &error))?)
+        .map_err(|error| unwritten(&path, &error))?;
+    Ok(change(session, &view.zone_id, &change_batch(&sets, run, &cutover.name)).await?)
+}
+
+fn unwritten(path: &Path, error: &dyn std::error::Error) -> StepError {
+    StepError::failed(format!("{} cannot be written: {error}", path.display())).hint("nothing was changed")
+}
+
+fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+fn undo_path(run_dir: &Path, cutover: &str) -> PathBuf {
+    run_dir.join(undo_name(cutover))
+}
+
+/// No name from a manifest leads out of the run's folder.
+fn undo_name(cutover: &str) -> String {
+    format!("undo-{}.json", file_name(cutover))
+}
+
+/// A name as part of a file's name.
+pub(super) fn file_name(name: &str) -> String {
+    let safe = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '-' | '_') { c } else { '_' };
+    name.chars().map(safe).take(100).collect()
+}
