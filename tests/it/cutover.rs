@@ -162,7 +162,7 @@ async fn simple_weighted_failover_and_alias_records_move_in_one_batch_and_back()
     assert!(view_cutover(&session, &cutover, &resolver).await.expect("a view").is_done());
     assert_eq!(check_cutover(&session, &cutover, &resolver).await.expect("may start").standing, Standing::InPlace);
 
-    let noted = noted.borrow();
+    let noted = noted.into_inner();
     assert_eq!(noted["zone_id"], json!(zone));
     assert_eq!(noted["records"][0]["record_set"]["ResourceRecords"], json!([{ "Value": "old.example.net" }]));
     assert_eq!(noted["records"][4]["record_set"], Value::Null);
