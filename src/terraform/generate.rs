@@ -1,6 +1,7 @@
 //! Everything that lifeboat writes for a root's recovery region, as data: what `--generate-only` puts into a folder and
 //! what a run puts into its staged copy are the same.
 
+use super::environment::{Environment, needs_path_style};
 use super::overlay::{self, BACKEND_CONFIG, BACKEND_OVERRIDE};
 use super::root::Root;
 use super::tfvars::{self, RECOVERY, Sources, TfvarsError};
@@ -57,4 +58,20 @@ pub fn files(manifest: &Manifest, root: &Root, settings: &Settings<'_>) -> Resul
             "gives the root the S3 backend, whatever it declares",
         ),
     ])
+}
+
+/// The same, with the settings that follow from the environment that Terraform will run in.
+///
+/// # Errors
+/// As [`files`].
+pub fn in_environment(
+    manifest: &Manifest,
+    root: &Root,
+    templates: &Templates,
+    environment: &Environment,
+) -> Result<Vec<GeneratedFile>, TfvarsError> {
+    let given = environment.iter().filter_map(|(name, _)| name.to_str()?.strip_prefix("TF_VAR_"));
+    let from_environment: Vec<String> = given.map(str::to_owned).collect();
+    let path_style = needs_path_style(environment);
+    files(manifest, root, &Settings { templates, path_style, from_environment: &from_environment })
 }

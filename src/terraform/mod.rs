@@ -33,8 +33,10 @@ mod workdir;
 
 pub use address::Address;
 pub use error::TerraformError;
+pub use generate::GeneratedFile;
 pub use module::Variable;
 pub use prepare::Ready;
 pub use root::{Resource, Root, RootError, Unknown};
 pub use scope::{Leftover, Resources, Saved};
+pub use version::{Binary, Product, Version};
 pub use workdir::{Done, Observer, Planned, Wanted, Workdir, WorkdirOptions};

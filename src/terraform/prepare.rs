@@ -9,8 +9,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::environment::needs_path_style;
-use super::generate::{self, Settings};
+use super::generate;
 use super::overlay::{self, BACKEND_CONFIG, IMPORTS};
 use super::root::Root;
 use super::stage::{self, Layout, hex};
@@ -135,11 +134,7 @@ impl Workdir {
     /// Writes what lifeboat adds, and returns the files for `-backend-config`.
     fn generate(&self, ready: &mut Ready) -> Result<Vec<PathBuf>, TerraformError> {
         let root = Root::read(&ready.root)?;
-        let given = self.environment.iter().filter_map(|(name, _)| name.to_str()?.strip_prefix("TF_VAR_"));
-        let from_environment: Vec<String> = given.map(str::to_owned).collect();
-        let path_style = needs_path_style(&self.environment);
-        let settings = Settings { templates: &self.templates, path_style, from_environment: &from_environment };
-        let files = generate::files(&self.manifest, &root, &settings)
+        let files = generate::in_environment(&self.manifest, &root, &self.templates, &self.environment)
             .map_err(|error| TerraformError::Generate { name: "recovery values".into(), why: error.to_string() })?;
         let mut backend = Vec::new();
         for file in files {

@@ -1,0 +1,63 @@
+//! The arguments that all commands share; each command's own stand in its file.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+use super::{failover, plan, rehearse, report, resume, runs, status};
+
+/// Moves a Terraform-managed AWS stack to another region.
+#[derive(Parser)]
+#[command(name = "lifeboat", version, max_term_width = 100, after_help = EXIT_CODES)]
+pub struct Args {
+    #[command(subcommand)]
+    pub command: Command,
+    /// Where runs are kept [default: $XDG_STATE_HOME/lifeboat or ~/.local/state/lifeboat]
+    #[arg(long, global = true, env = "LIFEBOAT_HOME", value_name = "DIR")]
+    pub home: Option<PathBuf>,
+    /// The folder that holds ENV/lifeboat.hcl
+    #[arg(long, global = true, env = "LIFEBOAT_ENVIRONMENTS", value_name = "DIR", default_value = "environments")]
+    pub environments: PathBuf,
+    /// The terraform or tofu to run [default: the manifest's, then whichever is on PATH]
+    #[arg(long, global = true, env = "LIFEBOAT_TF_BIN", value_name = "PROGRAM")]
+    pub tf_bin: Option<String>,
+    /// A folder whose templates replace the compiled-in ones
+    #[arg(long, global = true, env = "LIFEBOAT_TEMPLATES", value_name = "DIR")]
+    pub templates: Option<PathBuf>,
+    /// Show what lifeboat does (-v) and what the AWS SDKs do (-vv)
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+}
+
+const EXIT_CODES: &str = "Exit codes:
+  0  done
+  1  error
+  2  usage, or the manifest is not valid
+  3  blocked by a guard, another run or preflight; nothing was changed
+  4  held; the command that goes on with it is printed
+  5  finished, but a check failed or an objective was missed";
+
+#[derive(Subcommand)]
+pub enum Command {
+    /// Fail an environment over to its recovery region
+    Failover(failover::Failover),
+    /// Show what a scenario would do, and what stands in its way; changes nothing
+    Plan(plan::Plan),
+    /// Go on with a run that was held, stopped or killed
+    Resume(resume::Resume),
+    /// Run the whole failover on this machine, against an emulated AWS
+    Rehearse(rehearse::Rehearse),
+    /// List the runs
+    Runs(runs::Runs),
+    /// Show where a run stands
+    Status(status::Status),
+    /// Print a run's report
+    Report(report::Report),
+}
+
+/// How data is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    Text,
+    Json,
+}

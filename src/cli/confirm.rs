@@ -1,0 +1,34 @@
+//! Destructive work asks for the environment's name.
+
+use std::io::{BufRead, Write};
+
+use super::environment::Environment;
+use super::error::{CliError, Exit};
+
+/// Passes when `given` is the environment's name, or when it is typed at the terminal.
+///
+/// # Errors
+/// Another name, or nobody to ask.
+pub fn confirm(env: &str, given: Option<&str>, what: &str, environment: &Environment) -> Result<(), CliError> {
+    match given {
+        Some(name) if name == env => Ok(()),
+        Some(name) => Err(CliError::usage(format!("--confirm says {name}, the environment is {env}"))),
+        None if !environment.interactive => Err(CliError::usage(format!("{what} needs to be confirmed"))
+            .cause("there is no terminal to ask at")
+            .hint(format!("add --confirm {env}"))),
+        None => ask(env, what),
+    }
+}
+
+fn ask(env: &str, what: &str) -> Result<(), CliError> {
+    let mut stderr = std::io::stderr().lock();
+    let mut answer = String::new();
+    let asked = write!(stderr, "{what}.\nType the environment's name to go on: ")
+        .and_then(|()| stderr.flush())
+        .and_then(|()| std::io::stdin().lock().read_line(&mut answer));
+    match asked {
+        Ok(_) if answer.trim() == env => Ok(()),
+        Ok(_) => Err(CliError::new(Exit::Blocked, format!("that is not {env}; nothing was changed"))),
+        Err(error) => Err(CliError::usage("no answer could be read").cause(error.to_string())),
+    }
+}

@@ -1,0 +1,72 @@
+//! Carries a run through: reporters, engine, and the words and exit code at its end. Shared by every command that
+//! changes something.
+
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+
+use super::args::Output;
+use super::environment::Environment;
+use super::error::{CliError, Exit};
+use crate::engine::{self, Ended, Engine};
+use crate::journal::{FailureKind, Journal, Record};
+use crate::report::{self, Reporter};
+use crate::steps::Notice;
+
+/// Who is told what happens while a run goes on. `history` is what the journal held before.
+fn reporters(output: Output, environment: &Environment, history: &[Record]) -> Vec<Box<dyn Reporter>> {
+    match output {
+        Output::Json => vec![Box::new(report::Json::new(std::io::stdout()))],
+        Output::Text if environment.draws => vec![Box::new(report::Terminal::stderr(environment.color, history))],
+        Output::Text => vec![Box::new(report::Plain::new(std::io::stderr(), history))],
+    }
+}
+
+/// A run that is ready to go on.
+pub struct Run<'a> {
+    pub engine: Engine,
+    pub notices: mpsc::UnboundedReceiver<Notice>,
+    pub journal: Arc<Journal>,
+    /// What the journal held before this process took it.
+    pub history: &'a [Record],
+}
+
+/// Carries out what the journal says is left, and shows it.
+///
+/// # Errors
+/// The journal could not be written: what was done is known, what was running is in it as started.
+pub async fn drive(run: Run<'_>, output: Output, environment: &Environment) -> Result<Exit, CliError> {
+    let Run { engine, notices, journal, history } = run;
+    let name = engine.world.run.clone();
+    let run_dir = engine.world.run_dir.clone();
+    let showing = tokio::spawn(report::run(reporters(output, environment, history), notices));
+    let ended = engine::execute(&engine, journal).await;
+    // The reporters end when the last sender is gone, and the journal is let go with the engine.
+    drop(engine);
+    showing.await.ok();
+    let ended = ended.map_err(|error| {
+        CliError::error(format!("run {name} stopped: its journal cannot be written"))
+            .cause(error.to_string())
+            .hint("nothing was started after that; make room, then go on")
+            .next(format!("lifeboat resume {name}"))
+    })?;
+    let summary = report::read(&run_dir)
+        .map_err(|error| CliError::error(format!("run {name} cannot be summed up")).cause(error.to_string()))?;
+    if output == Output::Text {
+        report::to_stderr(&report::closing(&summary, environment.stderr_look()));
+    }
+    Ok(exit(&ended, summary.missed()))
+}
+
+/// A failed check is a result, not a disturbance: 5 says that the run did all it could and what it found is not right.
+fn exit(ended: &Ended, objective_missed: bool) -> Exit {
+    match ended {
+        Ended::Done { .. } if objective_missed => Exit::CheckFailed,
+        Ended::Done { .. } => Exit::Done,
+        Ended::Interrupted => Exit::Held,
+        Ended::Held { failures } => {
+            let checks = failures.iter().all(|(_, failure)| failure.kind == FailureKind::CheckFailed);
+            if checks { Exit::CheckFailed } else { Exit::Held }
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! `lifeboat failover ENV`: the single command.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use clap::Args;
+use jiff::Timestamp;
+
+use super::args::Output;
+use super::environment::Environment;
+use super::drive::Run;
+use super::error::{CliError, Exit};
+use super::wiring::RunPlace;
+use super::{confirm, drive, home, signals, wiring};
+use crate::engine::{self, Engine, Preflight};
+use crate::journal::{Event, Journal, RunStarted};
+use crate::manifest::Manifest;
+use crate::report;
+use crate::scenario;
+
+#[derive(Args)]
+pub struct Failover {
+    /// The environment: a folder of that name with a lifeboat.hcl
+    pub env: String,
+    /// The environment's name once more, instead of typing it when asked
+    #[arg(long, value_name = "ENV")]
+    pub confirm: Option<String>,
+    /// When the impact began, for the report's RTO and RPO: 2026-11-22T03:12:00Z
+    #[arg(long, value_name = "TIME")]
+    pub impact_at: Option<Timestamp>,
+    /// `json`: the run's events, one a line, on standard output
+    #[arg(short, long, value_enum, default_value = "text")]
+    pub output: Output,
+}
+
+/// Checks everything, asks, and carries the failover through.
+///
+/// # Errors
+/// Exit 2 for a manifest that is not valid; 3 when something stands in the way, and nothing was changed.
+pub async fn run(command: &Failover, environment: &Environment) -> Result<Exit, CliError> {
+    let declared_at = Timestamp::now();
+    if command.impact_at.is_some_and(|impact| impact > declared_at) {
+        return Err(CliError::usage("--impact-at is in the future"));
+    }
+    if let Some(name) = &command.confirm
+        && *name != command.env
+    {
+        return Err(CliError::usage(format!("--confirm says {name}, the environment is {}", command.env)));
+    }
+    let plans = wiring::read(&command.env, environment)?;
+    let manifest = plans.manifest.clone();
+    let _lock = home::lock_environment(&environment.home, &manifest)?;
+    home::refuse_unfinished(&environment.home, &manifest)?;
+    let connected = wiring::connect(&manifest).await?;
+    let run = home::new_run(&command.env, declared_at);
+    let run_dir = home::make_run_dir(&environment.home, &run)?;
+    let stop = signals::listen()?;
+    let runbook = scenario::failover(&manifest);
+    let place = RunPlace { run: &run, run_dir: &run_dir, runbook, stop };
+    let wired = wiring::engine(plans, connected.aws, place, environment).await;
+    let (engine, notices) = wired.inspect_err(|_| home::discard(&run_dir))?;
+    let found = match ready(&engine, command, environment).await {
+        Ok(Some(found)) => found,
+        Ok(None) => {
+            home::discard(&run_dir);
+            return Ok(Exit::Done);
+        }
+        Err(error) => {
+            home::discard(&run_dir);
+            return Err(error);
+        }
+    };
+    let started = RunStarted {
+        run: run.clone(),
+        lifeboat: env!("CARGO_PKG_VERSION").into(),
+        manifest: manifest.path.clone(),
+        manifest_sha256: wiring::sha256(&manifest.path)?,
+        caller: connected.caller.arn,
+        pid: std::process::id(),
+        host: wiring::host(),
+        impact_at: command.impact_at,
+        runbook: engine.runbook.as_ref().clone(),
+    };
+    let journal = open_journal(&run_dir, started, &found, &engine)?;
+    drive::drive(Run { engine, notices, journal, history: &[] }, command.output, environment).await
+}
+
+/// Preflight and confirmation. `None` when the environment is failed over already.
+async fn ready(
+    engine: &Engine,
+    command: &Failover,
+    environment: &Environment,
+) -> Result<Option<Preflight>, CliError> {
+    let manifest = engine.world.manifest.clone();
+    let found = engine::preflight(engine).await;
+    if found.in_place {
+        report::to_stderr(&already(&manifest));
+        return Ok(None);
+    }
+    if !found.blocked.is_empty() {
+        return Err(blocked(&found));
+    }
+    report::to_stderr(&warnings(&found));
+    let (service, region) = (&manifest.service, &manifest.recovery.name);
+    let what = format!("failing {service} {} over to {region} in account {}", command.env, manifest.account);
+    confirm::confirm(&command.env, command.confirm.as_deref(), &what, environment)?;
+    Ok(Some(found))
+}
+
+fn already(manifest: &Manifest) -> String {
+    let records: usize = manifest.cutovers.iter().map(|cutover| cutover.records.len()).sum();
+    format!(
+        "{} is already failed over to {}: {records} of {records} records answer as they should.\nNothing was changed.\n",
+        manifest.environment, manifest.recovery.name
+    )
+}
+
+/// All that stands in the way, in one error.
+pub fn blocked(found: &Preflight) -> CliError {
+    let mut lines = Vec::new();
+    for (step, blocked) in &found.blocked {
+        lines.push(format!("{step}: {}", blocked.cause));
+        lines.extend(blocked.hint.iter().map(|hint| format!("  {hint}")));
+    }
+    let steps = found.blocked.len();
+    CliError::blocked(format!("{steps} step{} cannot start; nothing was changed", if steps == 1 { "" } else { "s" }))
+        .cause(lines.join("\n"))
+}
+
+/// What the checks want people to know before they go on.
+fn warnings(found: &Preflight) -> String {
+    let of = |facts: &serde_json::Value| -> Vec<String> {
+        let list = facts["warnings"].as_array().cloned().unwrap_or_default();
+        list.iter().filter_map(|warning| warning.as_str().map(report::escape)).collect()
+    };
+    let lines = found.checked.iter().flat_map(|(step, checked)| {
+        of(&checked.facts).into_iter().map(move |warning| format!("warning: {step}: {warning}\n"))
+    });
+    lines.collect()
+}
+
+fn open_journal(
+    run_dir: &Path,
+    started: RunStarted,
+    found: &Preflight,
+    engine: &Engine,
+) -> Result<Arc<Journal>, CliError> {
+    let unwritable = |error: crate::journal::JournalError| {
+        CliError::error("the journal cannot be written, so nothing was changed")
+            .cause(error.to_string())
+            .hint("make room, or give another folder with --home or LIFEBOAT_HOME")
+    };
+    let journal = Journal::create(run_dir).map_err(unwritable)?;
+    let mut events = vec![Event::RunStarted(Box::new(started))];
+    for spec in &engine.runbook.steps {
+        events.push(Event::StepChecked { step: spec.id.clone(), facts: found.facts(&spec.id) });
+    }
+    for event in events {
+        let record = journal.append(event).map_err(unwritable)?;
+        engine.notices.send(crate::steps::Notice::Record(record)).ok();
+    }
+    Ok(Arc::new(journal))
+}

@@ -1,0 +1,69 @@
+//! The command line: arguments, one file per command, exit codes, how errors are shown.
+//!
+//! This is the only place that reads the environment, decides exit codes and wires the parts together.
+
+mod args;
+mod confirm;
+mod drive;
+mod environment;
+mod error;
+mod failover;
+mod home;
+mod plan;
+mod rehearse;
+mod report;
+mod resume;
+mod runs;
+mod signals;
+mod status;
+mod wiring;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{Args, Command};
+use environment::Environment;
+pub use error::{CliError, Exit};
+
+/// Runs the command that the process was started with.
+pub fn main() -> ExitCode {
+    let args = Args::parse();
+    init_tracing(args.verbose);
+    let environment = Environment::read(&args);
+    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return CliError::error(format!("cannot start: {error}")).show(),
+    };
+    let result = runtime.block_on(dispatch(&args, &environment));
+    // Whatever still waits on a socket must not keep the process from ending.
+    runtime.shutdown_background();
+    match result {
+        Ok(exit) => exit.into(),
+        Err(error) => error.show(),
+    }
+}
+
+async fn dispatch(args: &Args, environment: &Environment) -> Result<Exit, CliError> {
+    match &args.command {
+        Command::Failover(command) => failover::run(command, environment).await,
+        Command::Plan(command) => plan::run(command, environment).await,
+        Command::Resume(command) => resume::run(command, environment).await,
+        Command::Rehearse(command) => rehearse::run(command, environment).await,
+        Command::Runs(command) => runs::run(command, environment),
+        Command::Status(command) => status::run(command, environment),
+        Command::Report(command) => report::run(command, environment),
+    }
+}
+
+/// `-v` and `RUST_LOG` show what the AWS SDKs and lifeboat itself do; silent otherwise.
+fn init_tracing(verbose: u8) {
+    use tracing_subscriber::EnvFilter;
+    let default = match verbose {
+        0 => "off",
+        1 => "lifeboat=debug",
+        _ => "debug",
+    };
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+}

@@ -1,0 +1,144 @@
+//! `lifeboat resume [RUN]`: goes on with a run that was held, stopped or killed.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use clap::Args;
+
+use super::args::Output;
+use super::drive::Run;
+use super::environment::Environment;
+use super::error::{CliError, Exit};
+use super::wiring::RunPlace;
+use super::{drive, home, signals, wiring};
+use crate::journal::{Event, Journal, JournalError, Loaded, Outcome, StepPhase};
+use crate::report;
+use crate::runbook::StepId;
+use crate::steps::Notice;
+
+#[derive(Args)]
+pub struct Resume {
+    /// The run; without it, the newest unfinished one
+    pub run: Option<String>,
+    /// Try a failed step once more (repeatable)
+    #[arg(long, value_name = "STEP")]
+    pub retry: Vec<String>,
+    /// Give the run up, so that another can start; what it did stays as it is
+    #[arg(long, requires = "because", conflicts_with = "retry")]
+    pub abandon: bool,
+    /// Why it is given up
+    #[arg(long, value_name = "TEXT", requires = "abandon")]
+    pub because: Option<String>,
+    /// Go on although the manifest is not the one that the run began with
+    #[arg(long)]
+    pub accept_changed_manifest: bool,
+    /// `json`: the run's events, one a line, on standard output
+    #[arg(short, long, value_enum, default_value = "text")]
+    pub output: Output,
+}
+
+/// Goes on from what the journal says and AWS shows.
+///
+/// # Errors
+/// Exit 3 when the run is finished or held by another process, when a failed step was not chosen to be tried again, or
+/// when the manifest is another.
+pub async fn run(command: &Resume, environment: &Environment) -> Result<Exit, CliError> {
+    let run_dir = choose(command.run.as_deref(), environment)?;
+    let run = run_dir.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let (journal, loaded) = Journal::open(&run_dir).map_err(|error| unusable(&run, &error))?;
+    if let Some(torn) = &loaded.torn {
+        let bytes = torn.len();
+        report::to_stderr(&format!("the journal's last line was torn ({bytes} bytes) and is dropped\n"));
+    }
+    if loaded.state.outcome.is_some() {
+        return Err(CliError::blocked(format!("run {run} is finished")).next(format!("lifeboat report {run}")));
+    }
+    if command.abandon {
+        let because = command.because.clone().unwrap_or_default();
+        journal
+            .append(Event::RunFinished { outcome: Outcome::Abandoned { because } })
+            .map_err(|error| unusable(&run, &error))?;
+        report::to_stderr(&format!("run {run} is given up; what it did stays as it is\n"));
+        return Ok(Exit::Done);
+    }
+    let retry = chosen(command, &run, &loaded)?;
+    go_on(command, environment, &run_dir, journal, loaded, retry).await
+}
+
+/// Takes the run up in its folder, by the runbook that its journal holds.
+async fn go_on(
+    command: &Resume,
+    environment: &Environment,
+    run_dir: &Path,
+    journal: Journal,
+    loaded: Loaded,
+    retry: Vec<StepId>,
+) -> Result<Exit, CliError> {
+    let Some(started) = &loaded.state.started else {
+        return Err(CliError::error("the run never began").cause("its journal is empty"));
+    };
+    let plans = wiring::read_file(&started.manifest, environment)?;
+    if wiring::sha256(&started.manifest)? != started.manifest_sha256 && !command.accept_changed_manifest {
+        return Err(CliError::blocked(format!("{} is not what run {} began with", started.manifest.display(), started.run))
+            .cause("its content has another SHA-256; the run goes on by the runbook in its journal")
+            .hint("put it back, or accept the difference with --accept-changed-manifest"));
+    }
+    let _lock = home::lock_environment(&environment.home, &plans.manifest)?;
+    let connected = wiring::connect(&plans.manifest).await?;
+    let place =
+        RunPlace { run: &started.run, run_dir, runbook: started.runbook.clone(), stop: signals::listen()? };
+    let (engine, notices) = wiring::engine(plans, connected.aws, place, environment).await?;
+    let resumed = Event::RunResumed { pid: std::process::id(), host: wiring::host(), retry };
+    let record = journal.append(resumed).map_err(|error| unusable(&started.run, &error))?;
+    engine.notices.send(Notice::Record(record)).ok();
+    let run = Run { engine, notices, journal: Arc::new(journal), history: &loaded.records };
+    drive::drive(run, command.output, environment).await
+}
+
+fn choose(run: Option<&str>, environment: &Environment) -> Result<std::path::PathBuf, CliError> {
+    if let Some(run) = run {
+        return home::find_run(&environment.home, run);
+    }
+    let newest = home::unfinished(&environment.home, None)?.pop();
+    newest.map(|unfinished| unfinished.dir).ok_or_else(|| {
+        CliError::blocked("there is no unfinished run").next("lifeboat runs")
+    })
+}
+
+/// The failed steps that are to be tried again. All of them have to be chosen or none go on: the operator has seen why.
+fn chosen(command: &Resume, run: &str, loaded: &Loaded) -> Result<Vec<StepId>, CliError> {
+    let failed: Vec<&StepId> = loaded
+        .state
+        .steps
+        .iter()
+        .filter(|(_, step)| matches!(step.phase, StepPhase::Failed(_)))
+        .map(|(id, _)| id)
+        .collect();
+    let retry: Vec<StepId> = command.retry.iter().map(|id| StepId::new(id.as_str())).collect();
+    let again = |ids: &[&StepId]| {
+        let words: Vec<String> = ids.iter().map(|id| format!("--retry {id}")).collect();
+        format!("lifeboat resume {run} {}", words.join(" "))
+    };
+    if let Some(unknown) = retry.iter().find(|id| !failed.contains(id)) {
+        let names: Vec<&str> = failed.iter().map(|id| id.as_str()).collect();
+        return Err(CliError::usage(format!("step {unknown} has not failed")).cause(match names.len() {
+            0 => "no step has".to_owned(),
+            _ => format!("these have: {}", names.join(", ")),
+        }));
+    }
+    if retry.is_empty() && !failed.is_empty() {
+        let first = failed.first().map_or_else(String::new, |id| id.to_string());
+        return Err(CliError::blocked(format!("run {run} waits for a choice: step {first} failed"))
+            .hint("see why with lifeboat status; then try again once the cause is gone")
+            .next(again(&failed)));
+    }
+    Ok(retry)
+}
+
+fn unusable(run: &str, error: &JournalError) -> CliError {
+    match error {
+        JournalError::InUse(_) => CliError::blocked(format!("another process is working on run {run}"))
+            .next(format!("lifeboat status {run}")),
+        error => CliError::error(format!("the journal of run {run} cannot be used")).cause(error.to_string()),
+    }
+}

@@ -1,0 +1,143 @@
+//! Brings together what a command works with: manifest, Terraform root, AWS session, world and engine.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+use tokio::sync::{mpsc, watch};
+
+use super::environment::Environment;
+use super::error::{CliError, Exit};
+use crate::aws::{Caller, Session};
+use crate::document::Invalid;
+use crate::engine::Engine;
+use crate::manifest::{self, Manifest};
+use crate::runbook::Runbook;
+use crate::steps::{self, Notice, World};
+use crate::templates::Templates;
+use crate::terraform::tfvars::TfvarsError;
+use crate::terraform::{GeneratedFile, Root, Workdir, WorkdirOptions, generate, version};
+
+/// A manifest that was found valid, with what follows from it on this machine alone.
+pub struct Plans {
+    pub manifest: Arc<Manifest>,
+    pub templates: Templates,
+    /// The recovery region's backend and variables.
+    pub generated: Vec<GeneratedFile>,
+}
+
+/// Who is asking, and the clients to ask with.
+pub struct Connected {
+    pub aws: Session,
+    pub caller: Caller,
+}
+
+/// A run, as the engine is made for it.
+pub struct RunPlace<'a> {
+    pub run: &'a str,
+    pub run_dir: &'a Path,
+    pub runbook: Runbook,
+    /// Turns true when the operator asks to stop.
+    pub stop: watch::Receiver<bool>,
+}
+
+/// Reads and validates everything about an environment that is on this machine. Asks nobody.
+///
+/// # Errors
+/// Exit 2, with every problem at once.
+pub fn read(env: &str, environment: &Environment) -> Result<Plans, CliError> {
+    let manifest = manifest::load(&environment.environments, env).map_err(|error| invalid(&error, environment))?;
+    complete(manifest, environment)
+}
+
+/// The same for a manifest by its path.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_file(path: &Path, environment: &Environment) -> Result<Plans, CliError> {
+    let manifest = manifest::load_file(path).map_err(|error| invalid(&error, environment))?;
+    complete(manifest, environment)
+}
+
+fn complete(manifest: Manifest, environment: &Environment) -> Result<Plans, CliError> {
+    let templates = Templates::new(environment.templates.as_deref())
+        .map_err(|error| CliError::usage("the templates cannot be used").cause(error.to_string()))?;
+    let root = Root::read(&manifest.terraform.root)
+        .map_err(|error| CliError::usage("the Terraform root cannot be used").cause(error.to_string()))?;
+    let generated = generate::in_environment(&manifest, &root, &templates, &environment.variables);
+    let generated = generated.map_err(|error| match error {
+        TfvarsError::Invalid(error) => invalid(&error, environment),
+        error => CliError::usage("the recovery region's variables cannot be made").cause(error.to_string()),
+    })?;
+    Ok(Plans { manifest: Arc::new(manifest), templates, generated })
+}
+
+fn invalid(error: &Invalid, environment: &Environment) -> CliError {
+    let look = environment.stderr_look();
+    let count = error.problems.len();
+    let what = format!("{count} problem{} in what was given; nothing was asked or changed", if count == 1 { "" } else { "s" });
+    CliError::new(Exit::Usage, what).details(error.render(look.color, look.width))
+}
+
+/// Finds out who is asking, and refuses any account but the manifest's.
+///
+/// # Errors
+/// Exit 3: no credentials, or another account.
+pub async fn connect(manifest: &Manifest) -> Result<Connected, CliError> {
+    let aws = Session::connect(&manifest.recovery.name).await;
+    let caller = aws.caller().await.map_err(|error| {
+        CliError::blocked("AWS does not say who is asking; nothing was changed")
+            .cause(error.to_string())
+            .hint("log in, or set AWS_PROFILE; then run the same command again")
+    })?;
+    if caller.account != manifest.account {
+        return Err(CliError::blocked(format!("these credentials are of account {}", caller.account))
+            .cause(format!("{} is for account {}", manifest.path.display(), manifest.account))
+            .hint(format!("the caller is {}; nothing was changed", caller.arn)));
+    }
+    Ok(Connected { aws, caller })
+}
+
+/// The world and the engine for a run in its folder.
+///
+/// # Errors
+/// Exit 3: no usable Terraform.
+pub async fn engine(
+    plans: Plans,
+    aws: Session,
+    place: RunPlace<'_>,
+    environment: &Environment,
+) -> Result<(Engine, mpsc::UnboundedReceiver<Notice>), CliError> {
+    let Plans { manifest, templates, .. } = plans;
+    let RunPlace { run, run_dir, runbook, stop } = place;
+    let wanted = manifest.terraform.binary.as_deref();
+    let binary = version::find(environment.tf_bin.as_deref(), wanted, &environment.variables, run_dir)
+        .await
+        .map_err(|error| CliError::blocked(error.to_string()).hint(error.hint()))?;
+    let terraform = Workdir::new(WorkdirOptions {
+        run_dir: run_dir.to_owned(),
+        manifest: manifest.clone(),
+        binary,
+        environment: environment.variables.clone(),
+        templates,
+    });
+    let world = World { run: run.to_owned(), run_dir: run_dir.to_owned(), manifest, aws, terraform };
+    let (notices, told) = mpsc::unbounded_channel();
+    let make = Arc::new(steps::make);
+    Ok((Engine { runbook: Arc::new(runbook), world: Arc::new(world), make, notices, stop }, told))
+}
+
+/// The machine's name, for the journal.
+pub fn host() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
+/// SHA-256 of a file, in hexadecimal.
+///
+/// # Errors
+/// It cannot be read.
+pub fn sha256(path: &Path) -> Result<String, CliError> {
+    let bytes = std::fs::read(path)
+        .map_err(|error| CliError::error(format!("{} cannot be read", path.display())).cause(error.to_string()))?;
+    Ok(Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect())
+}
