@@ -13,5 +13,6 @@ mod write;
 pub use near::nearest;
 pub use problem::{Invalid, Problem};
 pub use source::{Document, MAX_BYTES, quoted};
+pub(crate) use value::kind;
 pub use value::{NotLiteral, Value};
 pub use write::{attribute, expression, quote};

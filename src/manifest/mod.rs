@@ -1,8 +1,22 @@
 //! The manifest, `lifeboat.hcl`: what a service consists of, where it recovers to, and what proves that it did.
 //!
-//! `parse` reads the file with positions, `validate` finds everything that is wrong with it at once, and `model` is
-//! what the rest of lifeboat works with.
+//! `load` finds and reads the file. `reader` and `values` are what it is read with; `service`, `stores`, `check` and
+//! `cutover` read its blocks; `names` and `routing` are the rules of AWS; `cross` judges what refers to something else.
+//! All that is wrong is found at once and shown with its place. `model` is what the rest of lifeboat works with.
 
+mod check;
+mod cross;
+mod cutover;
+mod duration;
+mod load;
 mod model;
+mod names;
+mod reader;
+mod routing;
+mod service;
+mod stores;
+mod values;
 
+pub use crate::document::{Invalid, Problem};
+pub use load::{FILE, environments, load, load_file};
 pub use model::*;

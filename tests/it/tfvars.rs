@@ -130,8 +130,12 @@ fn terraform_reads_the_recovery_var_file_as_it_reads_the_base_files() {
         WRITTEN.lines().filter_map(|line| line.strip_prefix("v_")?.split_once(' ')).map(|(n, _)| n).collect();
     let names: Vec<String> = names.iter().map(|name| format!("v_{name}")).collect();
     let root = root(folder.path(), &names);
-    let sources =
-        Sources { base: &[base.clone()], overrides: &BTreeMap::new(), region: "us-east-1", from_environment: &[] };
+    let sources = Sources {
+        base: std::slice::from_ref(&base),
+        overrides: &BTreeMap::new(),
+        region: "us-east-1",
+        from_environment: &[],
+    };
     let generated = recovery(&Templates::new(None).unwrap(), &sources, &root).unwrap();
     let path = folder.path().join("recovery.tfvars");
     fs::write(&path, &generated).unwrap();

@@ -1,0 +1,127 @@
+//! What can be judged only once the whole manifest is read: whether what it refers to exists, in itself and in the
+//! Terraform root, and whether recovery points lie where the recovery takes place.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+
+use super::names::arn;
+use super::reader::{Later, Reader};
+use super::{ClusterSource, Manifest, TableSource};
+use crate::document::{nearest, quoted};
+use crate::terraform::{Address, Root, Unknown};
+
+/// Notes references to clusters, outputs, variables and addresses that do not exist. Without a root only what the
+/// manifest itself says is judged.
+pub(super) fn judge(reader: &mut Reader, clusters: &BTreeSet<String>, root: Option<&Root>) {
+    for (later, span) in std::mem::take(&mut reader.later) {
+        match (later, root) {
+            (Later::Cluster(name), _) => cluster(reader, &name, clusters, span),
+            (Later::Output(name), Some(root)) => output(reader, &name, root, span),
+            (Later::Variable(name), Some(root)) => variable(reader, &name, root, span),
+            (Later::Adopt { address, kind }, Some(root)) => adopt(reader, &address, kind, root, span),
+            (_, None) => {}
+        }
+    }
+}
+
+fn cluster(reader: &mut Reader, name: &str, clusters: &BTreeSet<String>, span: Range<usize>) {
+    if !clusters.contains(name) {
+        let hint = among(name, clusters.iter().map(String::as_str), "aurora blocks");
+        reader.hinted(span, format!("there is no block aurora \"{name}\""), "unknown", hint);
+    }
+}
+
+fn output(reader: &mut Reader, name: &str, root: &Root, span: Range<usize>) {
+    match root.outputs.get(name) {
+        Some(false) => {}
+        Some(true) => {
+            let message = format!("the output {} is sensitive", quoted(name));
+            reader.hinted(span, message, "lifeboat does not read it", "use an output that is not sensitive");
+        }
+        None => {
+            let hint = among(name, root.outputs.keys().map(String::as_str), "outputs");
+            let message = format!("the Terraform root declares no output {}", quoted(name));
+            reader.hinted(span, message, "not declared", hint);
+        }
+    }
+}
+
+fn variable(reader: &mut Reader, name: &str, root: &Root, span: Range<usize>) {
+    if !root.variables.contains_key(name) {
+        let hint = among(name, root.variables.keys().map(String::as_str), "variables");
+        let message = format!("the Terraform root declares no variable {}", quoted(name));
+        reader.hinted(span, message, "not declared", hint);
+    }
+}
+
+fn adopt(reader: &mut Reader, address: &str, kind: &'static str, root: &Root, span: Range<usize>) {
+    let shown = quoted(address);
+    match root.resource(address) {
+        Ok(Some(resource)) if resource.kind == kind => {}
+        Ok(None) if Address::parse(address).is_some_and(|address| address.kind == kind) => {}
+        Ok(_) => {
+            let message = format!("{shown} is of another type");
+            reader.hinted(span, message, "wrong type", format!("this block adopts an {kind}"));
+        }
+        Err(Unknown::Malformed) => {
+            let message = format!("{shown} is not a resource address");
+            let hint = format!("write \"{kind}.NAME\" or \"module.NAME.{kind}.NAME\"");
+            reader.hinted(span, message, "not understood", hint);
+        }
+        Err(Unknown::Missing) => {
+            let of_kind = root.resources.iter().filter(|(_, resource)| resource.kind == kind);
+            let of_kind: Vec<&str> = of_kind.map(|(address, _)| address.as_str()).collect();
+            let hint = match of_kind.as_slice() {
+                [] => format!("the root declares no {kind}"),
+                [only] => format!("did you mean {}?", quoted(only)),
+                several => format!("of this type there are {}", several.join(", ")),
+            };
+            reader.hinted(span, format!("the Terraform root declares no {shown}"), "not declared", hint);
+        }
+        Err(Unknown::Index { part, needed: true }) => {
+            let hint = format!("it has count or for_each: write {part}[0] or {part}[\\\"key\\\"]");
+            reader.hinted(span, format!("{shown} names several resources"), "an index is missing", hint);
+        }
+        Err(Unknown::Index { part, needed: false }) => {
+            let message = format!("{shown} has an index too many");
+            reader.hinted(span, message, format!("at {part}"), "it has neither count nor for_each");
+        }
+    }
+}
+
+fn among<'a>(name: &str, known: impl Iterator<Item = &'a str> + Clone, what: &str) -> String {
+    const SHOWN: usize = 12;
+    if let Some(nearest) = nearest(name, known.clone()) {
+        return format!("did you mean {}?", quoted(nearest));
+    }
+    let mut names: Vec<&str> = known.collect();
+    let more = names.len().saturating_sub(SHOWN);
+    names.truncate(SHOWN);
+    match (names.is_empty(), more) {
+        (true, _) => format!("there are no {what}"),
+        (false, 0) => format!("{what}: {}", names.join(", ")),
+        (false, more) => format!("{what}: {} and {more} more", names.join(", ")),
+    }
+}
+
+/// Recovery points that lie in another region cannot be restored from when that region is gone. Answers (block's title,
+/// message, hint).
+pub(super) fn misplaced(manifest: &Manifest) -> Vec<(String, String, String)> {
+    let clusters = manifest.clusters.iter().filter_map(|cluster| match &cluster.from {
+        ClusterSource::Snapshot(snapshot) => Some((format!("aurora \"{}\"", cluster.name), snapshot.as_str())),
+        ClusterSource::LatestSnapshot => None,
+    });
+    let tables = manifest.tables.iter().filter_map(|table| match &table.from {
+        TableSource::Backup(backup) => Some((format!("table \"{}\"", table.name), backup.as_str())),
+        TableSource::LatestBackup => None,
+    });
+    let region = manifest.recovery.name.as_str();
+    let elsewhere = clusters.chain(tables).filter_map(|(title, point)| {
+        let found = arn(point)?.region;
+        (found != region).then(|| {
+            let message = format!("the recovery point of {title} is in {found}, not in {region}");
+            (title, message, format!("copy it to {region}, and name the copy"))
+        })
+    });
+    elsewhere.collect()
+}

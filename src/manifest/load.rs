@@ -1,0 +1,165 @@
+//! From an environment's name to its manifest, or to everything that is wrong with it.
+
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::fs;
+use std::path::Path;
+
+use hcl_edit::structure::Body;
+
+use super::names::{ACCOUNT, LABEL};
+use super::reader::{Fields, Reader, Schema, header};
+use super::values::named;
+use super::{Manifest, check, cross, cutover, service, stores};
+use crate::document::{Document, Invalid, Problem, nearest, quoted};
+use crate::terraform::Root;
+
+/// The manifest's name in an environment's folder.
+pub const FILE: &str = "lifeboat.hcl";
+
+const MANIFEST: Schema = Schema {
+    keys: &[("service", "\"my-service\""), ("account", "\"123456789012\"")],
+    blocks: &[
+        ("terraform", "terraform { root = \"../../infra\" }"),
+        ("region", "region \"recovery\" { … }"),
+        ("objective", "objective \"system\" { rto = \"4h\" }"),
+        ("aurora", "aurora \"NAME\" { … }"),
+        ("table", "table \"NAME\" { … }"),
+        ("bucket", "bucket \"NAME\" { … }"),
+        ("catalog", "catalog \"NAME\" { … }"),
+        ("check", "check \"NAME\" { … }"),
+        ("cutover", "cutover \"NAME\" { … }"),
+    ],
+};
+
+/// Reads `ENVIRONMENTS_DIR/ENV/lifeboat.hcl` and judges it against the Terraform root that it names.
+///
+/// # Errors
+/// There is no such environment, or anything in its manifest is wrong: all of it at once.
+pub fn load(environments_dir: &Path, env: &str) -> Result<Manifest, Invalid> {
+    let path = environments_dir.join(env).join(FILE);
+    let inside = Path::new(env).file_name() == Some(OsStr::new(env));
+    if inside && path.is_file() {
+        return load_file(&path);
+    }
+    let known = environments(environments_dir);
+    let document = Document::new(environments_dir, "");
+    let problem = Problem::about(&document, format!("there is no environment {}", quoted(env)));
+    let hint = if known.is_empty() {
+        format!("write {}", path.display())
+    } else if let Some(nearest) = nearest(env, known.iter().map(String::as_str)) {
+        format!("did you mean {}? there are: {}", quoted(nearest), known.join(", "))
+    } else {
+        format!("there are: {}", known.join(", "))
+    };
+    Err(problem.hint(hint).into())
+}
+
+/// The names of the folders that hold a manifest.
+pub fn environments(environments_dir: &Path) -> Vec<String> {
+    let entries = fs::read_dir(environments_dir).into_iter().flatten().flatten();
+    let folders = entries.filter(|entry| entry.path().join(FILE).is_file());
+    let mut names: Vec<String> = folders.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    names.sort();
+    names
+}
+
+/// Reads one manifest. The environment is called like the folder that the file is in.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub fn load_file(path: &Path) -> Result<Manifest, Invalid> {
+    let document = Document::read(path)?;
+    let absolute =
+        fs::canonicalize(path).map_err(|error| Problem::about(&document, format!("cannot find the file: {error}")))?;
+    let folder = absolute.parent().unwrap_or(Path::new("/"));
+    let body = document.body()?;
+    let mut reader = Reader::new(&document);
+    let manifest = read(&mut reader, &body, &absolute, folder);
+    if let Some(manifest) = &manifest {
+        note_misplaced(&mut reader, manifest, &body);
+    }
+    match (Invalid::of(reader.problems), manifest) {
+        (Some(invalid), _) => Err(invalid),
+        (None, Some(manifest)) => Ok(manifest),
+        (None, None) => Err(Problem::about(&document, "the manifest could not be read").into()),
+    }
+}
+
+fn read(reader: &mut Reader, body: &Body, path: &Path, folder: &Path) -> Option<Manifest> {
+    let file = Fields::of_file(reader, body, MANIFEST);
+    let service = file.required(reader, "service", named(LABEL));
+    let account = file.required(reader, "account", named(ACCOUNT));
+    let terraform = file.only(reader, "terraform", true);
+    let terraform = terraform.and_then(|block| service::terraform(reader, block, folder));
+    let regions = service::regions(reader, &file);
+    let objectives = service::objectives(reader, &file);
+    let clusters = each(reader, &file, "aurora", stores::cluster);
+    let tables = each(reader, &file, "table", stores::table);
+    let buckets = each(reader, &file, "bucket", stores::bucket);
+    let catalogs = each(reader, &file, "catalog", stores::catalog);
+    let checks = each(reader, &file, "check", check::check);
+    let cutovers = each(reader, &file, "cutover", cutover::cutover);
+    let root = terraform.as_ref().and_then(|terraform| root(reader, &terraform.root));
+    let names = file.blocks("aurora").filter_map(|block| Some(block.labels.first()?.as_str().to_owned()));
+    cross::judge(reader, &names.collect::<BTreeSet<_>>(), root.as_ref());
+    let (primary, recovery) = regions?;
+    let environment = folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    Some(Manifest {
+        path: path.to_owned(),
+        environment,
+        service: service?,
+        account: account?,
+        terraform: terraform?,
+        primary,
+        recovery,
+        objectives,
+        clusters: clusters?,
+        tables: tables?,
+        buckets: buckets?,
+        catalogs: catalogs?,
+        checks: checks?,
+        cutovers: cutovers?,
+    })
+}
+
+/// All blocks of a kind, in the order of the file; `None` if any is wrong, after all have been read.
+fn each<T>(
+    reader: &mut Reader,
+    file: &Fields<'_>,
+    kind: &'static str,
+    read: impl Fn(&mut Reader, &hcl_edit::structure::Block) -> Option<T>,
+) -> Option<Vec<T>> {
+    let items: Vec<Option<T>> = file.blocks(kind).map(|block| read(reader, block)).collect();
+    items.into_iter().collect()
+}
+
+fn root(reader: &mut Reader, path: &Path) -> Option<Root> {
+    match Root::read(path) {
+        Ok(root) => Some(root),
+        Err(error) => {
+            reader.problems.extend(error.invalid.problems);
+            None
+        }
+    }
+}
+
+fn note_misplaced(reader: &mut Reader, manifest: &Manifest, body: &Body) {
+    for (title, message, hint) in cross::misplaced(manifest) {
+        let block = body.blocks().find(|block| {
+            let label = block.labels.first().map_or("", |label| label.as_str());
+            format!("{} \"{label}\"", block.ident.as_str()) == title
+        });
+        let from = block.and_then(|block| block.body.get_attribute("from"));
+        let span = from.map(|from| super::reader::at(&from.value)).or_else(|| block.map(header));
+        reader.hinted(span.unwrap_or_default(), message, "another region", hint);
+    }
+}
+
+#[cfg(test)]
+#[path = "load_tests.rs"]
+mod tests;
+
+#[cfg(test)]
+#[path = "rules_tests.rs"]
+mod rules;
