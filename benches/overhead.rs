@@ -60,7 +60,12 @@ fn start_up() -> Figure {
     }
     let over = median(ours).saturating_sub(median(bare));
     let measured = format!("{:.1} ms over /bin/true", over.as_secs_f64() * 1e3);
-    Figure { what: "`lifeboat --version`, median of 60", measured, goal: "10 ms", met: over <= Duration::from_millis(10) }
+    Figure {
+        what: "`lifeboat --version`, median of 60",
+        measured,
+        goal: "10 ms",
+        met: over <= Duration::from_millis(10),
+    }
 }
 
 /// 2,000 appends against the same bytes written and synced bare, in turn by hundreds.
@@ -92,7 +97,8 @@ fn journal() -> Figure {
 
 /// 40 steps of two seconds beside a chain of eleven of one second.
 fn orchestration() -> Figure {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
     let dir = tempfile::tempdir().expect("a folder");
     let runbook = graph(40, 11);
     let critical = runbook.critical_path().expect("a sound graph").total.unsigned_abs();

@@ -75,7 +75,7 @@ pub fn load_file(path: &Path) -> Result<Manifest, Invalid> {
     let folder = absolute.parent().unwrap_or(Path::new("/"));
     let body = document.body()?;
     let mut reader = Reader::new(&document);
-    let manifest = read(&mut reader, &body, &absolute, folder);
+    let manifest = read(&mut reader, &body, &absolute, &environment(path, folder));
     if let Some(manifest) = &manifest {
         note_misplaced(&mut reader, manifest, &body);
     }
@@ -86,7 +86,15 @@ pub fn load_file(path: &Path) -> Result<Manifest, Invalid> {
     }
 }
 
-fn read(reader: &mut Reader, body: &Body, path: &Path, folder: &Path) -> Option<Manifest> {
+/// The folder's name as it was given: what it links to may be called anything.
+fn environment(given: &Path, folder: &Path) -> String {
+    let given = std::path::absolute(given).unwrap_or_default();
+    let name = given.parent().and_then(Path::file_name).or(folder.file_name());
+    name.unwrap_or_default().to_string_lossy().into_owned()
+}
+
+fn read(reader: &mut Reader, body: &Body, path: &Path, environment: &str) -> Option<Manifest> {
+    let folder = path.parent().unwrap_or(Path::new("/"));
     let file = Fields::of_file(reader, body, MANIFEST);
     let service = file.required(reader, "service", named(LABEL));
     let account = file.required(reader, "account", named(ACCOUNT));
@@ -104,10 +112,9 @@ fn read(reader: &mut Reader, body: &Body, path: &Path, folder: &Path) -> Option<
     let names = file.blocks("aurora").filter_map(|block| Some(block.labels.first()?.as_str().to_owned()));
     cross::judge(reader, &names.collect::<BTreeSet<_>>(), root.as_ref());
     let (primary, recovery) = regions?;
-    let environment = folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     Some(Manifest {
         path: path.to_owned(),
-        environment,
+        environment: environment.to_owned(),
         service: service?,
         account: account?,
         terraform: terraform?,

@@ -196,6 +196,17 @@ fn the_manifests_of_this_repository_are_valid() {
 }
 
 #[test]
+fn an_environment_is_called_as_it_is_asked_for() {
+    let world = World::new(HEAD.as_bytes());
+    let environments = world.0.path().join("environments");
+    std::os::unix::fs::symlink(environments.join("prod"), environments.join("live")).unwrap();
+    assert_eq!(world.load("live").unwrap().environment, "live");
+    let manifest = load_file(&environments.join("dev/../prod/lifeboat.hcl")).unwrap();
+    assert_eq!(manifest.environment, "prod");
+    assert_eq!(manifest.path, fs::canonicalize(environments.join("prod/lifeboat.hcl")).unwrap());
+}
+
+#[test]
 fn a_valid_manifest_survives_the_journal() {
     let manifest = valid(WHOLE);
     let json = serde_json::to_string(&manifest).unwrap();

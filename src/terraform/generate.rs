@@ -75,3 +75,37 @@ pub fn in_environment(
     let path_style = needs_path_style(environment);
     files(manifest, root, &Settings { templates, path_style, from_environment: &from_environment })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::manifest;
+    use std::path::Path;
+
+    fn generated(from_environment: &[String]) -> Vec<GeneratedFile> {
+        let environments = Path::new(env!("CARGO_MANIFEST_DIR")).join("environments");
+        let manifest = manifest::load(&environments, "prod").unwrap();
+        let root = Root::read(&manifest.terraform.root).unwrap();
+        let templates = Templates::new(None).unwrap();
+        files(&manifest, &root, &Settings { templates: &templates, path_style: true, from_environment }).unwrap()
+    }
+
+    #[test]
+    fn the_example_gets_three_files_that_are_the_same_each_time() {
+        let files = generated(&[]);
+        let names: Vec<&str> = files.iter().map(|file| file.name.as_str()).collect();
+        assert_eq!(names, ["recovery.tfvars", "backend.hcl", "lifeboat_backend_override.tf"]);
+        let var_file = &files[0].contents;
+        for line in [
+            "# recovery override from lifeboat.hcl; terraform.tfvars says \"eu-west-2\"\naws_region = \"us-east-1\"\n",
+            "# recovery override from lifeboat.hcl; terraform.tfvars says \"prod\"\nenvironment = \"prod-dr\"\n",
+            "aurora_max_capacity = 16\n",
+            "aurora_kms_key_arn = null\n",
+        ] {
+            assert!(var_file.contains(line), "{line}\n{var_file}");
+        }
+        assert!(files[1].contents.contains("use_path_style = true"));
+        assert_eq!(files, generated(&[]));
+        assert_eq!(files, generated(&["master_password".to_owned()]), "what the environment sets is not written");
+    }
+}

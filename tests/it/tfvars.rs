@@ -123,9 +123,9 @@ fn awkward() -> Vec<String> {
 
 #[test]
 fn terraform_reads_the_recovery_var_file_as_it_reads_the_base_files() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = tempfile::tempdir().expect("a temporary folder");
     let base = folder.path().join("base.tfvars");
-    fs::write(&base, WRITTEN).unwrap();
+    fs::write(&base, WRITTEN).expect("a file written");
     let names: Vec<&str> =
         WRITTEN.lines().filter_map(|line| line.strip_prefix("v_")?.split_once(' ')).map(|(n, _)| n).collect();
     let names: Vec<String> = names.iter().map(|name| format!("v_{name}")).collect();
@@ -136,9 +136,9 @@ fn terraform_reads_the_recovery_var_file_as_it_reads_the_base_files() {
         region: "us-east-1",
         from_environment: &[],
     };
-    let generated = recovery(&Templates::new(None).unwrap(), &sources, &root).unwrap();
+    let generated = recovery(&Templates::new(None).expect("templates"), &sources, &root).expect("a var file");
     let path = folder.path().join("recovery.tfvars");
-    fs::write(&path, &generated).unwrap();
+    fs::write(&path, &generated).expect("a file written");
     let (expected, found) = (outputs(&root.path, &base), outputs(&root.path, &path));
     assert_eq!(expected.len(), names.len() - 1, "all but the null: an output without a value is none");
     assert!(!found.contains_key("v_null"));
@@ -149,7 +149,7 @@ fn terraform_reads_the_recovery_var_file_as_it_reads_the_base_files() {
 
 #[test]
 fn terraform_reads_awkward_texts_as_they_are() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = tempfile::tempdir().expect("a temporary folder");
     let texts = awkward();
     let names: Vec<String> = (0..texts.len()).map(|index| format!("v_{index}")).collect();
     let root = root(folder.path(), &names);
@@ -157,10 +157,11 @@ fn terraform_reads_awkward_texts_as_they_are() {
         names.iter().zip(&texts).map(|(name, text)| (name.clone(), json!([text, { text.as_str(): text }]))).collect();
     let sources = Sources { base: &[], overrides: &overrides, region: "us-east-1", from_environment: &[] };
     let nested = folder.path().join("nested.tfvars");
-    fs::write(&nested, recovery(&Templates::new(None).unwrap(), &sources, &root).unwrap()).unwrap();
+    fs::write(&nested, recovery(&Templates::new(None).expect("templates"), &sources, &root).expect("a var file"))
+        .expect("a file written");
     let plain = folder.path().join("plain.tfvars");
     let lines = names.iter().zip(&texts).map(|(name, text)| attribute(name, &Value::String(text.clone())));
-    fs::write(&plain, lines.collect::<String>()).unwrap();
+    fs::write(&plain, lines.collect::<String>()).expect("a file written");
     let (nested, plain) = (outputs(&root.path, &nested), outputs(&root.path, &plain));
     for (name, text) in names.iter().zip(&texts) {
         assert_eq!(plain[name], json!(text), "at the top");
@@ -171,12 +172,12 @@ fn terraform_reads_awkward_texts_as_they_are() {
 /// A root that gives each variable back as an output.
 fn root(folder: &Path, names: &[String]) -> Root {
     let path = folder.join("root");
-    fs::create_dir(&path).unwrap();
+    fs::create_dir(&path).expect("a file written");
     let blocks = names.iter().map(|name| {
         format!("variable \"{name}\" {{\n  type = any\n}}\noutput \"{name}\" {{\n  value = var.{name}\n}}\n")
     });
-    fs::write(path.join("main.tf"), blocks.collect::<String>()).unwrap();
-    Root::read(&path).unwrap()
+    fs::write(path.join("main.tf"), blocks.collect::<String>()).expect("a file written");
+    Root::read(&path).expect("a root")
 }
 
 fn outputs(root: &Path, var_file: &Path) -> BTreeMap<String, serde_json::Value> {
@@ -188,7 +189,7 @@ fn outputs(root: &Path, var_file: &Path) -> BTreeMap<String, serde_json::Value> 
     let args: Vec<String> = args.into_iter().chain(files).collect();
     terraform(root, &data, &args.iter().map(String::as_str).collect::<Vec<_>>());
     let text = terraform(root, &data, &["output", "-json", &format!("-state={}", state.display())]);
-    let outputs: BTreeMap<String, serde_json::Value> = serde_json::from_str(&text).unwrap();
+    let outputs: BTreeMap<String, serde_json::Value> = serde_json::from_str(&text).expect("outputs");
     outputs.into_iter().map(|(name, output)| (name, output["value"].clone())).collect()
 }
 
@@ -202,5 +203,5 @@ fn terraform(root: &Path, data: &Path, args: &[&str]) -> String {
     command.current_dir(root).args(args).env("TF_DATA_DIR", data).env("CHECKPOINT_DISABLE", "1");
     let run = command.output().expect("terraform must be on the PATH");
     assert!(run.status.success(), "{args:?}: {}", String::from_utf8_lossy(&run.stderr));
-    String::from_utf8(run.stdout).unwrap()
+    String::from_utf8(run.stdout).expect("text")
 }
