@@ -164,6 +164,10 @@ fn note_misplaced(reader: &mut Reader, manifest: &Manifest, body: &Body) {
 }
 
 #[cfg(test)]
+#[path = "fixtures.rs"]
+mod fixtures;
+
+#[cfg(test)]
 #[path = "load_tests.rs"]
 mod tests;
 

@@ -1,6 +1,6 @@
 //! The rules of the manifest, one mistake at a time: each is refused, alone, with words that help.
 
-use super::tests::{HEAD, refused, refused_whole, valid};
+use super::fixtures::{HEAD, refused, refused_whole, valid};
 
 /// Each text is refused with one problem, in which the words are found.
 fn each_refused(cases: &[(&str, &str)]) {
