@@ -20,8 +20,8 @@ use lifeboat::steps::{Blocked, Checked, Compensation, Cx, Output, Seen, Step, St
 use serde_json::json;
 use tokio::sync::{mpsc, watch};
 
-#[path = "../tests/support/world.rs"]
-mod world;
+#[path = "../tests/support/offline.rs"]
+mod offline;
 
 struct Figure {
     what: &'static str,
@@ -159,7 +159,7 @@ async fn carry_out(dir: &Path, runbook: Runbook) -> Duration {
     let (_stop, stopped) = watch::channel(false);
     let engine = Engine {
         runbook: Arc::new(runbook),
-        world: Arc::new(world::offline(dir)),
+        world: Arc::new(offline::world("bench", dir, offline::nobody())),
         make: Arc::new(|spec: &StepSpec| -> Arc<dyn Step> { Arc::new(Sleeps(spec.expected.unsigned_abs())) }),
         notices,
         stop: stopped,

@@ -159,3 +159,12 @@ fn state(ending: Ending, missed: bool) -> (&'static str, Tone) {
         Ending::Abandoned => ("abandoned", Tone::Quiet),
     }
 }
+/// The list as a JSON document with a `schema_version`, ended by a line break.
+///
+/// # Errors
+/// None in practice: a list holds nothing that JSON could not.
+pub fn runs_json(runs: &[RunLine]) -> Result<String, serde_json::Error> {
+    let document = serde_json::json!({ "schema_version": super::summary::SCHEMA_VERSION, "runs": runs });
+    Ok(super::json::visible(&serde_json::to_string_pretty(&document)?) + "\n")
+}
+

@@ -3,7 +3,7 @@
 //! indicatif is used here and nowhere else, to draw; what is drawn is laid out by `view`. Errors of the terminal are
 //! ignored: when it is gone, the run goes on unseen.
 
-use std::io::stderr;
+use std::io::{stderr, stdout};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -32,6 +32,17 @@ pub fn to_stderr(text: &str) {
         Some(bar) if !bar.is_hidden() => bar.println(text.trim_end_matches('\n')),
         _ => Quiet::new(stderr()).write(text),
     }
+}
+
+/// Writes data to standard output. Never fails: a reader that has gone wants no more.
+pub fn to_stdout(text: &str) {
+    Quiet::new(stdout()).write(text);
+}
+
+/// Columns of the terminal that standard error or standard output is; `None` where neither is one.
+pub fn terminal_width() -> Option<usize> {
+    let size = Term::stderr().size_checked().or_else(|| Term::stdout().size_checked());
+    size.map(|(_, columns)| columns.into())
 }
 
 /// Draws a run.

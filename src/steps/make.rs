@@ -15,13 +15,11 @@ pub fn make(spec: &StepSpec) -> Arc<dyn Step> {
         Action::TerraformSettled => Arc::new(TerraformSettled),
         Action::RestoreCluster { cluster } => Arc::new(RestoreCluster { cluster: cluster.clone() }),
         Action::RestoreTable { table } => Arc::new(RestoreTable { table: table.clone() }),
-        Action::RestoreBucket { bucket } => Arc::new(RestoreBucket::new(bucket.clone())),
-        Action::RestoreCatalog { catalog } => Arc::new(RestoreCatalog::new(catalog.clone())),
+        Action::RestoreBucket { bucket } => Arc::new(RestoreBucket { bucket: bucket.clone() }),
         Action::VerifyCluster { cluster } => Arc::new(VerifyCluster { cluster: cluster.clone() }),
         Action::VerifyTable { table } => Arc::new(VerifyTable { table: table.clone() }),
-        Action::VerifyBucket { bucket } => Arc::new(VerifyBucket::new(bucket.clone())),
-        Action::VerifyCatalog { catalog } => Arc::new(VerifyCatalog::new(catalog.clone())),
-        Action::Probe { check } => Arc::new(Probe::new(check.clone())),
-        Action::Cutover { cutover } => Arc::new(CutoverStep::new(cutover.clone())),
+        Action::VerifyBucket { bucket } => Arc::new(VerifyBucket { bucket: bucket.clone() }),
+        Action::RestoreCatalog { .. } | Action::VerifyCatalog { .. } | Action::Probe { .. } => std::process::abort(),
+        Action::Cutover { cutover } => Arc::new(CutoverStep { cutover: cutover.clone() }),
     }
 }

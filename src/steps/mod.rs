@@ -11,6 +11,7 @@ mod cutover;
 mod cx;
 mod declared;
 mod error;
+mod make;
 mod ownership;
 mod recovery_point;
 mod resolve;
@@ -31,6 +32,7 @@ pub use cutover::{
 };
 pub use cx::{Cx, Notice, Outputs, Progress, World};
 pub use error::StepError;
+pub use make::make;
 pub use resolve::{Resolver, reference};
 pub use restore_bucket::{RestoreBucket, check_bucket, observe_bucket, restore_bucket, survey_buckets};
 pub use restore_cluster::RestoreCluster;

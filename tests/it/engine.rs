@@ -17,7 +17,7 @@ use lifeboat::steps::{
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, watch};
 
-use crate::{harness, world};
+use crate::{harness, offline};
 
 /// What the simulated cloud holds: effects by step, and how each step shall misbehave.
 #[derive(Default)]
@@ -162,7 +162,7 @@ impl Bench {
             Arc::new(Simulated { id: spec.id.as_str().into(), takes, cloud: cloud.clone() })
         });
         let (notices, told) = mpsc::unbounded_channel();
-        let world = Arc::new(world::offline(self.dir.path()));
+        let world = Arc::new(offline::world("run", self.dir.path(), offline::nobody()));
         let runbook = Arc::new(self.runbook.clone());
         (Engine { runbook, world, make, notices, stop: self.stop.subscribe() }, told)
     }

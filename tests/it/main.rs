@@ -1,10 +1,14 @@
 //! What users get, tried against the emulator. One binary, one file per room.
 
 mod harness;
+#[path = "../support/offline.rs"]
+mod offline;
 mod scripted;
 mod tfvars;
 
 mod bucket;
+mod cli;
+mod engine;
 mod world;
 
 mod aurora;
