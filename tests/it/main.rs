@@ -12,5 +12,6 @@ mod cutover;
 mod emulator;
 mod proxy;
 mod rehearsal_world;
+mod table;
 mod terraform;
 mod terraform_world;
