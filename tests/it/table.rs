@@ -14,11 +14,11 @@ use serde_json::{Value, json};
 use crate::harness::{self, TestEmulator};
 use crate::world::{self, RECOVERY, RUN};
 
-const STEP: &str = "restore.table.metadata";
+pub const STEP: &str = "restore.table.metadata";
 const ADDRESS: &str = "aws_dynamodb_table.metadata";
-const ITEMS: u64 = 60;
+pub const ITEMS: u64 = 60;
 
-fn table(value: u64) -> Table {
+pub fn table(value: u64) -> Table {
     Table {
         name: "metadata".into(),
         source: "metadata-prod".into(),
@@ -30,7 +30,7 @@ fn table(value: u64) -> Table {
 }
 
 /// What `infrastructure.plan` returns.
-fn plan() -> Value {
+pub fn plan() -> Value {
     json!({"declared": {(ADDRESS): {"type": "aws_dynamodb_table", "values": {
         "billing_mode": "PAY_PER_REQUEST", "hash_key": "log_id", "range_key": "ingested_at",
         "global_secondary_index": [{"name": "by-source", "hash_key": "source", "range_key": "ingested_at"}],
@@ -87,7 +87,7 @@ async fn fill(session: &Session, name: &str, items: std::ops::Range<u64>) {
 }
 
 /// The source table with a backup, as a replica in the recovery region would have it. Its ARN.
-async fn backed_up(moto: &TestEmulator) -> String {
+pub async fn backed_up(moto: &TestEmulator) -> String {
     let session = moto.session(RECOVERY);
     make(&session, "metadata-prod").await;
     fill(&session, "metadata-prod", 0..ITEMS).await;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use jiff::SignedDuration;
+use lifeboat::aws::Session;
 use lifeboat::manifest::{Backend, Manifest, Region, TerraformRoot};
 use lifeboat::runbook::StepId;
 use lifeboat::steps::{Cx, World};
@@ -53,6 +54,11 @@ pub fn manifest() -> Manifest {
 
 /// A step's view of a run with that id in the recovery region.
 pub fn cx(moto: &TestEmulator, run: &str, step: &str, facts: Value, outputs: &[(&str, Value)]) -> Cx {
+    cx_by(moto.session(RECOVERY), moto, run, step, facts, outputs)
+}
+
+/// The same with clients of the test's own, for example through a proxy.
+pub fn cx_by(aws: Session, moto: &TestEmulator, run: &str, step: &str, facts: Value, outputs: &[(&str, Value)]) -> Cx {
     let (run_dir, manifest) = (moto.dir.path().to_owned(), Arc::new(manifest()));
     // Never started: these steps leave Terraform alone.
     let terraform = Workdir::new(WorkdirOptions {
@@ -62,7 +68,7 @@ pub fn cx(moto: &TestEmulator, run: &str, step: &str, facts: Value, outputs: &[(
         environment: Vec::new(),
         templates: Templates::new(None).expect("the compiled-in templates"),
     });
-    let world = World { run: run.into(), run_dir, manifest, aws: moto.session(RECOVERY), terraform };
+    let world = World { run: run.into(), run_dir, manifest, aws, terraform };
     let outputs: HashMap<StepId, Value> = outputs.iter().map(|(id, value)| (StepId::new(*id), value.clone())).collect();
     Cx::detached(Arc::new(world), step, facts, outputs)
 }
