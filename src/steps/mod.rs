@@ -17,6 +17,9 @@ mod recovery_point;
 mod resolve;
 mod restore_bucket;
 mod restore_cluster;
+mod restore_table;
+mod table_settings;
+mod table_source;
 mod terraform_apply;
 mod terraform_declare;
 mod terraform_plan;
@@ -25,6 +28,7 @@ mod terraform_settled;
 mod terraform_watch;
 mod verify_bucket;
 mod verify_cluster;
+mod verify_table;
 mod wait;
 
 pub use cutover::{
@@ -36,6 +40,7 @@ pub use make::make;
 pub use resolve::{Resolver, reference};
 pub use restore_bucket::{RestoreBucket, check_bucket, observe_bucket, restore_bucket, survey_buckets};
 pub use restore_cluster::RestoreCluster;
+pub use restore_table::RestoreTable;
 pub use terraform_apply::TerraformApply;
 pub use terraform_declare::TerraformDeclare;
 pub use terraform_plan::TerraformPlan;
@@ -43,7 +48,8 @@ pub use terraform_prepare::TerraformPrepare;
 pub use terraform_settled::TerraformSettled;
 pub use verify_bucket::{VerifyBucket, verify_bucket};
 pub use verify_cluster::VerifyCluster;
-pub use wait::{Ready, deadline, wait_until};
+pub use verify_table::VerifyTable;
+pub use wait::{APPEARS, Ready, SETTLES, deadline, wait_until};
 
 use std::sync::Arc;
 

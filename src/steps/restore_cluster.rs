@@ -5,8 +5,6 @@
 //! that is neither this run's nor in the recovery state is never touched. One that is in the recovery state is waited
 //! for and left as it is.
 
-use std::time::Duration;
-
 use async_trait::async_trait;
 use futures::{StreamExt, TryStreamExt};
 use serde_json::json;
@@ -17,15 +15,16 @@ use super::cluster_settings::ClusterSettings;
 use super::cluster_source::{Snapshot, choose};
 use super::declared::{DeclaredSet, declared};
 use super::ownership::{Owner, address_taken, conflict, run_tags};
-use super::{Blocked, Checked, Compensation, Cx, Output, Ready, Seen, Standing, Step, StepError, deadline, wait_until};
+use super::{
+    APPEARS, Blocked, Checked, Compensation, Cx, Output, Ready, SETTLES, Seen, Standing, Step, StepError, deadline,
+    wait_until,
+};
 use crate::aws::{AwsError, rds};
 use crate::manifest::{Cluster, Component};
 use crate::verify::in_words;
 
 /// How many instances are created at a time.
 const CREATES: usize = 4;
-/// How long settings may take to be in force on an available cluster.
-const SETTLE: Duration = Duration::from_secs(15 * 60);
 
 /// The step for one cluster of the manifest.
 pub struct RestoreCluster {
@@ -138,6 +137,11 @@ impl RestoreCluster {
         format!("cluster {}", self.cluster.target)
     }
 
+    fn gone(&self) -> StepError {
+        StepError::failed(format!("{} is gone while it was being restored", self.what()))
+            .hint("look at the RDS events of the region for the reason, then retry the step")
+    }
+
     fn wanted(&self, cx: &Cx) -> Result<Wanted, StepError> {
         Wanted::of(cx, &self.cluster, cx.facts().get("engine").and_then(|engine| engine.as_str()))
     }
@@ -168,8 +172,13 @@ impl RestoreCluster {
     }
 
     async fn available(&self, cx: &Cx, wanted: &Wanted) -> Result<ClusterLook, StepError> {
+        wait_until(cx, &self.what(), APPEARS, async || {
+            let look = self.look(cx, wanted).await?;
+            Ok(look.map_or_else(|| Ready::NotYet("not there yet".into()), |_| Ready::Yes(())))
+        })
+        .await?;
         wait_until(cx, &self.what(), deadline(cx, Component::Aurora), async || {
-            let Some(look) = self.look(cx, wanted).await? else { return Ok(Ready::NotYet("not there yet".into())) };
+            let look = self.look(cx, wanted).await?.ok_or_else(|| self.gone())?;
             let status = look.cluster.status.clone();
             Ok(if status == "available" { Ready::Yes(look) } else { Ready::NotYet(status) })
         })
@@ -203,7 +212,7 @@ impl RestoreCluster {
             request.engine = state.map(|state| state.engine).unwrap_or_default();
         }
         let what = format!("instance {}", request.id);
-        wait_until(cx, &what, SETTLE, async || match rds::create_instance(&cx.world.aws, request.clone()).await {
+        wait_until(cx, &what, SETTLES, async || match rds::create_instance(&cx.world.aws, request.clone()).await {
             Ok(()) => Ok(Ready::Yes(())),
             Err(error) if error.is_any(&["DBInstanceAlreadyExists", "DBInstanceAlreadyExistsFault"]) => {
                 Ok(Ready::Yes(()))
@@ -218,7 +227,7 @@ impl RestoreCluster {
     async fn mend(&self, cx: &Cx, wanted: &Wanted, look: &ClusterLook) -> Result<(), StepError> {
         let session = &cx.world.aws;
         if let Some(change) = wanted.settings.change(&look.cluster) {
-            wait_until(cx, &self.what(), SETTLE, async || {
+            wait_until(cx, &self.what(), SETTLES, async || {
                 match rds::modify_cluster(session, &self.cluster.target, change.clone()).await {
                     Ok(()) => Ok(Ready::Yes(())),
                     Err(error) if error.is("InvalidDBClusterStateFault") => {
@@ -240,9 +249,7 @@ impl RestoreCluster {
 
     async fn serving(&self, cx: &Cx, wanted: &Wanted) -> Result<(), StepError> {
         wait_until(cx, &self.what(), deadline(cx, Component::Aurora), async || {
-            let Some(look) = self.look(cx, wanted).await? else {
-                return Err(StepError::failed(format!("{} is gone", self.what())));
-            };
+            let look = self.look(cx, wanted).await?.ok_or_else(|| self.gone())?;
             let faults = look.faults(&wanted.instances);
             Ok(if faults.is_empty() { Ready::Yes(()) } else { Ready::NotYet(faults.join(", ")) })
         })
@@ -251,10 +258,8 @@ impl RestoreCluster {
 
     /// Waits until settings that take time (log exports, parameter groups) are in force.
     async fn settled(&self, cx: &Cx, wanted: &Wanted) -> Result<ClusterLook, StepError> {
-        wait_until(cx, &self.what(), SETTLE, async || {
-            let Some(look) = self.look(cx, wanted).await? else {
-                return Err(StepError::failed(format!("{} is gone", self.what())));
-            };
+        wait_until(cx, &self.what(), SETTLES, async || {
+            let look = self.look(cx, wanted).await?.ok_or_else(|| self.gone())?;
             if self.owner(cx, &look) != Owner::ThisRun {
                 return Ok(Ready::Yes(look));
             }

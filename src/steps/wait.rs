@@ -10,6 +10,10 @@ const FASTEST: Duration = Duration::from_secs(2);
 /// The longest one: the end of a wait is noticed within half of it on average.
 const SLOWEST: Duration = Duration::from_secs(6);
 
+/// How long AWS may take to show what it has accepted: reads may lag behind a moment.
+pub const APPEARS: Duration = Duration::from_secs(5 * 60);
+/// How long one change of a setting may take to be in force.
+pub const SETTLES: Duration = Duration::from_secs(15 * 60);
 /// How long a restore is waited for where no objective says it.
 const LONGEST: Duration = Duration::from_secs(4 * 60 * 60);
 

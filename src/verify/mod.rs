@@ -2,9 +2,11 @@
 //!
 //! Nothing here changes anything.
 
+mod counts;
 mod expectation;
 mod parity;
 mod unmet;
 
+pub use counts::{CountError, count_items, segments};
 pub use parity::{Difference, Parity, in_words};
 pub use unmet::unmet;

@@ -8,11 +8,11 @@ use serde_json::{Value, json};
 use crate::harness::{self, TestEmulator};
 use crate::world::{self, PRIMARY, RECOVERY, RUN};
 
-const STEP: &str = "restore.aurora.logs";
+pub const STEP: &str = "restore.aurora.logs";
 const CLUSTER: &str = "aws_rds_cluster.logs";
 const INSTANCE: &str = "aws_rds_cluster_instance.logs[0]";
 
-fn cluster() -> Cluster {
+pub fn cluster() -> Cluster {
     Cluster {
         name: "logs".into(),
         source: "logs-prod".into(),
@@ -26,7 +26,7 @@ fn cluster() -> Cluster {
 }
 
 /// What `infrastructure.declare` returns.
-fn declare() -> Value {
+pub fn declare() -> Value {
     let instance = json!({"identifier": "logs-dr-1", "instance_class": "db.serverless", "promotion_tier": 1,
         "tags_all": {"Team": "observability"}});
     json!({"declared": {
@@ -47,7 +47,7 @@ fn cx(moto: &TestEmulator, run: &str, facts: Value) -> Cx {
 }
 
 /// The source cluster with a snapshot, copied to the recovery region under that name.
-async fn copied_snapshot(moto: &TestEmulator, name: &str) {
+pub async fn copied_snapshot(moto: &TestEmulator, name: &str) {
     let primary = moto.session(PRIMARY).rds();
     primary
         .create_db_cluster()

@@ -16,5 +16,7 @@ mod cutover;
 mod emulator;
 mod proxy;
 mod rehearsal_world;
+mod store_faults;
+mod table;
 mod terraform;
 mod terraform_world;

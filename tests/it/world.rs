@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use lifeboat::aws::Session;
 use lifeboat::runbook::StepId;
 use lifeboat::steps::Cx;
 use serde_json::Value;
@@ -15,7 +16,12 @@ pub const RUN: &str = "20261122T1600-prod-7f3a";
 
 /// A step's view of a run with that id in the recovery region.
 pub fn cx(moto: &TestEmulator, run: &str, step: &str, facts: Value, outputs: &[(&str, Value)]) -> Cx {
-    let world = offline::world(run, moto.dir.path(), moto.session(RECOVERY));
+    cx_by(moto.session(RECOVERY), moto, run, step, facts, outputs)
+}
+
+/// The same with clients of the test's own, for example through a proxy.
+pub fn cx_by(aws: Session, moto: &TestEmulator, run: &str, step: &str, facts: Value, outputs: &[(&str, Value)]) -> Cx {
+    let world = offline::world(run, moto.dir.path(), aws);
     let outputs: HashMap<StepId, Value> = outputs.iter().map(|(id, value)| (StepId::new(*id), value.clone())).collect();
     Cx::detached(Arc::new(world), step, facts, outputs)
 }

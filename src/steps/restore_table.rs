@@ -1,0 +1,278 @@
+//! Restores a DynamoDB table from a backup that stands in the recovery region, and puts back what a restore loses: tags,
+//! time to live, point-in-time recovery, stream, billing mode, table class, deletion protection.
+//!
+//! One table whatever happens: its name is the manifest's, and its own description says which backup it came from. A
+//! table of that name that is neither this run's nor in the recovery state is never touched. One that is in the
+//! recovery state is waited for and left as it is.
+
+use async_trait::async_trait;
+use serde_json::{Value, json};
+
+use super::declared::{declared, declared_at};
+use super::ownership::{Owner, address_taken, conflict, run_tags};
+use super::table_settings::{Change, TableSettings};
+use super::table_source::{ChosenBackup, choose, facts, misplaced};
+use super::{
+    APPEARS, Blocked, Checked, Compensation, Cx, Output, Ready, SETTLES, Seen, Standing, Step, StepError, deadline,
+    wait_until,
+};
+use crate::aws::dynamodb::{self, TableState};
+use crate::aws::{AwsError, Session};
+use crate::manifest::{Component, Table, TableSource};
+
+/// More changes than there are settings: the end of a table that would not take one.
+const CHANGES: usize = 16;
+/// Answers to a change that come too early.
+const BUSY: [&str; 3] = ["ResourceInUseException", "LimitExceededException", "ContinuousBackupsUnavailableException"];
+
+/// The step for one table of the manifest.
+pub struct RestoreTable {
+    pub table: Table,
+}
+
+/// How the table shall be; from the backup's facts where no root declares it.
+pub(super) fn wanted(cx: &Cx, table: &Table, facts: &Value) -> Result<TableSettings, StepError> {
+    match &table.adopt {
+        Some(address) => Ok(TableSettings::declared(&declared_at(&declared(cx)?, address)?)),
+        None => Ok(TableSettings::of_backup(facts)),
+    }
+}
+
+#[async_trait]
+impl Step for RestoreTable {
+    async fn check(&self, cx: &Cx) -> Result<Checked, Blocked> {
+        let (session, manifest) = (&cx.world.aws, &cx.world.manifest);
+        let region = &manifest.recovery.name;
+        let mut chosen = self.choose(session, region, &manifest.primary.name).await?;
+        let detail = dynamodb::backup(session, &chosen.arn).await?.ok_or_else(|| Blocked {
+            cause: format!("backup {} is listed, but cannot be described", chosen.arn),
+            hint: Some("check again; it may have been deleted this moment".to_owned()),
+        })?;
+        let target = &self.table.target;
+        if dynamodb::table(session, target).await?.is_some() {
+            chosen.warnings.push(format!(
+                "table {target} stands in {region} already: it is left as it is where the recovery state holds it, and \
+                 is a conflict otherwise"
+            ));
+        }
+        Ok(Checked { facts: facts(&chosen, &detail), standing: Standing::Unknown })
+    }
+
+    async fn observe(&self, cx: &Cx) -> Result<Seen, StepError> {
+        let wanted = wanted(cx, &self.table, cx.facts())?;
+        if let Some((cause, hint)) = address_taken(cx, self.table.adopt.as_deref(), &self.table.target) {
+            return Ok(Seen::Conflict { cause, hint: Some(hint) });
+        }
+        let Some(state) = self.look(cx).await? else { return Ok(Seen::Absent) };
+        let done = match self.owner(cx, &state, cx.begun()) {
+            Owner::Other(run) => {
+                let (cause, hint) = conflict(&self.what(), cx.world.aws.region(), run.as_deref());
+                return Ok(Seen::Conflict { cause, hint: Some(hint) });
+            }
+            Owner::Terraform => true,
+            Owner::ThisRun => self.with_run_tags(cx, wanted.clone())?.next_change(&state).is_none(),
+        };
+        let ready = done && unready(&state).is_none();
+        Ok(if ready { Seen::Done(self.output(cx, &state, &wanted)) } else { Seen::InProgress })
+    }
+
+    async fn apply(&self, cx: &Cx) -> Result<Output, StepError> {
+        let wanted = wanted(cx, &self.table, cx.facts())?;
+        let mut begun = cx.begun();
+        if self.look(cx).await?.is_none() {
+            self.begin(cx, &wanted).await?;
+            begun = true;
+        }
+        let seen = self.appeared(cx).await?;
+        if let Owner::Other(run) = self.owner(cx, &seen, begun) {
+            let (cause, hint) = conflict(&self.what(), cx.world.aws.region(), run.as_deref());
+            return Err(StepError::conflict(cause).hint(hint));
+        }
+        let mut state = self.active(cx).await?;
+        if self.owner(cx, &state, begun) == Owner::ThisRun {
+            state = self.mend(cx, &self.with_run_tags(cx, wanted.clone())?, state).await?;
+        }
+        Ok(self.output(cx, &state, &wanted))
+    }
+
+    async fn verify(&self, cx: &Cx, _output: &Output) -> Result<(), StepError> {
+        let wanted = wanted(cx, &self.table, cx.facts())?;
+        let state = self.look(cx).await?;
+        let state = state.ok_or_else(|| StepError::check_failed(format!("{} is gone", self.what())))?;
+        let mut faults: Vec<String> = unready(&state).into_iter().collect();
+        // Indexes that the backup does not have are made by the adopting apply, and verified after it.
+        if self.owner(cx, &state, true) == Owner::ThisRun {
+            faults.extend(wanted.differences(&state).iter().map(ToString::to_string));
+        }
+        if faults.is_empty() {
+            return Ok(());
+        }
+        Err(StepError::check_failed(format!("{} is not as declared: {}", self.what(), faults.join("; ")))
+            .hint("retry the step: it sets again what can be set; the rest has to be changed in the Terraform root"))
+    }
+
+    fn compensation(&self) -> Compensation {
+        let target = &self.table.target;
+        Compensation::Manual(format!(
+            "switch deletion protection of table {target} off and delete it, if it carries the tag lifeboat:run of this \
+             run; once Terraform has adopted it, `terraform destroy` of it in the recovery workspace"
+        ))
+    }
+}
+
+impl RestoreTable {
+    fn what(&self) -> String {
+        format!("table {}", self.table.target)
+    }
+
+    async fn choose(&self, session: &Session, region: &str, primary: &str) -> Result<ChosenBackup, Blocked> {
+        let found = match &self.table.from {
+            TableSource::LatestBackup => dynamodb::backups(session, &self.table.source).await?,
+            TableSource::Backup(arn) => match misplaced(arn, region) {
+                Some(blocked) => return Err(blocked),
+                None => dynamodb::backup(session, arn).await?.into_iter().map(|detail| detail.backup).collect(),
+            },
+        };
+        choose(&self.table, &found, region, primary)
+    }
+
+    async fn look(&self, cx: &Cx) -> Result<Option<TableState>, StepError> {
+        let state = dynamodb::table(&cx.world.aws, &self.table.target).await?;
+        let lost = |status: &str| {
+            matches!(status, "DELETING" | "ARCHIVING" | "ARCHIVED" | "INACCESSIBLE_ENCRYPTION_CREDENTIALS")
+        };
+        match state {
+            Some(state) if lost(&state.status) => {
+                Err(StepError::failed(format!("{} is {}", self.what(), state.status))
+                    .hint("look at it, mend it or wait until it is gone, then retry the step"))
+            }
+            state => Ok(state),
+        }
+    }
+
+    /// A table cannot be tagged while it is restored. Until it is, it is this run's when the run has begun to restore
+    /// it, no other run has tagged it, and it comes from the very backup that was chosen.
+    fn owner(&self, cx: &Cx, state: &TableState, begun: bool) -> Owner {
+        let chosen = cx.facts().get("recovery_point").and_then(Value::as_str);
+        match Owner::of(cx, self.table.adopt.as_deref(), &self.table.target, &state.tags) {
+            Owner::Other(None) if begun && chosen.is_some() && state.restored_from.as_deref() == chosen => {
+                Owner::ThisRun
+            }
+            owner => owner,
+        }
+    }
+
+    fn backup<'a>(&self, cx: &'a Cx) -> Result<&'a str, StepError> {
+        let arn = cx.facts().get("recovery_point").and_then(Value::as_str);
+        arn.ok_or_else(|| StepError::failed("no backup was chosen for this run"))
+    }
+
+    fn with_run_tags(&self, cx: &Cx, mut wanted: TableSettings) -> Result<TableSettings, StepError> {
+        wanted.tags.extend(run_tags(&cx.world.run, self.backup(cx)?));
+        Ok(wanted)
+    }
+
+    /// Sends the restore. "Exists already" may be the answer to a request of ours whose reply was lost; whose it is
+    /// is looked at afterwards.
+    async fn begin(&self, cx: &Cx, wanted: &TableSettings) -> Result<(), StepError> {
+        let backup = self.backup(cx)?;
+        cx.status(format!("{}: restoring from {backup}", self.what()));
+        match dynamodb::restore_table(&cx.world.aws, wanted.restore(&self.table.target, backup)).await {
+            Ok(()) => Ok(()),
+            Err(error) if error.is_any(&["TableAlreadyExistsException", "TableInUseException"]) => Ok(()),
+            Err(error) if error.is("BackupNotFoundException") => Err(StepError::from(error)
+                .hint("the backup is gone since it was chosen: start a new run, which chooses another")),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Waits until DescribeTable shows the table: it may lag behind a moment.
+    async fn appeared(&self, cx: &Cx) -> Result<TableState, StepError> {
+        wait_until(cx, &self.what(), APPEARS, async || {
+            let state = self.look(cx).await?;
+            Ok(state.map_or_else(|| Ready::NotYet("not there yet".into()), Ready::Yes))
+        })
+        .await
+    }
+
+    async fn active(&self, cx: &Cx) -> Result<TableState, StepError> {
+        wait_until(cx, &self.what(), deadline(cx, Component::Table), async || {
+            let state = self.look(cx).await?.ok_or_else(|| self.gone())?;
+            Ok(unready(&state).map_or(Ready::Yes(state), Ready::NotYet))
+        })
+        .await
+    }
+
+    fn gone(&self) -> StepError {
+        StepError::failed(format!("{} is gone while it was being restored", self.what()))
+            .hint("see in CloudTrail who deleted it, then retry the step")
+    }
+
+    /// Makes the changes that are needed, each in force before the next.
+    async fn mend(&self, cx: &Cx, wanted: &TableSettings, mut state: TableState) -> Result<TableState, StepError> {
+        for _ in 0..CHANGES {
+            let Some(change) = wanted.next_change(&state) else { return Ok(state) };
+            cx.status(format!("{}: setting {}", self.what(), change.what()));
+            self.change(cx, &state, &change).await?;
+            state = wait_until(cx, &self.what(), SETTLES, async || {
+                let state = self.look(cx).await?.ok_or_else(|| self.gone())?;
+                if let Some(status) = unready(&state) {
+                    return Ok(Ready::NotYet(status));
+                }
+                let again = wanted.next_change(&state).as_ref() == Some(&change);
+                Ok(if again { Ready::NotYet(format!("setting {}", change.what())) } else { Ready::Yes(state) })
+            })
+            .await?;
+        }
+        Err(StepError::failed(format!("{} does not keep its settings", self.what()))
+            .hint("see what else changes it, stop that, then retry the step"))
+    }
+
+    async fn change(&self, cx: &Cx, state: &TableState, change: &Change) -> Result<(), StepError> {
+        let session = &cx.world.aws;
+        let name = &self.table.target;
+        wait_until(cx, &self.what(), SETTLES, async || {
+            let answer: Result<(), AwsError> = match change.clone() {
+                Change::Tags(tags) => dynamodb::tag_table(session, &state.arn, &tags).await,
+                Change::TimeToLive(attribute) => dynamodb::set_time_to_live(session, name, &attribute).await,
+                Change::PointInTimeRecovery { period_days } => {
+                    dynamodb::set_point_in_time_recovery(session, name, period_days).await
+                }
+                Change::Table(change) => dynamodb::change_table(session, name, change).await,
+            };
+            match answer {
+                Ok(()) => Ok(Ready::Yes(())),
+                Err(error) if error.is_any(&BUSY) => Ok(Ready::NotYet(format!("not ready for its {}", change.what()))),
+                Err(error) => Err(error.into()),
+            }
+        })
+        .await
+    }
+
+    fn output(&self, cx: &Cx, state: &TableState, wanted: &TableSettings) -> Output {
+        let adopt = self.table.adopt.iter().map(|address| json!({ "address": address, "id": self.table.target }));
+        let restored = self.owner(cx, state, true) == Owner::ThisRun;
+        json!({
+            "name": self.table.target,
+            "arn": state.arn,
+            "adopt": adopt.collect::<Vec<_>>(),
+            "restored": restored,
+            "recovery_point": restored.then_some(&state.restored_from),
+            "approximate_items": cx.facts().get("approximate_items"),
+            "bytes": cx.facts().get("bytes"),
+            "not_set": wanted.not_set,
+        })
+    }
+}
+
+/// What keeps a table from being used, in AWS's words.
+pub(super) fn unready(state: &TableState) -> Option<String> {
+    if state.status != "ACTIVE" {
+        return Some(state.status.clone());
+    }
+    if state.restore_in_progress {
+        return Some("restore in progress".to_owned());
+    }
+    let index = state.indexes.iter().find(|(_, index)| index.status != "ACTIVE");
+    index.map(|(name, index)| format!("index {name} is {}", index.status))
+}
