@@ -11,6 +11,7 @@ mod aurora;
 mod cutover;
 mod emulator;
 mod proxy;
+mod rehearsal;
 mod rehearsal_world;
 mod terraform;
 mod terraform_world;
