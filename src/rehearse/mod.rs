@@ -2,10 +2,15 @@
 //!
 //! Nothing here prints or touches a real account. Emulator and proxy listen on the loopback interface only.
 
+mod child;
 mod emulator;
 mod error;
+mod interrupt;
 pub mod proxy;
+mod run;
 pub mod world;
 
+pub use child::{ChildEnd, private_environment};
 pub use emulator::{Emulator, EmulatorOptions};
 pub use error::RehearseError;
+pub use run::{EmulatorLeft, Outage, Plan, Rehearsal, Stage, run};

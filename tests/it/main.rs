@@ -15,6 +15,7 @@ mod aurora;
 mod cutover;
 mod emulator;
 mod proxy;
+mod rehearsal;
 mod rehearsal_world;
 mod store_faults;
 mod table;

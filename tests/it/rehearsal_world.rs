@@ -42,7 +42,7 @@ fn weighted(identifier: &str, weight: u8, value: Text) -> Record {
 }
 
 /// Unlike the example's in every name; only the root is the example's.
-fn manifest() -> Manifest {
+pub fn manifest() -> Manifest {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let db = Record {
         name: "db.example.com".into(),

@@ -1,0 +1,192 @@
+//! The rehearsed command: the real `lifeboat`, as a process of its own that can reach the emulator and nothing else.
+//!
+//! It has the terminal's output, but a process group of its own, so that Ctrl-C reaches it once, through us. It is
+//! never killed: it decides itself how to stop.
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::process::{Child, Command};
+
+use super::RehearseError;
+use super::interrupt::Interrupts;
+
+/// How often the memory's high-water mark is read.
+const SAMPLE_EVERY: Duration = Duration::from_millis(50);
+/// Settings of lifeboat that do not decide where it works, and stay.
+const KEPT: [&str; 2] = ["LIFEBOAT_TF_BIN", "LIFEBOAT_TEMPLATES"];
+const LOCAL: &str = "127.0.0.1,localhost";
+
+/// A command to rehearse.
+#[derive(Clone, Debug)]
+pub struct ChildPlan {
+    pub program: PathBuf,
+    pub args: Vec<OsString>,
+    /// The whole environment: see [`private_environment`].
+    pub variables: Vec<(OsString, OsString)>,
+}
+
+/// How it ended and what it took.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ChildEnd {
+    /// `None` where a signal ended it.
+    pub code: Option<i32>,
+    pub signal: Option<i32>,
+    pub wall: Duration,
+    /// Its own, without Terraform's; `None` where the system does not tell.
+    pub peak_rss_kib: Option<u64>,
+}
+
+/// The user's environment without anything that leads to a real account. Pure.
+///
+/// Everything of Terraform's stays, also `TF_VAR_…`, and so does `HOME`; the AWS configuration files in it are not
+/// read ("Configuration and credential file settings in the AWS CLI").
+pub fn private_environment(user: &[(OsString, OsString)], endpoint: &str, home: &Path) -> Vec<(OsString, OsString)> {
+    let foreign = |name: &OsStr| {
+        let name = name.to_string_lossy();
+        let ours = name.starts_with("LIFEBOAT_") && !KEPT.contains(&name.as_ref());
+        ours || name.starts_with("AWS_") || name.eq_ignore_ascii_case("no_proxy")
+    };
+    let mut variables: Vec<_> = user.iter().filter(|(name, _)| !foreign(name)).cloned().collect();
+    let reachable = ["no_proxy", "NO_PROXY"].iter().find_map(|name| {
+        let (_, value) = user.iter().find(|(known, value)| known.to_str() == Some(*name) && !value.is_empty())?;
+        Some(format!("{},{LOCAL}", value.to_string_lossy()))
+    });
+    let reachable = reachable.unwrap_or_else(|| LOCAL.to_owned());
+    let made_up = [
+        ("AWS_ENDPOINT_URL", endpoint),
+        ("AWS_ACCESS_KEY_ID", "rehearsal"),
+        ("AWS_SECRET_ACCESS_KEY", "rehearsal"),
+        ("AWS_CONFIG_FILE", "/dev/null"),
+        ("AWS_SHARED_CREDENTIALS_FILE", "/dev/null"),
+        ("AWS_EC2_METADATA_DISABLED", "true"),
+        ("NO_PROXY", &reachable),
+        ("no_proxy", &reachable),
+    ];
+    variables.extend(made_up.map(|(name, value)| (name.into(), value.into())));
+    variables.push(("LIFEBOAT_HOME".into(), home.into()));
+    variables
+}
+
+/// Runs it to its end. Each Ctrl-C or SIGTERM that comes meanwhile is passed on to it.
+///
+/// # Errors
+/// It could not be started or waited for.
+pub(crate) async fn run(plan: &ChildPlan, interrupts: &mut Interrupts) -> Result<ChildEnd, RehearseError> {
+    let began = Instant::now();
+    let mut child = spawn(plan)?;
+    let pid = child.id().and_then(|pid| i32::try_from(pid).ok()).and_then(Pid::from_raw);
+    let mut peak_rss_kib = None;
+    let mut sample = tokio::time::interval(SAMPLE_EVERY);
+    let status = loop {
+        tokio::select! {
+            status = child.wait() => break status.map_err(RehearseError::io("the rehearsed command was lost"))?,
+            signal = interrupts.next() => pass_on(pid, signal),
+            _ = sample.tick() => peak_rss_kib = pid.and_then(high_water_mark_kib).max(peak_rss_kib),
+        }
+    };
+    Ok(ChildEnd { code: status.code(), signal: status.signal(), wall: began.elapsed(), peak_rss_kib })
+}
+
+fn spawn(plan: &ChildPlan) -> Result<Child, RehearseError> {
+    #[expect(clippy::disallowed_methods, reason = "the rehearsed lifeboat starts here and nowhere else")]
+    let mut command = std::process::Command::new(&plan.program);
+    command.args(&plan.args).env_clear().envs(plan.variables.iter().map(|(name, value)| (name, value)));
+    // A group that is not the terminal's may write to it, but would be stopped if it tried to read.
+    command.stdin(Stdio::null()).process_group(0);
+    let what = format!("{} could not be started", plan.program.display());
+    Command::from(command).spawn().map_err(RehearseError::io(what))
+}
+
+fn pass_on(pid: Option<Pid>, signal: Signal) {
+    if let Some(pid) = pid {
+        // An error means that it has just ended.
+        kill_process(pid, signal).ok();
+    }
+}
+
+/// Linux: "proc_pid_status(5)", `VmHWM`.
+fn high_water_mark_kib(pid: Pid) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", pid.as_raw_nonzero())).ok()?;
+    status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?.trim().strip_suffix(" kB")?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn environment(user: &[(&str, &str)]) -> Vec<(String, String)> {
+        let user: Vec<_> = user.iter().map(|(name, value)| (name.into(), value.into())).collect();
+        let text = |text: OsString| text.into_string().expect("text");
+        let private = private_environment(&user, "http://127.0.0.1:9", Path::new("/tmp/r/home"));
+        private.into_iter().map(|(name, value)| (text(name), text(value))).collect()
+    }
+
+    fn value<'a>(environment: &'a [(String, String)], name: &str) -> Option<&'a str> {
+        environment.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    #[test]
+    fn nothing_in_it_leads_to_a_real_account() {
+        let user = [
+            ("AWS_PROFILE", "prod"),
+            ("AWS_SESSION_TOKEN", "secret"),
+            ("AWS_ENDPOINT_URL_S3", "https://real"),
+            ("AWS_ACCESS_KEY_ID", "AKIAREAL"),
+            ("LIFEBOAT_HOME", "/home/me/runs"),
+        ];
+        let private = environment(&user);
+        assert!(private.iter().all(|(name, value)| name != "AWS_PROFILE" && !value.contains("real")), "{private:?}");
+        assert_eq!(value(&private, "AWS_SESSION_TOKEN"), None);
+        assert_eq!(value(&private, "AWS_ACCESS_KEY_ID"), Some("rehearsal"));
+        assert_eq!(value(&private, "AWS_ENDPOINT_URL"), Some("http://127.0.0.1:9"));
+        assert_eq!(value(&private, "LIFEBOAT_HOME"), Some("/tmp/r/home"));
+        assert_eq!(private.iter().filter(|(name, _)| name == "AWS_ACCESS_KEY_ID").count(), 1);
+    }
+
+    #[test]
+    fn home_terraforms_settings_and_other_proxies_stay() {
+        let user = [
+            ("HOME", "/home/me"),
+            ("TF_PLUGIN_CACHE_DIR", "/cache"),
+            ("TF_VAR_master_password", "x"),
+            ("LIFEBOAT_TF_BIN", "tofu"),
+            ("no_proxy", "intranet"),
+        ];
+        let private = environment(&user);
+        for (name, expected) in &user[..4] {
+            assert_eq!(value(&private, name), Some(*expected));
+        }
+        assert_eq!(value(&private, "NO_PROXY"), Some("intranet,127.0.0.1,localhost"));
+    }
+
+    fn shell(script: &str) -> ChildPlan {
+        let variables = vec![("PATH".into(), std::env::var_os("PATH").expect("a path"))];
+        ChildPlan { program: "/bin/sh".into(), args: vec!["-c".into(), script.into()], variables }
+    }
+
+    /// One test, as a signal reaches all that listen in this process.
+    #[tokio::test]
+    async fn its_end_is_told_and_an_interrupt_reaches_it_once() {
+        let mut interrupts = Interrupts::listen().expect("signals");
+        let end = run(&shell("sleep 0.3; exit 4"), &mut interrupts).await.expect("an end");
+        assert_eq!((end.code, end.signal), (Some(4), None));
+        assert!(end.wall >= Duration::from_millis(300));
+        if cfg!(target_os = "linux") {
+            assert!(end.peak_rss_kib.is_some_and(|kib| kib > 100), "{end:?}");
+        }
+
+        let counting = "n=0; trap 'n=$((n+1))' INT; i=0; while [ $i -lt 20 ]; do sleep 0.05; i=$((i+1)); done; exit $n";
+        let interrupt = async {
+            tokio::time::sleep(Duration::from_millis(400)).await;
+            kill_process(rustix::process::getpid(), Signal::INT).expect("sent");
+        };
+        let counting = shell(counting);
+        let (end, ()) = tokio::join!(run(&counting, &mut interrupts), interrupt);
+        assert_eq!(end.expect("an end").code, Some(1));
+    }
+}

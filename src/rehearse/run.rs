@@ -1,0 +1,162 @@
+//! The course of a rehearsal: emulator, world, proxy, outage, the command, and what it asked of AWS.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use super::child::{self, ChildEnd, ChildPlan, private_environment};
+use super::interrupt::Interrupts;
+use super::proxy::{Effect, Pattern, Proxy, ProxyOptions, Summary, read_records};
+use super::world::{self, World};
+use super::{Emulator, EmulatorOptions, RehearseError};
+use crate::manifest::Manifest;
+
+/// What is rehearsed and how.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    pub manifest: Manifest,
+    /// The rehearsal's own folder, which is there: `emulator.log`, `requests.jsonl`, `home/`.
+    pub dir: PathBuf,
+    /// `moto_server`, or its path.
+    pub moto: PathBuf,
+    /// Port of the emulator; any free one if none is given.
+    pub port: Option<u16>,
+    /// The program that is rehearsed: this one.
+    pub lifeboat: PathBuf,
+    /// `failover prod --confirm prod`
+    pub args: Vec<OsString>,
+    /// The user's environment, of which the command gets what leads to no real account.
+    pub variables: Vec<(OsString, OsString)>,
+    pub outage: Outage,
+    /// How long each restore takes; as long as the emulator needs if nothing is given.
+    pub restores_take: Option<Duration>,
+    /// Further bad luck, from the declaration on.
+    pub faults: Vec<(Pattern, Effect)>,
+    /// Whether the emulator lives on afterwards.
+    pub keep: bool,
+}
+
+/// How the lost region behaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outage {
+    Refuses,
+    Hangs,
+    /// It answers, after this long.
+    Slow(Duration),
+}
+
+/// Where the rehearsal is; each is told when it is reached.
+#[derive(Debug)]
+pub enum Stage<'a> {
+    EmulatorReady {
+        endpoint: &'a str,
+        took: Duration,
+    },
+    WorldBuilt {
+        world: &'a World,
+        took: Duration,
+    },
+    /// From here on the primary region is lost, and every request is recorded.
+    OutageDeclared {
+        region: &'a str,
+        endpoint: &'a str,
+    },
+    CommandEnded {
+        end: &'a ChildEnd,
+    },
+}
+
+/// What a rehearsal showed.
+#[derive(Debug)]
+pub struct Rehearsal {
+    pub world: World,
+    pub end: ChildEnd,
+    /// Requests of the command and all that it started, since the declaration.
+    pub requests: Summary,
+    /// Requests to the lost region's own services.
+    pub requests_to_lost_region: u64,
+    /// `requests.jsonl`
+    pub requests_log: PathBuf,
+    /// Where the command kept its run.
+    pub home: PathBuf,
+    pub emulator: EmulatorLeft,
+}
+
+/// The emulator after the rehearsal. It holds the world as it is then, for as long as this lives, or for good if it
+/// was kept.
+#[derive(Debug)]
+pub struct EmulatorLeft {
+    pub endpoint: String,
+    pub pid: u32,
+    pub kept: bool,
+    _emulator: Emulator,
+}
+
+/// Rehearses. Nothing is printed; `tell` hears how far it is.
+///
+/// # Errors
+/// The rehearsal could not be held, or was interrupted before the command began. That the command failed is no error.
+pub async fn run(plan: Plan, tell: &dyn Fn(Stage<'_>)) -> Result<Rehearsal, RehearseError> {
+    let mut interrupts = Interrupts::listen()?;
+    let began = Instant::now();
+    let mut emulator = interrupts.unless(Emulator::start(&emulator_options(&plan))).await?;
+    let endpoint = emulator.endpoint();
+    tell(Stage::EmulatorReady { endpoint: &endpoint, took: began.elapsed() });
+    let began = Instant::now();
+    let world = interrupts.unless(world::build(&plan.manifest, &endpoint)).await?;
+    tell(Stage::WorldBuilt { world: &world, took: began.elapsed() });
+
+    let requests_log = plan.dir.join("requests.jsonl");
+    let options = ProxyOptions { upstream: emulator.address(), log: requests_log.clone(), port: None };
+    let proxy = Proxy::start(&options).await?;
+    declare(&plan, &world, &proxy);
+    tell(Stage::OutageDeclared { region: &plan.manifest.primary.name, endpoint: &proxy.endpoint() });
+    let home = plan.dir.join("home");
+    let variables = private_environment(&plan.variables, &proxy.endpoint(), &home);
+    let command = ChildPlan { program: plan.lifeboat, args: plan.args, variables };
+    let end = child::run(&command, &mut interrupts).await?;
+    tell(Stage::CommandEnded { end: &end });
+    proxy.stop().await?;
+
+    let unreadable = RehearseError::io(format!("{} cannot be read", requests_log.display()));
+    let requests = Summary::of(&read_records(&requests_log).map_err(unreadable)?);
+    let requests_to_lost_region = requests.requests_in(&plan.manifest.primary.name);
+    if plan.keep {
+        emulator.keep()?;
+    }
+    let emulator = EmulatorLeft { endpoint, pid: emulator.pid(), kept: plan.keep, _emulator: emulator };
+    Ok(Rehearsal { world, end, requests, requests_to_lost_region, requests_log, home, emulator })
+}
+
+fn emulator_options(plan: &Plan) -> EmulatorOptions {
+    EmulatorOptions {
+        program: plan.moto.clone(),
+        dir: plan.dir.clone(),
+        port: plan.port,
+        account: plan.manifest.account.clone(),
+    }
+}
+
+/// The outage begins.
+fn declare(plan: &Plan, world: &World, proxy: &Proxy) {
+    let control = proxy.control();
+    for home in &world.buckets_at {
+        control.bucket_home(&home.bucket, &home.region);
+    }
+    let lost = Pattern::region(&plan.manifest.primary.name);
+    let effect = match plan.outage {
+        Outage::Refuses => Effect::Refuse,
+        Outage::Hangs => Effect::Hang,
+        Outage::Slow(time) => Effect::Delay(time),
+    };
+    control.add(lost, effect);
+    if let Some(time) = plan.restores_take {
+        control.settle_after(time);
+        let objects = world.buckets.iter().map(|bucket| bucket.objects).max().unwrap_or(1).max(1);
+        let apart = time / u32::try_from(objects).unwrap_or(u32::MAX);
+        control.add(Pattern::operation("s3", "CopyObject"), Effect::Pace(apart));
+    }
+    for (pattern, effect) in &plan.faults {
+        control.add(pattern.clone(), effect.clone());
+    }
+}
