@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::terraform_watch::{Watch, adopted, right_account};
 use super::{Blocked, Checked, Compensation, Cx, Output, Seen, Step, StepError};
 use crate::terraform::state::State;
-use crate::terraform::{Ready, Resources, Root, TerraformError};
+use crate::terraform::{Address, Ready, Resources};
 
 pub struct TerraformPrepare;
 
@@ -17,7 +17,7 @@ const INSTANCE: &str = "aws_rds_cluster_instance";
 impl Step for TerraformPrepare {
     async fn check(&self, cx: &Cx) -> Result<Checked, Blocked> {
         right_account(cx).await.map_err(|error| Blocked { cause: error.cause, hint: error.hint })?;
-        Root::read(&cx.world.manifest.terraform.root).map_err(TerraformError::from)?;
+        cx.world.terraform.check()?;
         Ok(Checked::default())
     }
 
@@ -67,5 +67,5 @@ fn output(workspace: &str, ready: &Ready, state: &State, held: impl Fn(&str) -> 
 }
 
 fn is_instance(address: &str) -> bool {
-    crate::terraform::Address::parse(address).is_some_and(|it| it.kind == INSTANCE)
+    Address::parse(address).is_some_and(|it| it.kind == INSTANCE)
 }

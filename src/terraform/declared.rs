@@ -54,7 +54,7 @@ pub fn declared(plan: &Plan, graph: &Graph, adopted: &BTreeSet<String>) -> BTree
             let values = it.values.iter().filter(|(name, value)| !is_secret(name, value));
             let declared = Declared {
                 kind: it.kind.clone(),
-                values: values.map(|(name, value)| (name.clone(), value.clone())).collect(),
+                values: values.map(|(name, value)| (name.to_owned(), value.clone())).collect(),
                 unknown: it.unknown.clone(),
                 adopted,
             };
@@ -80,8 +80,9 @@ mod tests {
               "after": {"engine": "aurora-mysql", "master_username": "admin", "master_password": "hunter2",
                 "manage_master_user_password": null, "vpc_security_group_ids": [null],
                 "serverlessv2_scaling_configuration": [{"min_capacity": 0.5, "max_capacity": 4}], "custom": "hush"},
-              "after_unknown": {"arn": true, "vpc_security_group_ids": [true],
-                "serverlessv2_scaling_configuration": [{"seconds_until_auto_pause": true}]},
+              "after_unknown": {"arn": true,
+                "serverlessv2_scaling_configuration": [{"seconds_until_auto_pause": true}],
+                "vpc_security_group_ids": [true]},
               "after_sensitive": {"custom": true, "serverlessv2_scaling_configuration": [{}]}}},
             {"address": "aws_rds_cluster_instance.logs[0]", "mode": "managed", "type": "aws_rds_cluster_instance",
               "change": {"actions": ["create"], "after": {"instance_class": "db.serverless"},

@@ -10,7 +10,7 @@ use super::TerraformError;
 use super::prepare::Ready;
 use super::stage::{self, hex};
 use super::state::State;
-use super::workdir::{Observer, Workdir};
+use super::workdir::Workdir;
 
 /// The name that Terraform gives it, in the folder that it runs in (Terraform: "Command: apply").
 const ERRORED: &str = "errored.tfstate";
@@ -37,18 +37,20 @@ impl Workdir {
     }
 
     /// Passes where no state waits to be pushed. One whose lineage and serial the backend has reached was pushed.
-    pub(super) async fn nothing_unsaved(&self, observer: &dyn Observer) -> Result<(), TerraformError> {
+    pub(super) async fn nothing_unsaved(&self, ready: &Ready) -> Result<(), TerraformError> {
         let dir = self.path("errored");
         let kept = fs::read_dir(&dir).map_err(stage::at(&dir, "read"))?.flatten().map(|it| it.path());
         let kept: Vec<PathBuf> = kept.filter(|path| path.extension().is_some_and(|it| it == "tfstate")).collect();
-        let Some(ready) = self.ready.lock().await.clone().filter(|_| !kept.is_empty()) else { return Ok(()) };
-        let now = self.pull(&ready, observer).await?;
+        if kept.is_empty() {
+            return Ok(());
+        }
+        let now = self.pull(ready).await?;
         for path in kept {
             let content = fs::read(&path).map_err(stage::at(&path, "read"))?;
             let state = State::read(content.as_slice())?;
             if now.lineage != state.lineage || now.serial < state.serial {
                 let sha256 = hex(&Sha256::digest(&content));
-                return Err(self.not_saved(&ready, String::new(), path, sha256));
+                return Err(self.not_saved(ready, String::new(), path, sha256));
             }
             let pushed = path.with_extension("tfstate.pushed");
             fs::rename(&path, &pushed).map_err(stage::at(&path, "renamed"))?;

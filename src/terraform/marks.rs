@@ -1,7 +1,6 @@
 //! Which attributes of a resource a plan marks, as sensitive or as unknown: `true`, `false`, or a tree of them in the
 //! shape of the value. Only the names of marked attributes are kept.
 
-use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
@@ -11,17 +10,21 @@ use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Vis
 pub struct Marks {
     /// The whole resource is marked.
     all: bool,
-    names: BTreeSet<String>,
+    names: Vec<String>,
 }
 
 impl Marks {
     /// Whether any part of the attribute is marked.
     pub fn has(&self, name: &str) -> bool {
-        self.all || self.names.contains(name)
+        self.all || self.names.iter().any(|it| it == name)
     }
 
-    pub fn names(&self) -> impl Iterator<Item = &String> {
-        self.names.iter()
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.names.iter().map(String::as_str)
+    }
+
+    pub fn into_names(self) -> Vec<String> {
+        self.names
     }
 }
 
@@ -36,7 +39,7 @@ impl<'de> Deserialize<'de> for Marks {
             }
 
             fn visit_bool<E>(self, all: bool) -> Result<Marks, E> {
-                Ok(Marks { all, names: BTreeSet::new() })
+                Ok(Marks { all, names: Vec::new() })
             }
 
             fn visit_unit<E>(self) -> Result<Marks, E> {
@@ -44,10 +47,10 @@ impl<'de> Deserialize<'de> for Marks {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Marks, A::Error> {
-                let mut names = BTreeSet::new();
+                let mut names = Vec::new();
                 while let Some(name) = map.next_key::<String>()? {
                     if map.next_value::<Any>()?.0 {
-                        names.insert(name);
+                        names.push(name);
                     }
                 }
                 Ok(Marks { all: false, names })

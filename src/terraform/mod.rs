@@ -5,6 +5,7 @@
 
 mod address;
 pub mod args;
+mod attributes;
 pub mod declared;
 pub mod diagnostics;
 pub mod environment;
@@ -32,6 +33,7 @@ pub mod version;
 mod workdir;
 
 pub use address::Address;
+pub use attributes::Attributes;
 pub use error::TerraformError;
 pub use generate::GeneratedFile;
 pub use module::Variable;

@@ -9,6 +9,7 @@ use std::io::Read;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::attributes::Attributes;
 use super::marks::Marks;
 
 /// The part of a plan that lifeboat works with.
@@ -41,7 +42,7 @@ pub struct ResourceChange {
     /// Names of attributes whose values change.
     pub changed: Vec<String>,
     /// Planned values by attribute: never sensitive ones, and of those that are known in part, the known part.
-    pub values: BTreeMap<String, Value>,
+    pub values: Attributes,
     /// Attributes of which at least a part is known only after the apply.
     pub unknown: Vec<String>,
 }
@@ -247,8 +248,8 @@ struct WireChange {
 #[derive(Deserialize)]
 struct WireChangeBody {
     actions: Vec<Action>,
-    before: Option<BTreeMap<String, Value>>,
-    after: Option<BTreeMap<String, Value>>,
+    before: Option<Attributes>,
+    after: Option<Attributes>,
     #[serde(default)]
     after_unknown: Marks,
     #[serde(default)]
@@ -303,16 +304,10 @@ impl From<WireChange> for ResourceChange {
     fn from(wire: WireChange) -> Self {
         let body = wire.change;
         let before = body.before.unwrap_or_default();
-        let after = body.after.unwrap_or_default();
-        let names: BTreeSet<&String> = before.keys().chain(after.keys()).chain(body.after_unknown.names()).collect();
-        let differs = |name: &String| {
-            body.after_unknown.has(name)
-                || before.get(name).unwrap_or(&Value::Null) != after.get(name).unwrap_or(&Value::Null)
-        };
-        let touched = body.actions.iter().any(|it| matches!(it, Action::Update)) || body.actions.len() > 1;
-        let changed = if touched { names.into_iter().filter(|it| differs(it)).cloned().collect() } else { Vec::new() };
-        let unknown = body.after_unknown.names().cloned().collect();
-        let values = after.into_iter().filter(|(name, _)| !body.after_sensitive.has(name)).collect();
+        let mut values = body.after.unwrap_or_default();
+        let touched = body.actions.len() > 1 || body.actions.contains(&Action::Update);
+        let changed = if touched { changed(&before, &values, &body.after_unknown) } else { Vec::new() };
+        values.retain(|name| !body.after_sensitive.has(name));
         Self {
             address: wire.address,
             managed: wire.mode == "managed",
@@ -323,9 +318,17 @@ impl From<WireChange> for ResourceChange {
             replace_paths: body.replace_paths.iter().map(|path| dotted(path)).collect(),
             changed,
             values,
-            unknown,
+            unknown: body.after_unknown.into_names(),
         }
     }
+}
+
+/// The names of the attributes whose values differ or will be known only later.
+fn changed(before: &Attributes, after: &Attributes, unknown: &Marks) -> Vec<String> {
+    let value = |of: &Attributes, name: &str| of.get(name).cloned().unwrap_or_default();
+    let names: BTreeSet<&str> = before.names().chain(after.names()).chain(unknown.names()).collect();
+    let differs = |name: &&str| unknown.has(name) || value(before, name) != value(after, name);
+    names.into_iter().filter(differs).map(str::to_owned).collect()
 }
 
 /// `["ingress", 0, "cidr"]` as `ingress.0.cidr`.
@@ -333,3 +336,7 @@ fn dotted(path: &[Value]) -> String {
     let words = path.iter().map(|step| step.as_str().map_or_else(|| step.to_string(), str::to_owned));
     words.collect::<Vec<_>>().join(".")
 }
+
+#[cfg(test)]
+#[path = "plan_tests.rs"]
+mod tests;

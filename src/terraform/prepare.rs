@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::generate;
+use super::generate::{self, GeneratedFile};
 use super::overlay::{self, BACKEND_CONFIG, IMPORTS};
 use super::root::Root;
 use super::stage::{self, Layout, hex};
@@ -131,11 +131,23 @@ impl Workdir {
         Ok(mark)
     }
 
+    /// Whether the root can be read and its inputs can be made, without writing any.
+    ///
+    /// # Errors
+    /// What is wrong with the root, the var files or the recovery region's variables.
+    pub fn check(&self) -> Result<(), TerraformError> {
+        self.additions(&Root::read(&self.manifest.terraform.root)?).map(drop)
+    }
+
+    /// What lifeboat adds to a root.
+    fn additions(&self, root: &Root) -> Result<Vec<GeneratedFile>, TerraformError> {
+        generate::in_environment(&self.manifest, root, &self.templates, &self.environment)
+            .map_err(|error| TerraformError::Generate { name: "recovery values".into(), why: chain(&error) })
+    }
+
     /// Writes what lifeboat adds, and returns the files for `-backend-config`.
     fn generate(&self, ready: &mut Ready) -> Result<Vec<PathBuf>, TerraformError> {
-        let root = Root::read(&ready.root)?;
-        let files = generate::in_environment(&self.manifest, &root, &self.templates, &self.environment)
-            .map_err(|error| TerraformError::Generate { name: "recovery values".into(), why: error.to_string() })?;
+        let files = self.additions(&Root::read(&ready.root)?)?;
         let mut backend = Vec::new();
         for file in files {
             let path = match file.name.as_str() {
@@ -163,7 +175,7 @@ impl Workdir {
         }
         let pairs: Vec<(String, String)> = imports.iter().map(|(address, id)| (address.clone(), id.clone())).collect();
         let blocks = overlay::imports(&self.templates, &pairs)
-            .map_err(|error| TerraformError::Generate { name: IMPORTS.to_owned(), why: error.to_string() })?;
+            .map_err(|error| TerraformError::Generate { name: IMPORTS.to_owned(), why: chain(&error) })?;
         Ok(stage::write(&path, blocks.as_bytes())?)
     }
 
@@ -199,7 +211,7 @@ impl Workdir {
         let created_before = before.as_ref().is_some_and(|it| it.created);
         if before.is_some_and(|before| before == marks(before.created)) && self.path("data/terraform.tfstate").is_file()
         {
-            self.assert_workspace(ready, observer).await?;
+            self.assert_workspace(ready).await?;
             return Ok(created_before);
         }
         stage::remove(&path)?;
@@ -210,7 +222,7 @@ impl Workdir {
         let args = args::init(self.binary.product, &config, self.manifest.terraform.lock_timeout);
         self.follow(ready, "init", args, &[0], observer).await?;
         let created = self.choose_workspace(ready, observer).await? || created_before;
-        self.assert_workspace(ready, observer).await?;
+        self.assert_workspace(ready).await?;
         write_mark(&path, &marks(created))?;
         Ok(created)
     }
@@ -218,7 +230,7 @@ impl Workdir {
     /// Selects the recovery region's workspace, or makes it where the list, read without error, does not have it.
     async fn choose_workspace(&self, ready: &Ready, observer: &dyn Observer) -> Result<bool, TerraformError> {
         let workspace = &self.manifest.recovery.workspace;
-        let listed = self.read(ready, "workspace-list", args::workspace_list(), observer, |it| text(it, 1 << 24));
+        let listed = self.read(ready, "workspace-list", args::workspace_list(), |it| text(it, 1 << 24));
         let listed = listed.await?.map_err(|source| TerraformError::Run { verb: "workspace list", source })?;
         let mut there = listed.lines().map(|line| line.trim_start_matches('*').trim());
         if there.any(|name| name == workspace) {
@@ -230,15 +242,21 @@ impl Workdir {
         Ok(true)
     }
 
-    async fn assert_workspace(&self, ready: &Ready, observer: &dyn Observer) -> Result<(), TerraformError> {
+    async fn assert_workspace(&self, ready: &Ready) -> Result<(), TerraformError> {
         let wanted = &self.manifest.recovery.workspace;
-        let shown = self.read(ready, "workspace-show", args::workspace_show(), observer, |it| text(it, 1 << 16));
+        let shown = self.read(ready, "workspace-show", args::workspace_show(), |it| text(it, 1 << 16));
         let shown = shown.await?.map_err(|source| TerraformError::Run { verb: "workspace show", source })?;
         if shown.trim() == wanted {
             return Ok(());
         }
         Err(TerraformError::Workspace { wanted: wanted.clone(), found: shown.trim().to_owned() })
     }
+}
+
+/// An error with its causes: the places in the files are in those.
+fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |it| it.source()).map(ToString::to_string);
+    std::iter::once(error.to_string()).chain(causes).collect::<Vec<_>>().join(": ")
 }
 
 fn digest_of(path: &Path) -> Option<String> {

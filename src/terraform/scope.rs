@@ -21,6 +21,9 @@ use super::workdir::{Observer, Wanted, Workdir};
 /// Addresses to ids.
 pub type Resources = BTreeMap<String, String>;
 
+/// What Terraform warns of whenever a plan is limited, as the base plan is on purpose.
+const TARGETED: &str = "Resource targeting is in effect";
+
 /// A plan that has passed its guard and waits to be applied.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Saved {
@@ -100,7 +103,7 @@ impl Workdir {
         let planned = self.plan(wanted, observer).await?;
         let mut violations = self.misplaced(&planned.plan);
         violations.extend(guard::base(&planned.plan, adopted));
-        saved.warnings = planned.warnings;
+        saved.warnings = planned.warnings.into_iter().filter(|it| !it.starts_with(TARGETED)).collect();
         self.save("base", "infrastructure", &planned.plan, violations, saved)
     }
 

@@ -121,9 +121,22 @@ impl Workdir {
     /// Terraform's own, or a plan that is not understood.
     pub async fn plan(&self, wanted: Wanted<'_>, observer: &dyn Observer) -> Result<Planned, TerraformError> {
         let ready = self.ready(observer).await?;
-        self.nothing_unsaved(observer).await?;
+        self.nothing_unsaved(&ready).await?;
+        self.discard(wanted.name)?;
+        let planned = self.planned(&ready, wanted, observer).await;
+        if planned.is_err() {
+            self.discard(wanted.name)?;
+        }
+        planned
+    }
+
+    async fn planned(
+        &self,
+        ready: &prepare::Ready,
+        wanted: Wanted<'_>,
+        observer: &dyn Observer,
+    ) -> Result<Planned, TerraformError> {
         let out = self.plan_file(wanted.name);
-        stage::remove(&out)?;
         let terraform = &self.manifest.terraform;
         let var_files: Vec<&Path> = ready.var_files.iter().map(PathBuf::as_path).collect();
         let planning = Planning {
@@ -134,9 +147,9 @@ impl Workdir {
             parallelism: terraform.parallelism,
             selection: wanted.selection,
         };
-        let done = self.follow(&ready, "plan", args::plan(&planning), &[0, 2], observer).await?;
+        let done = self.follow(ready, "plan", args::plan(&planning), &[0, 2], observer).await?;
         let warnings = done.diagnostics.iter().map(ToString::to_string).collect();
-        let plan = self.read(&ready, "show", args::show(&out), observer, |output| Plan::read(output)).await??;
+        let plan = self.read(ready, "show", args::show(&out), |output| Plan::read(output)).await??;
         Ok(Planned { plan, warnings })
     }
 
@@ -154,7 +167,7 @@ impl Workdir {
     /// Terraform's own, or a state that it could not save: kept, and named in the error.
     pub async fn apply(&self, name: &str, observer: &dyn Observer) -> Result<Done, TerraformError> {
         let ready = self.ready(observer).await?;
-        self.nothing_unsaved(observer).await?;
+        self.nothing_unsaved(&ready).await?;
         let terraform = &self.manifest.terraform;
         let args = args::apply(&self.plan_file(name), terraform.lock_timeout, terraform.parallelism);
         let done = self.follow(&ready, "apply", args, &[0], observer).await;
@@ -171,12 +184,11 @@ impl Workdir {
     /// Terraform's own, or a state that is not understood.
     pub async fn state(&self, observer: &dyn Observer) -> Result<State, TerraformError> {
         let ready = self.ready(observer).await?;
-        self.pull(&ready, observer).await
+        self.pull(&ready).await
     }
 
-    pub(super) async fn pull(&self, ready: &prepare::Ready, observer: &dyn Observer) -> Result<State, TerraformError> {
-        let read = self.read(ready, "state-pull", args::state_pull(), observer, |output| State::read(output));
-        Ok(read.await??)
+    pub(super) async fn pull(&self, ready: &prepare::Ready) -> Result<State, TerraformError> {
+        self.read(ready, "state-pull", args::state_pull(), |output| State::read(output)).await?.map_err(Into::into)
     }
 
     /// What depends on what in the root.
@@ -185,7 +197,7 @@ impl Workdir {
     /// Terraform's own.
     pub async fn graph(&self, observer: &dyn Observer) -> Result<Graph, TerraformError> {
         let ready = self.ready(observer).await?;
-        let dot = self.read(&ready, "graph", args::graph(), observer, |output| text(output, u64::MAX)).await?;
+        let dot = self.read(&ready, "graph", args::graph(), |output| text(output, u64::MAX)).await?;
         dot.map(|dot| Graph::from_dot(&dot)).map_err(|source| TerraformError::Run { verb: "graph", source })
     }
 
@@ -213,13 +225,13 @@ impl Workdir {
         Err(failure(verb, ended, heard.told(), log))
     }
 
-    /// Runs a Terraform that only reads, and gives its output to `parse`.
+    /// Runs a Terraform that only reads, and gives its output to `parse`. A request to stop does not touch it: it ends
+    /// soon by itself, and what it tells may be what a finished apply has to return.
     pub(super) async fn read<T, F>(
         &self,
         ready: &prepare::Ready,
         verb: &'static str,
         args: Args,
-        observer: &dyn Observer,
         parse: F,
     ) -> Result<T, TerraformError>
     where
@@ -228,7 +240,7 @@ impl Workdir {
     {
         let call = self.call(ready, verb, args)?;
         let log = call.log.clone();
-        let read = process::read(call, observer.stopped(), parse).await;
+        let read = process::read(call, std::future::pending(), parse).await;
         let (parsed, ended) = read.map_err(|source| TerraformError::Run { verb, source })?;
         if ended.code == Some(0) {
             return Ok(parsed);

@@ -356,3 +356,13 @@ async fn progress_is_told_resource_by_resource() {
     let events = notes.events.lock().expect("no poison");
     assert_eq!(events.iter().filter(|it| matches!(it, Event::Completed { .. })).count(), 2);
 }
+
+#[tokio::test]
+async fn a_variable_that_nobody_sets_is_found_by_the_check() {
+    let moto = harness::emulator().await;
+    let site = Site::new(&[("main.tf", "variable \"zone\" {}\n")]);
+    let world = site.world(moto.session("us-east-1")).await;
+    let blocked = TerraformPrepare.check(&cx(&world, "infrastructure.prepare", &[])).await.expect_err("blocked");
+    assert!(blocked.cause.contains("zone"), "{blocked}");
+    assert!(!site.path("run/terraform").exists(), "a check writes nothing");
+}
