@@ -15,6 +15,14 @@ pub enum Exit {
     CheckFailed = 5,
 }
 
+impl Exit {
+    /// The exit of a lifeboat that ended with this code.
+    pub fn of(code: i32) -> Self {
+        let known = [Self::Done, Self::Error, Self::Usage, Self::Blocked, Self::Held, Self::CheckFailed];
+        known.into_iter().find(|exit| *exit as i32 == code).unwrap_or(Self::Error)
+    }
+}
+
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         Self::from(exit as u8)

@@ -34,6 +34,16 @@ pub fn make_run_dir(home: &Path, run: &str) -> Result<PathBuf, CliError> {
     Ok(dir)
 }
 
+/// Makes a rehearsal's folder. Rehearsals are kept apart from runs, so that nobody takes one for the other.
+///
+/// # Errors
+/// It cannot be made.
+pub fn make_rehearsal_dir(home: &Path, name: &str) -> Result<PathBuf, CliError> {
+    let dir = home.join("rehearsals").join(name);
+    private_dir(&dir)?;
+    Ok(dir)
+}
+
 fn private_dir(dir: &Path) -> Result<(), CliError> {
     DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(|error| {
         CliError::error(format!("{} cannot be made", dir.display()))

@@ -1,9 +1,18 @@
 //! `lifeboat rehearse [ENV]`: the whole failover on this machine, against an emulated AWS.
 
-use clap::Args;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use clap::{Args, ValueEnum};
+use jiff::{SignedDuration, Timestamp};
+
+use super::args::Output;
 use super::environment::Environment;
 use super::error::{CliError, Exit};
+use super::{home, wiring};
+use crate::rehearse::{self, ChildEnd, Outage, Plan, Rehearsal, RehearseError, Stage, example};
+use crate::report::{self, Look};
 
 #[derive(Args)]
 pub struct Rehearse {
@@ -12,9 +21,152 @@ pub struct Rehearse {
     /// Leave the emulator running afterwards, and print how to ask it
     #[arg(long)]
     pub keep: bool,
+    /// How the lost region behaves
+    #[arg(long, value_enum, default_value = "refuses")]
+    pub outage: OutageKind,
+    /// Let each restore take as long as this: 20s
+    #[arg(long, value_name = "TIME")]
+    pub restores_take: Option<SignedDuration>,
+    /// Port of the emulator [default: a free one]
+    #[arg(long)]
+    pub port: Option<u16>,
+    /// `json`: the failover's events, one a line, on standard output
+    #[arg(short, long, value_enum, default_value = "text")]
+    pub output: Output,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum OutageKind {
+    /// Connections are refused
+    Refuses,
+    /// Requests are taken and never answered
+    Hangs,
+    /// Requests are answered after 30 s
+    Slow,
+}
+
+/// Rehearses, and leaves a report. The exit code is the failover's; 5 if it asked anything of the lost region.
+///
 /// # Errors
-pub async fn run(_command: &Rehearse, _environment: &Environment) -> Result<Exit, CliError> {
-    Ok(Exit::Done)
+/// The rehearsal could not be held.
+pub async fn run(command: &Rehearse, environment: &Environment) -> Result<Exit, CliError> {
+    let name = home::new_run(command.env.as_deref().unwrap_or(example::ENVIRONMENT), Timestamp::now());
+    let dir = home::make_rehearsal_dir(&environment.home, &name)?;
+    let mut environment = environment.clone();
+    if command.env.is_none() {
+        environment.environments = example::write(&dir.join("example")).map_err(|error| {
+            CliError::error(format!("the example cannot be written to {}", dir.display())).cause(error.to_string())
+        })?;
+    }
+    let env = command.env.as_deref().unwrap_or(example::ENVIRONMENT);
+    let plans = wiring::read(env, &environment)?;
+    let plan = Plan {
+        manifest: plans.manifest.as_ref().clone(),
+        dir: dir.clone(),
+        moto: environment.moto.clone().unwrap_or_else(|| PathBuf::from("moto_server")),
+        port: command.port,
+        lifeboat: std::env::current_exe()
+            .map_err(|error| CliError::error("cannot find this program").cause(error.to_string()))?,
+        args: arguments(command, env, &environment),
+        variables: environment.variables.clone(),
+        outage: match command.outage {
+            OutageKind::Refuses => Outage::Refuses,
+            OutageKind::Hangs => Outage::Hangs,
+            OutageKind::Slow => Outage::Slow(Duration::from_secs(30)),
+        },
+        restores_take: command.restores_take.map(SignedDuration::unsigned_abs),
+        faults: Vec::new(),
+        keep: command.keep,
+    };
+    let rehearsal = rehearse::run(plan, &tell).await.map_err(failed)?;
+    conclude(&rehearsal, &dir, env, &environment)
+}
+
+/// What the real command is called with.
+fn arguments(command: &Rehearse, env: &str, environment: &Environment) -> Vec<OsString> {
+    let mut args: Vec<OsString> = ["failover", env, "--confirm", env, "--environments"].map(OsString::from).into();
+    let environments = std::path::absolute(&environment.environments);
+    args.push(environments.unwrap_or_else(|_| environment.environments.clone()).into());
+    for (flag, value) in [
+        ("--tf-bin", environment.tf_bin.as_ref().map(OsString::from)),
+        ("--templates", environment.templates.as_ref().map(OsString::from)),
+        ("--output", (command.output == Output::Json).then(|| "json".into())),
+    ] {
+        args.extend(value.into_iter().flat_map(|value| [flag.into(), value]));
+    }
+    args
+}
+
+fn tell(stage: Stage<'_>) {
+    let words = match stage {
+        Stage::EmulatorReady { endpoint, took } => {
+            format!("emulator ready at {endpoint} ({:.1}s)\n", took.as_secs_f64())
+        }
+        Stage::WorldBuilt { took, .. } => format!("the world before the outage stands ({:.1}s)\n", took.as_secs_f64()),
+        Stage::OutageDeclared { region, .. } => format!("{region} is lost: no request to it will be answered\n\n"),
+        Stage::CommandEnded { .. } => "\n".to_owned(),
+    };
+    report::to_stderr(&words);
+}
+
+fn conclude(rehearsal: &Rehearsal, dir: &Path, env: &str, environment: &Environment) -> Result<Exit, CliError> {
+    let look = environment.stderr_look();
+    let run_dir = home::run_or_newest(&rehearsal.home, None).ok();
+    if let Some(run_dir) = &run_dir {
+        leave_report(rehearsal, run_dir, dir, look)?;
+    }
+    report::to_stderr(&ended(&rehearsal.end));
+    let lost = rehearsal.requests_to_lost_region;
+    if lost > 0 {
+        report::to_stderr(&format!("{lost} requests went to the lost region: see {}\n", rehearsal.requests_log.display()));
+    }
+    if rehearsal.emulator.kept {
+        report::to_stderr(&exports(rehearsal, env));
+    }
+    Ok(match rehearsal.end.code {
+        Some(0) if lost > 0 => Exit::CheckFailed,
+        Some(code) => Exit::of(code),
+        None => Exit::Error,
+    })
+}
+
+/// The run's report, with the requests that were recorded beside it.
+fn leave_report(rehearsal: &Rehearsal, run_dir: &Path, dir: &Path, look: Look) -> Result<(), CliError> {
+    let unwritable = |error: std::io::Error| CliError::error("the report cannot be written").cause(error.to_string());
+    std::fs::copy(&rehearsal.requests_log, run_dir.join("requests.jsonl")).map_err(unwritable)?;
+    let summary =
+        report::read(run_dir).map_err(|error| CliError::error("the run cannot be summed up").cause(error.to_string()))?;
+    let path = dir.join("report.md");
+    std::fs::write(&path, report::markdown(&summary)).map_err(unwritable)?;
+    if let Some(requests) = &summary.requests {
+        report::to_stderr(&report::requests_text(requests, look));
+    }
+    report::to_stderr(&format!("report      {}\n", path.display()));
+    Ok(())
+}
+
+fn ended(end: &ChildEnd) -> String {
+    let memory = end.peak_rss_kib.map_or_else(String::new, |kib| format!(", at most {} MiB of memory", kib / 1024));
+    format!("lifeboat    {:.1}s{memory}\n", end.wall.as_secs_f64())
+}
+
+/// How to go on asking a kept emulator.
+fn exports(rehearsal: &Rehearsal, env: &str) -> String {
+    let (endpoint, pid) = (&rehearsal.emulator.endpoint, rehearsal.emulator.pid);
+    format!(
+        "\nThe emulator goes on; stop it with: kill {pid}\nTo ask it, with any AWS client or with lifeboat:\n\n\
+         export AWS_ENDPOINT_URL={endpoint}\nexport AWS_ACCESS_KEY_ID=testing AWS_SECRET_ACCESS_KEY=testing\n\
+         export LIFEBOAT_HOME={}\nlifeboat failover {env} --confirm {env}\n",
+        rehearsal.home.display()
+    )
+}
+
+fn failed(error: RehearseError) -> CliError {
+    let exit = if matches!(error, RehearseError::Interrupted) { Exit::Held } else { Exit::Error };
+    let hint = error.hint().map(str::to_owned);
+    let shown = CliError::new(exit, "the rehearsal could not be held").cause(error.to_string());
+    match hint {
+        Some(hint) => shown.hint(hint),
+        None => shown,
+    }
 }

@@ -5,6 +5,7 @@
 mod child;
 mod emulator;
 mod error;
+pub mod example;
 mod interrupt;
 pub mod proxy;
 mod run;

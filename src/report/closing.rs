@@ -25,6 +25,13 @@ pub fn closing(summary: &Summary, look: Look) -> String {
     lines.join("\n") + "\n"
 }
 
+/// The table of requests per region and service, as text that ends with a line break.
+pub fn requests_text(requests: &Requests, look: Look) -> String {
+    let mut lines = Vec::new();
+    section(&mut lines, look, "requests", self::requests(requests, look));
+    lines.join("\n") + "\n"
+}
+
 fn section(lines: &mut Vec<String>, look: Look, heading: &str, body: Vec<String>) {
     if !body.is_empty() {
         lines.push(String::new());

@@ -27,7 +27,7 @@ mod samples;
 #[cfg(test)]
 mod tests;
 
-pub use closing::closing;
+pub use closing::{closing, requests_text};
 pub use error::error_block;
 pub use json::{Json, json};
 pub use markdown::markdown;
