@@ -19,7 +19,9 @@ pub fn make(spec: &StepSpec) -> Arc<dyn Step> {
         Action::VerifyCluster { cluster } => Arc::new(VerifyCluster { cluster: cluster.clone() }),
         Action::VerifyTable { table } => Arc::new(VerifyTable { table: table.clone() }),
         Action::VerifyBucket { bucket } => Arc::new(VerifyBucket { bucket: bucket.clone() }),
-        Action::RestoreCatalog { .. } | Action::VerifyCatalog { .. } | Action::Probe { .. } => std::process::abort(),
+        Action::RestoreCatalog { catalog } => Arc::new(RestoreCatalog { catalog: catalog.clone() }),
+        Action::VerifyCatalog { catalog } => Arc::new(VerifyCatalog { catalog: catalog.clone() }),
+        Action::Probe { check } => Arc::new(RunProbe { check: check.clone() }),
         Action::Cutover { cutover } => Arc::new(CutoverStep { cutover: cutover.clone() }),
     }
 }

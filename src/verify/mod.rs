@@ -3,6 +3,9 @@
 //! Nothing here changes anything.
 
 mod counts;
+pub mod command;
+pub mod http;
+
 mod expectation;
 mod parity;
 mod unmet;

@@ -7,8 +7,10 @@ mod scripted;
 mod tfvars;
 
 mod bucket;
+mod catalog;
 mod cli;
 mod engine;
+mod probe;
 mod world;
 
 mod aurora;

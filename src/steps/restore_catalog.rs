@@ -1,0 +1,239 @@
+//! Recreates a Glue database with its tables and partitions, their locations in the buckets of the recovery region.
+//!
+//! Terraform often makes the database and its tables; what stands with the same definition is left alone, what stands
+//! with another one is a conflict. Nothing is updated or deleted.
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::{Blocked, Checked, Compensation, Cx, Output, Progress, Seen, Standing, Step, StepError};
+use crate::aws::{Session, glue, s3};
+use crate::catalog::{self, Difference, Rules, difference};
+use crate::manifest::{Bucket, Catalog, CatalogSource};
+
+/// The largest export that is read: some hundred thousand partitions.
+const EXPORT_LIMIT_BYTES: u64 = 256 * 1024 * 1024;
+/// Names that an error or warning lists; the rest is counted.
+const NAMES_SHOWN: usize = 5;
+
+/// The step `restore.catalog.NAME`.
+pub struct RestoreCatalog {
+    pub catalog: Catalog,
+}
+
+#[async_trait]
+impl Step for RestoreCatalog {
+    async fn check(&self, cx: &Cx) -> Result<Checked, Blocked> {
+        check_catalog(&cx.world.aws, &self.catalog, &cx.world.manifest.buckets).await
+    }
+
+    async fn observe(&self, cx: &Cx) -> Result<Seen, StepError> {
+        observe_catalog(&cx.world.aws, &self.catalog, &cx.world.manifest.buckets).await
+    }
+
+    async fn apply(&self, cx: &Cx) -> Result<Output, StepError> {
+        let tell = |unit: &str, done: u64, total: u64| {
+            cx.progress(Progress::Count { done, total: Some(total), unit: unit.to_owned() });
+        };
+        restore_catalog(&cx.world.aws, &self.catalog, &cx.world.manifest.buckets, tell).await
+    }
+
+    async fn verify(&self, cx: &Cx, _: &Output) -> Result<(), StepError> {
+        let desired = load_catalog(&cx.world.aws, &self.catalog, &cx.world.manifest.buckets).await?;
+        let found = compare(&cx.world.aws, &self.catalog, &desired).await?;
+        match unequal(&found) {
+            None => Ok(()),
+            Some(what) => Err(StepError::check_failed(format!("database {}: {what}", self.catalog.target))),
+        }
+    }
+
+    fn compensation(&self) -> Compensation {
+        let target = &self.catalog.target;
+        Compensation::Manual(format!(
+            "aws glue delete-database --name {target}, where Terraform does not own it: it takes the tables with it"
+        ))
+    }
+}
+
+/// A catalog as it shall be in the recovery region.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Desired {
+    /// Locations are rewritten already.
+    pub catalog: catalog::Catalog,
+    pub rules: Rules,
+    pub warnings: Vec<String>,
+    /// Where the definitions come from, and when they were written, where that is known.
+    pub source: String,
+    pub written_at: Option<Timestamp>,
+}
+
+/// Reads the definitions and rewrites their locations.
+///
+/// # Errors
+/// The source is missing or unreadable, a table cannot be recreated from its definition, a location has no place in
+/// the recovery region, or AWS refused.
+pub async fn load_catalog(session: &Session, catalog: &Catalog, buckets: &[Bucket]) -> Result<Desired, StepError> {
+    let (mut found, mut warnings, source, written_at) = match &catalog.from {
+        CatalogSource::Export(uri) => read_export(session, uri).await?,
+        CatalogSource::Replica(database) => {
+            let missing = || StepError::failed(format!("database {database} is not in {}", session.region()));
+            let found = glue::catalog(session, database).await?.ok_or_else(missing)?;
+            let warnings = found.warnings();
+            (found, warnings, format!("database {database}"), None)
+        }
+    };
+    let refusals = found.refusals();
+    if !refusals.is_empty() {
+        let text = format!("{source} cannot be recreated: {}", shown(&refusals));
+        return Err(StepError::failed(text).hint("take these tables out of the export and recreate them separately"));
+    }
+    let rules = Rules::new(&catalog.locations, buckets.iter().map(|bucket| bucket.target.as_str()));
+    let outside = rules.apply(&mut found);
+    if !outside.is_empty() {
+        let text = format!("{} locations have no place in {}: {}", outside.len(), session.region(), shown(&outside));
+        return Err(StepError::failed(text).hint("add a prefix for them to the catalog's locations"));
+    }
+    let more = warnings.len().saturating_sub(NAMES_SHOWN * 4);
+    if more > 0 {
+        warnings.truncate(NAMES_SHOWN * 4);
+        warnings.push(format!("{more} more of this kind"));
+    }
+    Ok(Desired { catalog: found, rules, warnings, source, written_at })
+}
+
+type Found = (catalog::Catalog, Vec<String>, String, Option<Timestamp>);
+
+async fn read_export(session: &Session, uri: &str) -> Result<Found, StepError> {
+    let (bucket, key) = s3::parse_uri(uri).ok_or_else(|| StepError::failed(format!("{uri} is not s3://BUCKET/KEY")))?;
+    match s3::find_bucket(session, bucket).await? {
+        s3::BucketPlace::Here => {}
+        s3::BucketPlace::Missing => return Err(StepError::failed(format!("bucket {bucket} of {uri} does not exist"))),
+        s3::BucketPlace::Elsewhere(region) => {
+            let text = format!("the export {uri} is only in {region}, not in {}", session.region());
+            return Err(StepError::failed(text).hint("export to a bucket of the recovery region"));
+        }
+    }
+    let missing = || StepError::failed(format!("the export {uri} does not exist"));
+    let content = s3::read(session, bucket, key, EXPORT_LIMIT_BYTES).await?.ok_or_else(missing)?;
+    let (catalog, warnings) =
+        catalog::parse(&content.bytes).map_err(|error| StepError::failed(format!("{uri}: {error}")))?;
+    Ok((catalog, warnings, uri.to_owned(), content.modified_at))
+}
+
+fn shown(names: &[String]) -> String {
+    let more = names.len().saturating_sub(NAMES_SHOWN);
+    let first = names.iter().take(NAMES_SHOWN).map(String::as_str).collect::<Vec<_>>().join("; ");
+    if more == 0 { first } else { format!("{first}; {more} more") }
+}
+
+async fn compare(session: &Session, catalog: &Catalog, desired: &Desired) -> Result<Difference, StepError> {
+    let standing = glue::catalog(session, &catalog.target).await?;
+    Ok(difference(&desired.catalog, standing.as_ref()))
+}
+
+/// What is not as desired, in words.
+fn unequal(found: &Difference) -> Option<String> {
+    let mut said = Vec::new();
+    if found.database_missing {
+        said.push("it does not exist".to_owned());
+    }
+    if !found.missing_tables.is_empty() {
+        let names: Vec<String> = found.missing_tables.iter().map(|table| table.name.clone()).collect();
+        said.push(format!("{} tables are missing: {}", names.len(), shown(&names)));
+    }
+    if found.missing_partition_count() > 0 {
+        said.push(format!("{} partitions are missing", found.missing_partition_count()));
+    }
+    if !found.conflicts.is_empty() {
+        said.push(shown(&found.conflicts));
+    }
+    (!said.is_empty()).then(|| said.join("; "))
+}
+
+/// May the catalog be recreated, and as of when?
+///
+/// # Errors
+/// As [`load_catalog`].
+pub async fn check_catalog(session: &Session, catalog: &Catalog, buckets: &[Bucket]) -> Result<Checked, Blocked> {
+    let blocked = |error: StepError| Blocked { cause: error.cause, hint: error.hint };
+    let desired = load_catalog(session, catalog, buckets).await.map_err(blocked)?;
+    let found = compare(session, catalog, &desired).await.map_err(blocked)?;
+    let mut warnings = desired.warnings.clone();
+    if !found.conflicts.is_empty() {
+        warnings.push(format!("database {} has {}", catalog.target, shown(&found.conflicts)));
+    }
+    let mut facts = json!({
+        "recovery_point": desired.source,
+        "tables": desired.catalog.tables.len(),
+        "partitions": desired.catalog.partition_count(),
+        "warnings": warnings,
+    });
+    if let Some(at) = desired.written_at {
+        facts["recovery_point_at"] = json!(at.to_string());
+    }
+    let standing = if found.is_done() { Standing::InPlace } else { Standing::Unknown };
+    Ok(Checked { facts, standing })
+}
+
+/// What of the catalog stands.
+///
+/// # Errors
+/// As [`load_catalog`].
+pub async fn observe_catalog(session: &Session, catalog: &Catalog, buckets: &[Bucket]) -> Result<Seen, StepError> {
+    let desired = load_catalog(session, catalog, buckets).await?;
+    let found = compare(session, catalog, &desired).await?;
+    if !found.conflicts.is_empty() {
+        let cause = format!("database {} has {}", catalog.target, shown(&found.conflicts));
+        return Ok(Seen::Conflict { cause, hint: Some(KEEP.to_owned()) });
+    }
+    Ok(if found.is_done() { Seen::Done(output(catalog, &desired, &found)) } else { Seen::Absent })
+}
+
+const KEEP: &str = "nothing was changed: make the definitions agree, or drop those that are wrong, then retry";
+
+fn output(catalog: &Catalog, desired: &Desired, before: &Difference) -> Value {
+    json!({
+        "database": catalog.target,
+        "tables": desired.catalog.tables.len(),
+        "partitions": desired.catalog.partition_count(),
+        "created_tables": before.missing_tables.len(),
+        "created_partitions": before.missing_partition_count(),
+    })
+}
+
+/// Creates what is missing; `tell` is given a unit, how many are done, and of how many.
+///
+/// # Errors
+/// As [`load_catalog`]; or something stands with another definition, in which case nothing is created.
+pub async fn restore_catalog(
+    session: &Session,
+    catalog: &Catalog,
+    buckets: &[Bucket],
+    tell: impl Fn(&str, u64, u64) + Sync,
+) -> Result<Output, StepError> {
+    let desired = load_catalog(session, catalog, buckets).await?;
+    let found = compare(session, catalog, &desired).await?;
+    if !found.conflicts.is_empty() {
+        let text = format!("database {} has {}", catalog.target, shown(&found.conflicts));
+        return Err(StepError::conflict(text).hint(KEEP));
+    }
+    if found.database_missing {
+        glue::create_database(session, &catalog.target, &desired.catalog.database).await?;
+    }
+    let total = found.missing_tables.len() as u64;
+    for (done, table) in (1..).zip(&found.missing_tables) {
+        glue::create_table(session, &catalog.target, table).await?;
+        tell("tables", done, total);
+    }
+    let total = found.missing_partition_count() as u64;
+    let done = std::sync::atomic::AtomicU64::new(0);
+    for (table, partitions) in &found.missing_partitions {
+        let told = |count: usize| {
+            let before = done.fetch_add(count as u64, std::sync::atomic::Ordering::Relaxed);
+            tell("partitions", before + count as u64, total);
+        };
+        glue::create_partitions(session, &catalog.target, table, partitions, told).await?;
+    }
+    Ok(output(catalog, &desired, &found))
+}
