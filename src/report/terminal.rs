@@ -28,9 +28,10 @@ static LIVE: Mutex<Option<ProgressBar>> = Mutex::new(None);
 /// Writes to standard error; above the live view where there is one. Never fails.
 pub fn to_stderr(text: &str) {
     let live = LIVE.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let write = || Quiet::new(stderr()).write(text);
     match live {
-        Some(bar) if !bar.is_hidden() => bar.println(text.trim_end_matches('\n')),
-        _ => Quiet::new(stderr()).write(text),
+        Some(bar) => bar.suspend(write),
+        None => write(),
     }
 }
 
@@ -48,32 +49,41 @@ pub fn terminal_width() -> Option<usize> {
 /// Draws a run.
 pub struct Terminal {
     bar: ProgressBar,
+    /// Writes whole lines to the same place. indicatif's own way fills lines up with blanks instead of ending them, so
+    /// that what was said before would fall apart when the window changes its size.
+    above: Box<dyn Fn(&str) + Send>,
+    target: Box<dyn Fn() -> ProgressDrawTarget + Send>,
     size: Box<dyn Fn() -> (usize, usize) + Send>,
     color: bool,
     view: View,
     drawn: Option<Duration>,
+    drawn_size: (usize, usize),
 }
 
 impl Terminal {
     /// Draws on standard error. `history`: what the journal held before, where a run is resumed.
     pub fn stderr(color: bool, history: &[Record]) -> Self {
         let size = || Term::stderr().size_checked().map_or((24, 80), |(rows, columns)| (rows.into(), columns.into()));
-        let terminal = Self::new(ProgressDrawTarget::stderr_with_hz(20), Box::new(size), color, history);
+        let above = |text: &str| Quiet::new(stderr()).write(text);
+        let target = || ProgressDrawTarget::stderr_with_hz(20);
+        let terminal = Self::new(Box::new(target), Box::new(above), Box::new(size), color, history);
         *LIVE.lock().unwrap_or_else(PoisonError::into_inner) = Some(terminal.bar.clone());
         terminal
     }
 
     fn new(
-        target: ProgressDrawTarget,
+        target: Box<dyn Fn() -> ProgressDrawTarget + Send>,
+        above: Box<dyn Fn(&str) + Send>,
         size: Box<dyn Fn() -> (usize, usize) + Send>,
         color: bool,
         history: &[Record],
     ) -> Self {
-        let bar = ProgressBar::with_draw_target(None, target);
+        let bar = ProgressBar::with_draw_target(None, target());
         if let Ok(style) = ProgressStyle::with_template("{msg}") {
             bar.set_style(style);
         }
-        Self { bar, size, color, view: View::of(history), drawn: None }
+        let drawn_size = size();
+        Self { bar, above, target, size, color, view: View::of(history), drawn: None, drawn_size }
     }
 
     fn look(&self) -> Look {
@@ -82,8 +92,22 @@ impl Terminal {
 
     fn draw(&mut self, now: Now) {
         self.drawn = Some(now.mono);
-        let (rows, _) = (self.size)();
+        let size = (self.size)();
+        if size != self.drawn_size {
+            self.drawn_size = size;
+            self.begin_anew();
+        }
+        let (rows, _) = size;
         self.bar.set_message(self.view.lines(now, self.look(), rows).join("\n"));
+    }
+}
+
+impl Terminal {
+    /// After the window has changed its size nobody knows which rows the view stands on: it is left where it is and
+    /// drawn once more below, rather than drawn over lines that stay.
+    fn begin_anew(&self) {
+        (self.above)("\n");
+        self.bar.set_draw_target((self.target)());
     }
 }
 
@@ -97,7 +121,7 @@ impl Reporter for Terminal {
                 // The view first: what is drawn below the new line must not show the step as it was.
                 self.draw(now);
                 if !lines.is_empty() {
-                    self.bar.println(lines.join("\n"));
+                    self.bar.suspend(|| (self.above)(&(lines.join("\n") + "\n")));
                 }
             }
         }
@@ -206,7 +230,7 @@ fn colored(look: Look, tone: Tone, lines: Vec<String>) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use indicatif::InMemoryTerm;
+    use indicatif::{InMemoryTerm, TermLike};
 
     use super::*;
     use crate::report::samples::{self, Script};
@@ -231,8 +255,11 @@ mod tests {
     }
 
     fn on(screen: &InMemoryTerm, rows: u16, columns: u16) -> Terminal {
-        let target = ProgressDrawTarget::term_like(Box::new(screen.clone()));
-        Terminal::new(target, Box::new(move || (rows.into(), columns.into())), false, &[])
+        let drawn = screen.clone();
+        let target = move || ProgressDrawTarget::term_like(Box::new(drawn.clone()));
+        let lines = screen.clone();
+        let above = move |text: &str| text.lines().for_each(|line| lines.write_line(line).expect("in memory"));
+        Terminal::new(Box::new(target), Box::new(above), Box::new(move || (rows.into(), columns.into())), false, &[])
     }
 
     fn status(text: &str) -> Progress {
@@ -256,6 +283,23 @@ mod tests {
     fn the_screen_shows_why_a_step_failed_and_nothing_runs_any_more() {
         insta::assert_snapshot!("terminal_held", shown(&samples::held(), &[], 40, 80, 0).contents());
         insta::assert_snapshot!("terminal_resumed", shown(&samples::resumed(), &[], 40, 80, 0).contents());
+    }
+
+    #[test]
+    fn what_comes_after_the_view_begins_a_line_of_its_own() {
+        for script in [samples::held(), samples::done(), samples::killed()] {
+            let screen = InMemoryTerm::new(40, 80);
+            let mut terminal = on(&screen, 40, 80);
+            let now = Now { at: samples::start(), mono: Duration::ZERO };
+            for notice in script.notices() {
+                terminal.notice(&notice, now);
+            }
+            terminal.finish(now);
+            screen.write_line("$").expect("in memory");
+            let shown = screen.contents();
+            assert!(shown.ends_with("\n$"), "{shown}");
+            assert!(!shown.contains("waiting"), "{shown}");
+        }
     }
 
     #[test]
@@ -285,7 +329,7 @@ mod tests {
     fn a_terminal_that_goes_away_is_no_failure() {
         #[derive(Debug)]
         struct Gone;
-        impl indicatif::TermLike for Gone {
+        impl TermLike for Gone {
             fn width(&self) -> u16 {
                 80
             }
@@ -314,8 +358,8 @@ mod tests {
                 Err(std::io::ErrorKind::BrokenPipe.into())
             }
         }
-        let target = ProgressDrawTarget::term_like(Box::new(Gone));
-        let mut terminal = Terminal::new(target, Box::new(|| (24, 80)), true, &[]);
+        let target = || ProgressDrawTarget::term_like(Box::new(Gone));
+        let mut terminal = Terminal::new(Box::new(target), Box::new(|_| {}), Box::new(|| (24, 80)), true, &[]);
         let now = Now { at: samples::start(), mono: Duration::ZERO };
         for notice in samples::held().notices() {
             terminal.notice(&notice, now);
