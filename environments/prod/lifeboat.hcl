@@ -1,6 +1,6 @@
 # How streaming-logs, production, moves from London to Northern Virginia.
 #
-#   lifeboat check prod       can it be done now, and how much would be lost
+#   lifeboat plan failover prod   can it be done now, and how much would be lost
 #   lifeboat rehearse prod    all of it on this machine, touching nothing real
 #   lifeboat failover prod    the real thing
 #
@@ -65,19 +65,23 @@ objective "aurora" {
   rpo = "15m"
 }
 
+# A backup's RPO is its age: these stand for hourly backups. The minute that is promised elsewhere is
+# that of point-in-time recovery, which does not leave its region.
 objective "table" {
   rto = "2h"
-  rpo = "1m"
+  rpo = "1h"
 }
 
+# What S3 Replication Time Control promises for all but one object in a thousand.
 objective "bucket" {
   rto = "1h"
-  rpo = "0s"
+  rpo = "15m"
 }
 
+# The catalog is exported every night.
 objective "catalog" {
   rto = "1h"
-  rpo = "0s"
+  rpo = "24h"
 }
 
 # What is brought back. Each `adopt` is an address in the Terraform root: the restored cluster or

