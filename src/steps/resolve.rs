@@ -12,12 +12,15 @@ use crate::manifest::{Cluster, Region, Text};
 /// The steps that return Terraform's outputs, the last one first.
 const APPLIES: [&str; 2] = ["adoption.apply", "infrastructure.apply"];
 
+/// Tells what another step returned.
+type OutputOf<'a> = dyn Fn(&str) -> Option<Value> + Send + Sync + 'a;
+
 /// Resolves texts for one step. The state is read at most once.
 pub struct Resolver<'a> {
     session: &'a Session,
     clusters: &'a [Cluster],
     recovery: &'a Region,
-    output: Box<dyn Fn(&str) -> Option<Value> + Send + Sync + 'a>,
+    output: Box<OutputOf<'a>>,
     state: OnceCell<Option<TerraformState>>,
 }
 

@@ -160,6 +160,7 @@ pub async fn observe_bucket(session: &Session, bucket: &Bucket, tell: impl Fn(u6
     Ok(Seen::Absent)
 }
 
+const AGAIN: &str = "retry the step: what was copied is not copied again";
 const KEEP: &str = "nothing was overwritten: move these objects away or choose an empty target bucket, then retry";
 
 /// Copies what is missing. Gives back `objects`, `bytes`, `copied`, `skipped`, and `vanished` where the source lost
@@ -198,8 +199,9 @@ fn explain(error: TransferError, target: &str) -> StepError {
     match error {
         TransferError::Aws(error) => error.into(),
         TransferError::Conflict(what) => StepError::conflict(format!("bucket {target} has {what}")).hint(KEEP),
-        TransferError::Failed(what) => {
-            StepError::failed(what).hint("retry the step: what was copied is not copied again")
+        TransferError::Failed { said, first } => {
+            let hint = first.and_then(|error| StepError::from(error).hint);
+            StepError::failed(said).hint(hint.unwrap_or_else(|| AGAIN.to_owned()))
         }
         error @ TransferError::Stopped(_) => StepError::interrupted(error.to_string()),
     }

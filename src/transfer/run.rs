@@ -34,8 +34,8 @@ pub enum TransferError {
     Aws(#[from] AwsError),
     #[error("the target has {0}")]
     Conflict(String),
-    #[error("{0}")]
-    Failed(String),
+    #[error("{said}")]
+    Failed { said: String, first: Option<AwsError> },
     #[error("stopped after {0} objects")]
     Stopped(u64),
 }
@@ -180,7 +180,7 @@ impl Run {
             return Err(match self.first_error {
                 // One refusal for all, such as a denied permission, keeps its own hint.
                 Some(error) if self.failed.count >= MOST_FAILURES => TransferError::Aws(error),
-                _ => TransferError::Failed(said),
+                first => TransferError::Failed { said, first },
             });
         }
         if self.stopped {

@@ -1,14 +1,15 @@
-//! What proves that restored data is right: expectations from the manifest, counts, and settings parity.
+//! What proves that restored data is right: expectations from the manifest, counts, settings parity,
+//! and checks of the service itself.
 //!
 //! Nothing here changes anything.
 
 mod counts;
-pub mod command;
-pub mod http;
-
 mod expectation;
 mod parity;
 mod unmet;
+
+pub mod command;
+pub mod http;
 
 pub use counts::{CountError, count_items, segments};
 pub use parity::{Difference, Parity, in_words};

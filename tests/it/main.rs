@@ -7,6 +7,7 @@ mod scripted;
 mod tfvars;
 
 mod bucket;
+mod bucket_races;
 mod catalog;
 mod cli;
 mod engine;

@@ -27,6 +27,20 @@ impl Asked {
     }
 }
 
+/// What a test answers.
+#[derive(Clone, Debug)]
+pub struct Reply {
+    pub status: u16,
+    pub headers: Vec<(&'static str, String)>,
+    pub body: String,
+}
+
+impl From<(u16, String)> for Reply {
+    fn from((status, body): (u16, String)) -> Self {
+        Self { status, headers: Vec::new(), body }
+    }
+}
+
 /// A server that ends with this value.
 pub struct Scripted {
     address: SocketAddr,
@@ -35,8 +49,9 @@ pub struct Scripted {
 }
 
 impl Scripted {
-    /// `answer` gives status and body.
-    pub async fn start(answer: impl Fn(&Asked) -> (u16, String) + Send + Sync + 'static) -> Self {
+    /// `answer` gives a reply, or status and body.
+    pub async fn start<R: Into<Reply>>(answer: impl Fn(&Asked) -> R + Send + Sync + 'static) -> Self {
+        let answer = move |asked: &Asked| answer(asked).into();
         let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
         let address = listener.local_addr().expect("its address");
         let asked = Arc::new(Mutex::new(Vec::new()));
@@ -73,15 +88,18 @@ async fn serve<F>(
     answer: Arc<F>,
 ) -> Result<Response<Full<Bytes>>, hyper::Error>
 where
-    F: Fn(&Asked) -> (u16, String),
+    F: Fn(&Asked) -> Reply,
 {
     let (parts, body) = request.into_parts();
     let body = String::from_utf8_lossy(&body.collect().await?.to_bytes()).into_owned();
     let target = parts.uri.path_and_query().map(ToString::to_string).unwrap_or_default();
     let asked = Asked { method: parts.method.to_string(), target, headers: parts.headers, body };
-    let (status, body) = answer(&asked);
+    let reply = answer(&asked);
     log.lock().unwrap_or_else(PoisonError::into_inner).push(asked);
-    let mut response = Response::new(Full::new(Bytes::from(body)));
-    *response.status_mut() = hyper::StatusCode::from_u16(status).expect("a status");
+    let mut response = Response::new(Full::new(Bytes::from(reply.body)));
+    *response.status_mut() = hyper::StatusCode::from_u16(reply.status).expect("a status");
+    for (name, value) in reply.headers {
+        response.headers_mut().insert(name, value.parse().expect("a header"));
+    }
     Ok(response)
 }
