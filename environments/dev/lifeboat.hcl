@@ -38,7 +38,7 @@ region "recovery" {
 # Development may take twice as long as production; what may be lost is the same.
 objective "system" {
   rto = "12h"
-  rpo = "15m"
+  rpo = "1h"
 }
 
 objective "infrastructure" {

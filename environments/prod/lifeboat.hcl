@@ -1,8 +1,8 @@
 # How streaming-logs, production, moves from London to Northern Virginia.
 #
 #   lifeboat plan failover prod   can it be done now, and how much would be lost
-#   lifeboat rehearse prod    all of it on this machine, touching nothing real
-#   lifeboat failover prod    the real thing
+#   lifeboat rehearse prod        all of it on this machine, touching nothing real
+#   lifeboat failover prod        the real thing
 #
 # Paths are relative to this file. Nothing below may need the primary region to answer: recovery
 # points, backup bucket, export and state all stand in the recovery region already.
@@ -51,7 +51,7 @@ region "recovery" {
 # The promises, from the recovery time objectives in the disaster recovery procedures.
 objective "system" {
   rto = "6h"
-  rpo = "15m"
+  rpo = "1h"
 }
 
 # The log pipeline: nothing of it is restored, it is what Terraform builds.
