@@ -7,8 +7,8 @@ use clap::Args;
 use jiff::Timestamp;
 
 use super::args::Output;
-use super::environment::Environment;
 use super::drive::Run;
+use super::environment::Environment;
 use super::error::{CliError, Exit};
 use super::wiring::RunPlace;
 use super::{confirm, drive, home, signals, wiring};
@@ -86,11 +86,7 @@ pub async fn run(command: &Failover, environment: &Environment) -> Result<Exit, 
 }
 
 /// Preflight and confirmation. `None` when the environment is failed over already.
-async fn ready(
-    engine: &Engine,
-    command: &Failover,
-    environment: &Environment,
-) -> Result<Option<Preflight>, CliError> {
+async fn ready(engine: &Engine, command: &Failover, environment: &Environment) -> Result<Option<Preflight>, CliError> {
     let manifest = engine.world.manifest.clone();
     let found = engine::preflight(engine).await;
     if found.in_place {

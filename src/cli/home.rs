@@ -126,9 +126,10 @@ pub fn unfinished(home: &Path, environment: Option<&str>) -> Result<Vec<Unfinish
                 .cause(error.to_string())
                 .hint("keep its folder as evidence and move it out of the way once you know what it did")
         })?;
-        let ours = loaded.state.started.as_ref().is_some_and(|started| {
-            environment.is_none_or(|environment| started.runbook.environment == environment)
-        });
+        let ours =
+            loaded.state.started.as_ref().is_some_and(|started| {
+                environment.is_none_or(|environment| started.runbook.environment == environment)
+            });
         if ours && loaded.state.outcome.is_none() {
             let alive = journal::is_held(&dir);
             found.push(Unfinished { run, dir, state: loaded.state, alive });
@@ -158,9 +159,8 @@ pub fn refuse_unfinished(home: &Path, manifest: &Manifest) -> Result<(), CliErro
 /// The folders of all runs, oldest first: a run's name begins with its time.
 fn run_dirs(home: &Path) -> Result<Vec<PathBuf>, CliError> {
     let dir = runs_dir(home);
-    let failed = |error: std::io::Error| {
-        CliError::error(format!("{} cannot be listed", dir.display())).cause(error.to_string())
-    };
+    let failed =
+        |error: std::io::Error| CliError::error(format!("{} cannot be listed", dir.display())).cause(error.to_string());
     let entries = match std::fs::read_dir(&dir) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
         entries => entries.map_err(failed)?,

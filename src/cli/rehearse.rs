@@ -118,7 +118,10 @@ fn conclude(rehearsal: &Rehearsal, dir: &Path, env: &str, environment: &Environm
     report::to_stderr(&ended(&rehearsal.end));
     let lost = rehearsal.requests_to_lost_region;
     if lost > 0 {
-        report::to_stderr(&format!("{lost} requests went to the lost region: see {}\n", rehearsal.requests_log.display()));
+        report::to_stderr(&format!(
+            "{lost} requests went to the lost region: see {}\n",
+            rehearsal.requests_log.display()
+        ));
     }
     if rehearsal.emulator.kept {
         report::to_stderr(&exports(rehearsal, env));
@@ -134,8 +137,8 @@ fn conclude(rehearsal: &Rehearsal, dir: &Path, env: &str, environment: &Environm
 fn leave_report(rehearsal: &Rehearsal, run_dir: &Path, dir: &Path, look: Look) -> Result<(), CliError> {
     let unwritable = |error: std::io::Error| CliError::error("the report cannot be written").cause(error.to_string());
     std::fs::copy(&rehearsal.requests_log, run_dir.join("requests.jsonl")).map_err(unwritable)?;
-    let summary =
-        report::read(run_dir).map_err(|error| CliError::error("the run cannot be summed up").cause(error.to_string()))?;
+    let summary = report::read(run_dir)
+        .map_err(|error| CliError::error("the run cannot be summed up").cause(error.to_string()))?;
     let path = dir.join("report.md");
     std::fs::write(&path, report::markdown(&summary)).map_err(unwritable)?;
     if let Some(requests) = &summary.requests {

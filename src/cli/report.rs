@@ -30,8 +30,9 @@ pub fn run(command: &Report, environment: &Environment) -> Result<Exit, CliError
         report::read(&dir).map_err(|error| CliError::error("the run cannot be read").cause(error.to_string()))?;
     let text = match command.format {
         Format::Md => report::markdown(&summary),
-        Format::Json => report::json(&summary)
-            .map_err(|error| CliError::error("the report is no JSON").cause(error.to_string()))?,
+        Format::Json => {
+            report::json(&summary).map_err(|error| CliError::error("the report is no JSON").cause(error.to_string()))?
+        }
     };
     report::to_stdout(&text);
     Ok(Exit::Done)

@@ -79,14 +79,17 @@ async fn go_on(
     };
     let plans = wiring::read_file(&started.manifest, environment)?;
     if wiring::sha256(&started.manifest)? != started.manifest_sha256 && !command.accept_changed_manifest {
-        return Err(CliError::blocked(format!("{} is not what run {} began with", started.manifest.display(), started.run))
-            .cause("its content has another SHA-256; the run goes on by the runbook in its journal")
-            .hint("put it back, or accept the difference with --accept-changed-manifest"));
+        return Err(CliError::blocked(format!(
+            "{} is not what run {} began with",
+            started.manifest.display(),
+            started.run
+        ))
+        .cause("its content has another SHA-256; the run goes on by the runbook in its journal")
+        .hint("put it back, or accept the difference with --accept-changed-manifest"));
     }
     let _lock = home::lock_environment(&environment.home, &plans.manifest)?;
     let connected = wiring::connect(&plans.manifest).await?;
-    let place =
-        RunPlace { run: &started.run, run_dir, runbook: started.runbook.clone(), stop: signals::listen()? };
+    let place = RunPlace { run: &started.run, run_dir, runbook: started.runbook.clone(), stop: signals::listen()? };
     let (engine, notices) = wiring::engine(plans, connected.aws, place, environment).await?;
     let resumed = Event::RunResumed { pid: std::process::id(), host: wiring::host(), retry };
     let record = journal.append(resumed).map_err(|error| unusable(&started.run, &error))?;
@@ -100,9 +103,9 @@ fn choose(run: Option<&str>, environment: &Environment) -> Result<std::path::Pat
         return home::find_run(&environment.home, run);
     }
     let newest = home::unfinished(&environment.home, None)?.pop();
-    newest.map(|unfinished| unfinished.dir).ok_or_else(|| {
-        CliError::blocked("there is no unfinished run").next("lifeboat runs")
-    })
+    newest
+        .map(|unfinished| unfinished.dir)
+        .ok_or_else(|| CliError::blocked("there is no unfinished run").next("lifeboat runs"))
 }
 
 /// The failed steps that are to be tried again. All of them have to be chosen or none go on: the operator has seen why.
@@ -137,8 +140,9 @@ fn chosen(command: &Resume, run: &str, loaded: &Loaded) -> Result<Vec<StepId>, C
 
 fn unusable(run: &str, error: &JournalError) -> CliError {
     match error {
-        JournalError::InUse(_) => CliError::blocked(format!("another process is working on run {run}"))
-            .next(format!("lifeboat status {run}")),
+        JournalError::InUse(_) => {
+            CliError::blocked(format!("another process is working on run {run}")).next(format!("lifeboat status {run}"))
+        }
         error => CliError::error(format!("the journal of run {run} cannot be used")).cause(error.to_string()),
     }
 }

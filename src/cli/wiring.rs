@@ -75,7 +75,8 @@ fn complete(manifest: Manifest, environment: &Environment) -> Result<Plans, CliE
 fn invalid(error: &Invalid, environment: &Environment) -> CliError {
     let look = environment.stderr_look();
     let count = error.problems.len();
-    let what = format!("{count} problem{} in what was given; nothing was asked or changed", if count == 1 { "" } else { "s" });
+    let what =
+        format!("{count} problem{} in what was given; nothing was asked or changed", if count == 1 { "" } else { "s" });
     CliError::new(Exit::Usage, what).details(error.render(look.color, look.width))
 }
 

@@ -204,7 +204,11 @@ impl Run {
             self.append(Event::RunHeld { reason: "stopped by the operator".into() })?;
             return Ok(Ended::Interrupted);
         }
-        let changed = state.steps.values().any(|step| matches!(step.phase, StepPhase::Verified { reconciled: false }));
+        let changed = self.engine.runbook.steps.iter().any(|spec| {
+            state.steps.get(&spec.id).is_some_and(|step| {
+                matches!(step.phase, StepPhase::Verified { reconciled: false }) && spec.action.changed(&step.output)
+            })
+        });
         let not_checked = self.engine.runbook.not_checked.clone();
         self.append(Event::RunFinished { outcome: Outcome::Done { changed, not_checked } })?;
         Ok(Ended::Done { changed })

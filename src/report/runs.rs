@@ -167,4 +167,3 @@ pub fn runs_json(runs: &[RunLine]) -> Result<String, serde_json::Error> {
     let document = serde_json::json!({ "schema_version": super::summary::SCHEMA_VERSION, "runs": runs });
     Ok(super::json::visible(&serde_json::to_string_pretty(&document)?) + "\n")
 }
-

@@ -151,9 +151,8 @@ fn missing_credentials_block() {
 #[tokio::test(flavor = "multi_thread")]
 async fn another_account_is_refused() {
     let emulator = harness::emulator().await;
-    let lifeboat = Lifeboat::new()
-        .against(&emulator)
-        .with_manifest(|manifest| manifest.replace("123456789012", "210987654321"));
+    let lifeboat =
+        Lifeboat::new().against(&emulator).with_manifest(|manifest| manifest.replace("123456789012", "210987654321"));
     let said = lifeboat.refuses(FAILOVER, 3);
     assert!(said.contains("210987654321") && said.contains("123456789012"), "{said}");
 }
@@ -195,7 +194,10 @@ async fn everything_that_is_missing_in_the_recovery_region_is_listed_before_the_
     let output = lifeboat.run(&["plan", "failover", "prod", "-o", "json"]);
     let plan: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(plan["schema_version"], 1);
-    assert_eq!(plan["blocked"].as_array().unwrap().len(), said.matches("restore.").count() + said.matches("cutover.").count());
+    assert_eq!(
+        plan["blocked"].as_array().unwrap().len(),
+        said.matches("restore.").count() + said.matches("cutover.").count()
+    );
 }
 
 #[test]

@@ -11,9 +11,7 @@ use jiff::SignedDuration;
 use lifeboat::engine::{Ended, Engine, execute, preflight};
 use lifeboat::journal::{self, Event, FailureKind, Journal, RunStarted, StepPhase};
 use lifeboat::runbook::{Action, Phase, Runbook, StepId, StepSpec};
-use lifeboat::steps::{
-    Blocked, Checked, Compensation, Cx, MakeStep, Notice, Output, Seen, Standing, Step, StepError,
-};
+use lifeboat::steps::{Blocked, Checked, Compensation, Cx, MakeStep, Notice, Output, Seen, Standing, Step, StepError};
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, watch};
 
@@ -227,14 +225,18 @@ async fn every_step_runs_once_with_its_intent_on_disk_first() {
 
 #[tokio::test]
 async fn each_step_failing_once_holds_what_depends_on_it_and_nothing_else() {
-    let dependents: &[(&str, &[&str])] = &[("a", &["b", "c", "d"]), ("b", &["d"]), ("c", &["d"]), ("d", &[]), ("e", &[])];
+    let dependents: &[(&str, &[&str])] =
+        &[("a", &["b", "c", "d"]), ("b", &["d"]), ("c", &["d"]), ("d", &[]), ("e", &[])];
     for (failing, held_back) in dependents {
         let bench = Bench::new(DIAMOND).misbehave(failing, Misbehaviour::FailOnce);
         let Ended::Held { failures } = bench.run().await else { panic!("{failing} failed and the run is not held") };
         assert_eq!(failures[0].0, StepId::from(*failing));
         let done: BTreeSet<String> = bench.effects().into_keys().collect();
-        let expected: BTreeSet<String> = DIAMOND.iter().map(|(id, ..)| (*id).to_owned())
-            .filter(|id| id != failing && !held_back.contains(&id.as_str())).collect();
+        let expected: BTreeSet<String> = DIAMOND
+            .iter()
+            .map(|(id, ..)| (*id).to_owned())
+            .filter(|id| id != failing && !held_back.contains(&id.as_str()))
+            .collect();
         assert_eq!(done, expected, "when {failing} fails");
         assert!(matches!(bench.resume(&[]).await, Ended::Held { .. }), "a failed step waits for the operator");
         assert_eq!(bench.resume(&[failing]).await, Ended::Done { changed: false });
