@@ -1,5 +1,7 @@
 //! What users get, tried against the emulator. One binary, one file per room.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 mod harness;
 #[path = "../support/offline.rs"]
 mod offline;
