@@ -43,7 +43,6 @@ objective "system" {
 
 objective "infrastructure" {
   rto = "4h"
-  rpo = "5m"
 }
 
 objective "aurora" {

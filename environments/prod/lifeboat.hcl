@@ -57,7 +57,6 @@ objective "system" {
 # The log pipeline: nothing of it is restored, it is what Terraform builds.
 objective "infrastructure" {
   rto = "2h"
-  rpo = "5m"
 }
 
 objective "aurora" {
@@ -91,7 +90,6 @@ aurora "logs" {
   source    = "streaming-logs-aurora-prod"
   target    = "streaming-logs-aurora-prod-dr"
   from      = latest_snapshot # or snapshot("name or ARN") to choose one
-  instances = 1               # named TARGET-1, TARGET-2, …; keep equal to aurora_instances above
   adopt     = "module.database.aws_rds_cluster.logs"
 }
 

@@ -100,9 +100,9 @@ fn arguments(command: &Rehearse, env: &str, environment: &Environment) -> Vec<Os
 fn tell(stage: Stage<'_>) {
     let words = match stage {
         Stage::EmulatorReady { endpoint, took } => {
-            format!("emulator ready at {endpoint} ({:.1}s)\n", took.as_secs_f64())
+            format!("emulator ready at {endpoint} ({:.1}s)\nbuilding the world before the outage\n", took.as_secs_f64())
         }
-        Stage::WorldBuilt { took, .. } => format!("the world before the outage stands ({:.1}s)\n", took.as_secs_f64()),
+        Stage::WorldBuilt { took, .. } => format!("it stands ({:.1}s)\n", took.as_secs_f64()),
         Stage::OutageDeclared { region, .. } => format!("{region} is lost: no request to it will be answered\n\n"),
         Stage::CommandEnded { .. } => "\n".to_owned(),
     };

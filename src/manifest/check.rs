@@ -46,6 +46,7 @@ pub(super) fn check(reader: &mut Reader, block: &Block) -> Option<Check> {
 }
 
 fn http(reader: &mut Reader, block: &Block) -> Option<Probe> {
+    reader.unlabelled(block);
     let fields = Fields::new(reader, block, HTTP);
     let url = fields.required(reader, "url", text);
     if let Some(Text::Literal(url)) = &url

@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use super::names::arn;
 use super::reader::{Later, Reader};
-use super::{ClusterSource, Manifest, TableSource};
+use super::{ClusterSource, Manifest, Record, TableSource};
 use crate::document::{nearest, quoted};
 use crate::terraform::{Address, Root, Unknown};
 
@@ -102,6 +102,27 @@ fn among<'a>(name: &str, known: impl Iterator<Item = &'a str> + Clone, what: &st
         (false, 0) => format!("{what}: {}", names.join(", ")),
         (false, more) => format!("{what}: {} and {more} more", names.join(", ")),
     }
+}
+
+/// Record sets that two cutovers of one hosted zone would set: there is no order between them. Answers (title of the
+/// second block, message, hint).
+pub(super) fn set_twice(manifest: &Manifest) -> Vec<(String, String, String)> {
+    let same = |a: &Record, b: &Record| {
+        a.name.eq_ignore_ascii_case(&b.name) && a.kind == b.kind && a.set_identifier == b.set_identifier
+    };
+    let mut found = Vec::new();
+    for (index, cutover) in manifest.cutovers.iter().enumerate() {
+        for earlier in manifest.cutovers[..index].iter().filter(|earlier| earlier.zone == cutover.zone) {
+            for record in &cutover.records {
+                if earlier.records.iter().any(|other| same(record, other)) {
+                    let message = format!("{} is set by cutover \"{}\" as well", quoted(&record.name), earlier.name);
+                    let hint = "keep it in one of the two: nobody could say which of them comes last".to_owned();
+                    found.push((format!("cutover \"{}\"", cutover.name), message, hint));
+                }
+            }
+        }
+    }
+    found
 }
 
 /// Recovery points that lie in another region cannot be restored from when that region is gone. Answers (block's title,

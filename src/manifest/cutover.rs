@@ -181,9 +181,7 @@ fn answer(reader: &mut Reader, fields: &Fields<'_>, kind: Option<&str>) -> Optio
 /// Why a value is not one of the type, where that can be told.
 fn misfit(kind: &str, value: &Text) -> Option<String> {
     match (kind, value) {
-        ("A" | "AAAA", Text::Cluster { attribute, .. }) => {
-            Some(format!("an {attribute} is a host name: use CNAME, or alias"))
-        }
+        ("A" | "AAAA", Text::Cluster { attribute, .. }) => Some(format!("an {attribute} is a host name: use CNAME")),
         ("A", Text::Literal(text)) if text.parse::<Ipv4Addr>().is_err() => {
             Some(format!("{} is not an IPv4 address", quoted(text)))
         }
@@ -199,6 +197,7 @@ fn misfit(kind: &str, value: &Text) -> Option<String> {
 }
 
 fn alias(reader: &mut Reader, block: &Block) -> Option<Answer> {
+    reader.unlabelled(block);
     let fields = Fields::new(reader, block, ALIAS);
     let name = fields.required(reader, "name", text);
     let zone_id = fields.required(reader, "zone_id", text);

@@ -77,7 +77,8 @@ pub fn load_file(path: &Path) -> Result<Manifest, Invalid> {
     let mut reader = Reader::new(&document);
     let manifest = read(&mut reader, &body, &absolute, &environment(path, folder));
     if let Some(manifest) = &manifest {
-        note_misplaced(&mut reader, manifest, &body);
+        note(&mut reader, &body, "another region", cross::misplaced(manifest));
+        note(&mut reader, &body, "the second", cross::set_twice(manifest));
     }
     match (Invalid::of(reader.problems), manifest) {
         (Some(invalid), _) => Err(invalid),
@@ -151,15 +152,16 @@ fn root(reader: &mut Reader, path: &Path) -> Option<Root> {
     }
 }
 
-fn note_misplaced(reader: &mut Reader, manifest: &Manifest, body: &Body) {
-    for (title, message, hint) in cross::misplaced(manifest) {
+/// Notes what was found about blocks by their titles (title, message, hint).
+fn note(reader: &mut Reader, body: &Body, label: &str, found: Vec<(String, String, String)>) {
+    for (title, message, hint) in found {
         let block = body.blocks().find(|block| {
             let label = block.labels.first().map_or("", |label| label.as_str());
             format!("{} \"{label}\"", block.ident.as_str()) == title
         });
         let from = block.and_then(|block| block.body.get_attribute("from"));
         let span = from.map(|from| super::reader::at(&from.value)).or_else(|| block.map(header));
-        reader.hinted(span.unwrap_or_default(), message, "another region", hint);
+        reader.hinted(span.unwrap_or_default(), message, label, hint);
     }
 }
 

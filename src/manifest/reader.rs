@@ -130,6 +130,15 @@ impl Reader {
         }
     }
 
+    /// Notes a label on a block that has none.
+    pub fn unlabelled(&mut self, block: &Block) {
+        if let Some(label) = block.labels.first() {
+            let kind = block.ident.as_str();
+            let message = format!("the {kind} block has no name, found {}", quoted(label.as_str()));
+            self.hinted(header(block), message, "", format!("write {kind} {{ … }}"));
+        }
+    }
+
     /// The label of a block, unique among the blocks of its kind.
     pub fn unique_label(&mut self, block: &Block) -> Option<String> {
         let label = self.label(block, LABEL)?;

@@ -28,6 +28,12 @@ fn keys_blocks_and_labels_are_judged() {
             "region \"recover\" {\n  name = \"us-east-2\"\n  workspace = \"x\"\n  backend = { bucket = \"abc\", key = \"k\" }\n}\n",
             "did you mean region \"recovery\"?",
         ),
+        ("check \"a\" {\n  http \"b\" {\n    url = \"https://example.com\"\n  }\n}\n", "write http { … }"),
+        (
+            "cutover \"a\" {\n  zone = \"b.com\"\n  record \"c.b.com\" {\n    type = \"A\"\n    ttl = 60\n    values = [\"10.0.0.1\"]\n  }\n}\n\
+             cutover \"b\" {\n  zone = \"b.com\"\n  record \"c.b.com\" {\n    type = \"A\"\n    ttl = 60\n    values = [\"10.0.0.2\"]\n  }\n}\n",
+            "is set by cutover \"a\" as well",
+        ),
         ("objective \"aurora\" {\n}\n", "neither rto nor rpo"),
         ("objective \"tables\" { rto = \"1h\" }\n", "did you mean objective \"table\"?"),
         ("objective \"table\" { rto = \"4 hours\" }\n", "`4 hours` is not a duration"),

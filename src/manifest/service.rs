@@ -74,10 +74,7 @@ const BACKEND_ARGUMENTS: [&str; 29] = [
 
 /// Reads the `terraform` block; paths are relative to `folder`, the manifest's own.
 pub(super) fn terraform(reader: &mut Reader, block: &Block, folder: &Path) -> Option<TerraformRoot> {
-    if let Some(label) = block.labels.first() {
-        let message = format!("the terraform block has no name, found {}", quoted(label.as_str()));
-        reader.hinted(header(block), message, "", "write terraform { … }");
-    }
+    reader.unlabelled(block);
     let fields = Fields::new(reader, block, TERRAFORM);
     let root = fields.required(reader, "root", |reader, value| {
         existing(reader, value, folder, Path::is_dir, "there is no such folder")

@@ -94,7 +94,7 @@ impl Step for CutoverStep {
     fn compensation(&self) -> Compensation {
         Compensation::Manual(format!(
             "aws route53 change-resource-record-sets --hosted-zone-id ZONE --change-batch file://{}, \
-             with the zone and the folder that the run's report names; lifeboat failback moves the service back as well",
+             with the zone and the folder that the run's report names",
             undo_name(&self.cutover.name)
         ))
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::Cx;
 use super::declared::id_in_state;
 
-/// Carries the run's id while a run restores. Terraform's adoption takes it away again: the root does not declare it.
+/// Carries the run's id. Terraform's adoption takes it away where the root neither declares nor ignores it.
 pub const RUN_TAG: &str = "lifeboat:run";
 /// Carries the ARN of the recovery point, as long as the run's tag.
 pub const RECOVERY_POINT_TAG: &str = "lifeboat:recovery-point";

@@ -91,10 +91,8 @@ pub async fn check_bucket(session: &Session, bucket: &Bucket) -> Result<Checked,
     let mut warnings = Vec::new();
     let place = find_bucket(session, target).await?;
     match &place {
-        BucketPlace::Here => {}
-        BucketPlace::Missing => {
-            warnings.push(format!("target bucket {target} is not there yet: Terraform has to make it"))
-        }
+        // Usually Terraform makes it first.
+        BucketPlace::Here | BucketPlace::Missing => {}
         BucketPlace::Elsewhere(region) => {
             return Err(Blocked {
                 cause: format!("target bucket {target} is in {region}, not in {}", session.region()),

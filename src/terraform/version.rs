@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 
 use super::{args, process};
 
-/// The oldest version of either: OpenTofu learned `-exclude` in 1.9, Terraform `init -json` in 1.9.
-pub const OLDEST: Version = Version { major: 1, minor: 9, patch: 0 };
+/// The oldest version of either: the S3 backend learned `use_lockfile` in 1.10 of both (Terraform: "Upgrading to
+/// Terraform v1.10"; OpenTofu: "What's new in OpenTofu 1.10").
+pub const OLDEST: Version = Version { major: 1, minor: 10, patch: 0 };
 
 /// Terraform or its fork.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -175,7 +176,7 @@ mod tests {
     async fn what_was_asked_for_wins_over_path() {
         let dir = tempfile::tempdir().unwrap();
         program(dir.path(), "terraform", "Terraform v1.11.4");
-        let tofu = program(dir.path(), "tofu", "OpenTofu v1.9.1");
+        let tofu = program(dir.path(), "tofu", "OpenTofu v1.10.1");
         let env = with_path(dir.path());
         let found = find(None, Some("tofu"), &env, dir.path()).await.unwrap();
         assert_eq!((found.path, found.product), (tofu, Product::OpenTofu));
@@ -194,6 +195,6 @@ mod tests {
         assert!(matches!(none, VersionError::NoneOnPath));
         program(dir.path(), "terraform", "Terraform v1.5.7");
         let old = find(None, None, &env, dir.path()).await.unwrap_err().to_string();
-        assert!(old.ends_with("is Terraform 1.5.7; lifeboat needs 1.9.0 or newer"), "{old}");
+        assert!(old.ends_with("is Terraform 1.5.7; lifeboat needs 1.10.0 or newer"), "{old}");
     }
 }
