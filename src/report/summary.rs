@@ -259,7 +259,7 @@ fn step(
         recovery_point: facts.recovery_point,
         recovery_point_at: facts.recovery_point_at,
         failure: track.failure.clone(),
-        warnings: facts.warnings,
+        warnings: facts.warnings.into_iter().chain(not_set(&track.output)).collect(),
     }
 }
 
@@ -297,6 +297,12 @@ fn not_checked(timeline: &Timeline, started: &RunStarted) -> Vec<NotChecked> {
         list.extend(new);
     }
     list
+}
+
+/// Declared settings that a restore could not set, as its output lists them.
+fn not_set(output: &Value) -> Option<String> {
+    let names: Vec<&str> = output.get("not_set")?.as_array()?.iter().filter_map(Value::as_str).collect();
+    (!names.is_empty()).then(|| format!("declared, but not set by the restore: {}", names.join(", ")))
 }
 
 fn undo(timeline: &Timeline) -> Vec<Undo> {

@@ -30,6 +30,11 @@ pub enum Ready<T> {
     NotYet(String),
 }
 
+/// How long to pause after this much waiting: what has taken long will take a little longer yet.
+fn pause(waited: Duration) -> Duration {
+    (waited / 20).clamp(FASTEST, SLOWEST)
+}
+
 /// Asks until the answer is yes. `what` names the resource for the status line.
 ///
 /// # Errors
@@ -56,10 +61,41 @@ where
         }
         cx.status(format!("{what}: {status}"));
         tokio::select! {
-            () = tokio::time::sleep((elapsed / 20).clamp(FASTEST, SLOWEST)) => {}
+            () = tokio::time::sleep(pause(elapsed)) => {}
             () = cx.stopped() => {
                 return Err(StepError::interrupted(format!("stopped while {what} was {status}; it goes on in AWS")));
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Questions and lateness of a wait for something that is ready at `ready`.
+    fn wait(ready: Duration) -> (u32, Duration) {
+        let (mut now, mut asked) = (Duration::ZERO, 1);
+        while now < ready {
+            now += pause(now);
+            asked += 1;
+        }
+        (asked, now - ready)
+    }
+
+    #[test]
+    fn the_end_of_a_wait_is_noticed_within_three_seconds_on_average() {
+        for longest in [60, 600, 3_600, 14_400] {
+            let late: Duration = (0..1_000).map(|n| wait(Duration::from_millis(longest * n)).1).sum();
+            assert!(late / 1_000 <= Duration::from_secs(3), "{:?} of up to {longest} s", late / 1_000);
+        }
+    }
+
+    #[test]
+    fn nothing_is_asked_more_than_once_in_two_seconds() {
+        for seconds in [1, 10, 100, 1_000, 10_000] {
+            let (asked, late) = wait(Duration::from_secs(seconds));
+            assert!(u64::from(asked - 1) * 2 <= (Duration::from_secs(seconds) + late).as_secs());
         }
     }
 }
