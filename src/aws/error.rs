@@ -15,6 +15,8 @@ pub struct AwsError {
     /// AWS's error code, where it answered: `DBClusterNotFoundFault`.
     pub code: Option<String>,
     pub message: String,
+    /// Whether the same request may well succeed later: AWS was overloaded or broken, or did not answer.
+    pub transient: bool,
 }
 
 impl AwsError {
@@ -59,8 +61,28 @@ where
                 None => chain(&error),
             },
         };
-        AwsError { operation, code, message }
+        let status = error.raw_response().map(|answer| answer.status().as_u16());
+        let transient = is_transient(error.code(), status);
+        AwsError { operation, code, message, transient }
     }
+}
+
+/// Codes of "Common errors" and of the services' own that say "later"; and no answer at all.
+fn is_transient(code: Option<&str>, status: Option<u16>) -> bool {
+    const LATER: [&str; 11] = [
+        "InternalError",
+        "InternalFailure",
+        "InternalServerError",
+        "LimitExceededException",
+        "ProvisionedThroughputExceededException",
+        "RequestTimeout",
+        "ServiceUnavailable",
+        "SlowDown",
+        "Throttling",
+        "ThrottlingException",
+        "TooManyRequestsException",
+    ];
+    code.is_some_and(|code| LATER.contains(&code)) || status.is_none_or(|status| status == 429 || status >= 500)
 }
 
 /// The whole chain of causes in one line: an SDK's own message is often only "dispatch failure".
@@ -79,7 +101,8 @@ fn chain(error: &dyn Error) -> String {
 
 impl From<AwsError> for StepError {
     fn from(error: AwsError) -> Self {
-        let failed = Self::failed(error.to_string());
+        let mut failed = Self::failed(error.to_string());
+        failed.transient = error.transient;
         match error.hint() {
             Some(hint) => failed.hint(hint),
             None => failed,

@@ -18,15 +18,18 @@ const PARTITIONS_A_REQUEST: usize = 100;
 const REQUESTS_AT_ONCE: usize = 8;
 
 fn incomplete(operation: &'static str) -> impl FnOnce(BuildError) -> AwsError {
-    move |error| AwsError { operation, code: None, message: error.to_string() }
+    move |error| AwsError { operation, code: None, message: error.to_string(), transient: false }
 }
 
 /// The token of the next page.
 fn next_page(operation: &'static str, before: Option<&String>, next: Option<&str>) -> Result<Option<String>, AwsError> {
     match next.filter(|next| !next.is_empty()) {
-        Some(next) if before.is_some_and(|before| before == next) => {
-            Err(AwsError { operation, code: None, message: "the list does not go on: its token repeats".to_owned() })
-        }
+        Some(next) if before.is_some_and(|before| before == next) => Err(AwsError {
+            operation,
+            code: None,
+            message: "the list does not go on: its token repeats".to_owned(),
+            transient: false,
+        }),
         next => Ok(next.map(str::to_owned)),
     }
 }
@@ -96,6 +99,7 @@ pub async fn catalog(session: &Session, name: &str) -> Result<Option<Catalog>, A
         operation: "glue:GetPartitions",
         code: None,
         message: format!("catalog {name} cannot be understood: {error}"),
+        transient: false,
     })
 }
 
@@ -165,6 +169,7 @@ async fn create_batch(session: &Session, database: &str, table: &str, batch: &[P
                 error.partition_values().join("/"),
                 detail.error_message().unwrap_or_default()
             ),
+            transient: false,
         })
     });
     refused.map_or(Ok(batch.len()), Err)

@@ -127,7 +127,12 @@ pub async fn record_sets_named(session: &Session, zone_id: &str, name: &str) -> 
 }
 
 fn cut_short(operation: &'static str) -> AwsError {
-    AwsError { operation, code: None, message: "the list is cut short without a place to go on".to_owned() }
+    AwsError {
+        operation,
+        code: None,
+        message: "the list is cut short without a place to go on".to_owned(),
+        transient: false,
+    }
 }
 
 /// Sends a change batch and gives back the id of the change.

@@ -105,6 +105,7 @@ where
             operation,
             code: Some("AccessDenied".to_owned()),
             message: format!("AccessDenied: bucket {bucket} may not be used"),
+            transient: false,
         }),
         _ => Err(explain(operation)(error)),
     }
@@ -149,7 +150,7 @@ pub async fn list_page(client: &Client, bucket: &str, token: Option<String>) -> 
 }
 
 fn broken(operation: &'static str, message: String) -> AwsError {
-    AwsError { operation, code: None, message }
+    AwsError { operation, code: None, message, transient: false }
 }
 
 /// Undoes `encoding-type=url`, in which a space may also be a plus sign.

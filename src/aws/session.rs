@@ -1,5 +1,8 @@
 //! The clients of one region, and who is asking.
 
+use std::time::Duration;
+
+use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig, retry::RetryConfig};
 use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
 use aws_smithy_http_client::tls;
@@ -7,6 +10,20 @@ use aws_smithy_http_client::tls;
 use aws_sdk_s3::config::SharedHttpClient;
 
 use super::{AwsError, explain};
+
+/// How long one try of a request may take. An endpoint that takes requests and never answers must not hold a recovery
+/// for ever.
+const LONGEST_TRY: Duration = Duration::from_secs(30);
+/// How long a request may take with all its tries.
+const LONGEST_REQUEST: Duration = Duration::from_secs(120);
+
+fn timeouts() -> TimeoutConfig {
+    TimeoutConfig::builder()
+        .connect_timeout(Duration::from_secs(5))
+        .operation_attempt_timeout(LONGEST_TRY)
+        .operation_timeout(LONGEST_REQUEST)
+        .build()
+}
 
 /// Clients for one region, with the caller's credentials. Cheap to clone.
 #[derive(Clone)]
@@ -28,6 +45,7 @@ impl Session {
         let config = aws_config::defaults(BehaviorVersion::latest())
             .region(Region::new(region.to_owned()))
             .retry_config(RetryConfig::standard().with_max_attempts(6))
+            .timeout_config(timeouts())
             .http_client(http_client())
             .load()
             .await;

@@ -154,7 +154,13 @@ impl Run {
         self.append(Event::StepTaken { step: cx.step.clone() })?;
         match guarded(step.observe(cx)).await {
             Err(error) => Ok(Err(error)),
-            Ok(Seen::Conflict { cause, hint }) => Ok(Err(StepError { kind: FailureKind::Conflict, cause, hint })),
+            Ok(Seen::Conflict { cause, hint }) => {
+                let error = StepError::conflict(cause);
+                Ok(Err(match hint {
+                    Some(hint) => error.hint(hint),
+                    None => error,
+                }))
+            }
             Ok(Seen::Done(output)) => {
                 self.append(Event::StepReconciled { step: cx.step.clone(), output: output.clone() })?;
                 Ok(Ok(output))

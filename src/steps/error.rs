@@ -9,24 +9,26 @@ pub struct StepError {
     pub kind: FailureKind,
     pub cause: String,
     pub hint: Option<String>,
+    /// Whether it may be gone by itself in a moment: a wait goes on over it.
+    pub transient: bool,
 }
 
 impl StepError {
     pub fn failed(cause: impl Into<String>) -> Self {
-        Self { kind: FailureKind::Failed, cause: cause.into(), hint: None }
+        Self { kind: FailureKind::Failed, cause: cause.into(), hint: None, transient: false }
     }
 
     pub fn conflict(cause: impl Into<String>) -> Self {
-        Self { kind: FailureKind::Conflict, cause: cause.into(), hint: None }
+        Self { kind: FailureKind::Conflict, cause: cause.into(), hint: None, transient: false }
     }
 
     /// What the step should prove is not so.
     pub fn check_failed(cause: impl Into<String>) -> Self {
-        Self { kind: FailureKind::CheckFailed, cause: cause.into(), hint: None }
+        Self { kind: FailureKind::CheckFailed, cause: cause.into(), hint: None, transient: false }
     }
 
     pub fn interrupted(cause: impl Into<String>) -> Self {
-        Self { kind: FailureKind::Interrupted, cause: cause.into(), hint: None }
+        Self { kind: FailureKind::Interrupted, cause: cause.into(), hint: None, transient: false }
     }
 
     #[must_use]

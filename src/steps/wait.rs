@@ -14,13 +14,14 @@ const SLOWEST: Duration = Duration::from_secs(6);
 pub const APPEARS: Duration = Duration::from_secs(5 * 60);
 /// How long one change of a setting may take to be in force.
 pub const SETTLES: Duration = Duration::from_secs(15 * 60);
-/// How long a restore is waited for where no objective says it.
-const LONGEST: Duration = Duration::from_secs(4 * 60 * 60);
+/// How long a restore is waited for at least. An RTO is no deadline: a late restore is still wanted, and its lateness is
+/// for the report.
+const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// How long to wait for a restore: as long as the component may take at all, by its RTO.
+/// How long to wait for a restore: a day, or twice the component's RTO where that is longer.
 pub fn deadline(cx: &Cx, component: Component) -> Duration {
     let rto = cx.world.manifest.objectives.get(&component).and_then(|objective| objective.rto);
-    rto.and_then(|rto| Duration::try_from(rto).ok()).filter(|rto| !rto.is_zero()).unwrap_or(LONGEST)
+    rto.and_then(|rto| Duration::try_from(rto).ok()).map_or(LONGEST, |rto| LONGEST.max(rto * 2))
 }
 
 /// What a question shows.
@@ -46,27 +47,39 @@ where
     A: Future<Output = Result<Ready<T>, StepError>>,
 {
     let began = Instant::now();
+    let mut status = "not asked yet".to_owned();
     loop {
-        let status = match ask().await? {
-            Ready::Yes(value) => return Ok(value),
-            Ready::NotYet(status) => status,
+        let left = deadline.saturating_sub(began.elapsed());
+        let answer = tokio::select! {
+            answer = ask() => answer,
+            () = tokio::time::sleep(left) => return Err(late(what, &status, deadline)),
+            () = cx.stopped() => return Err(stopped(what, &status)),
         };
-        let elapsed = began.elapsed();
-        if elapsed >= deadline {
-            return Err(StepError::failed(format!(
-                "{what} was still {status} after {} minutes",
-                elapsed.as_secs() / 60
-            ))
-            .hint("it may still become ready: retry the step to go on waiting for it"));
+        match answer {
+            Ok(Ready::Yes(value)) => return Ok(value),
+            Ok(Ready::NotYet(now)) => status = now,
+            // What is waited for goes on meanwhile; only the deadline ends a wait over a passing disturbance.
+            Err(error) if error.transient => cx.status(format!("{what}: {status}; {error}; asking again")),
+            Err(error) => return Err(error),
+        }
+        if began.elapsed() >= deadline {
+            return Err(late(what, &status, deadline));
         }
         cx.status(format!("{what}: {status}"));
         tokio::select! {
-            () = tokio::time::sleep(pause(elapsed)) => {}
-            () = cx.stopped() => {
-                return Err(StepError::interrupted(format!("stopped while {what} was {status}; it goes on in AWS")));
-            }
+            () = tokio::time::sleep(pause(began.elapsed())) => {}
+            () = cx.stopped() => return Err(stopped(what, &status)),
         }
     }
+}
+
+fn late(what: &str, status: &str, deadline: Duration) -> StepError {
+    StepError::failed(format!("{what} was still {status} after {} minutes", deadline.as_secs() / 60))
+        .hint("it may still become ready: retry the step to go on waiting for it")
+}
+
+fn stopped(what: &str, status: &str) -> StepError {
+    StepError::interrupted(format!("stopped while {what} was {status}; it goes on in AWS"))
 }
 
 #[cfg(test)]

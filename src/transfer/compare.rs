@@ -134,6 +134,7 @@ async fn chunk(stream: &mut ByteStream) -> Result<Bytes, AwsError> {
             operation: "s3:GetObject",
             code: None,
             message: format!("the content broke off: {error}"),
+            transient: false,
         })?;
         if !chunk.is_empty() {
             return Ok(chunk);

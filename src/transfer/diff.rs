@@ -147,7 +147,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_listing_that_breaks_off_is_an_error_and_not_missing_objects() {
-        let error = AwsError { operation: "s3:ListBucket", code: None, message: "reset".into() };
+        let error = AwsError { operation: "s3:ListBucket", code: None, message: "reset".into(), transient: false };
         let source = stream::iter([Ok(object("a", "x")), Ok(object("b", "x"))]);
         let target = stream::iter([Ok(object("a", "x")), Err(error.clone())]);
         let found: Vec<_> = diff(source, target).collect().await;

@@ -176,7 +176,12 @@ mod tests {
     use super::*;
 
     fn throttled() -> Refusal {
-        let error = AwsError { operation: "s3:PutObject", code: Some("SlowDown".into()), message: "SlowDown".into() };
+        let error = AwsError {
+            operation: "s3:PutObject",
+            code: Some("SlowDown".into()),
+            message: "SlowDown".into(),
+            transient: false,
+        };
         Refusal { error, outcome: Outcome::Throttled }
     }
 
@@ -212,7 +217,12 @@ mod tests {
     async fn a_final_refusal_is_not_repeated() {
         let limiter = Limiter::new(8);
         let mut asked = 0;
-        let denied = AwsError { operation: "s3:PutObject", code: Some("AccessDenied".into()), message: String::new() };
+        let denied = AwsError {
+            operation: "s3:PutObject",
+            code: Some("AccessDenied".into()),
+            message: String::new(),
+            transient: false,
+        };
         let answer: Result<(), _> = limiter
             .run(|| {
                 asked += 1;

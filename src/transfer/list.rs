@@ -72,6 +72,7 @@ impl Reader {
                 operation: "s3:ListBucket",
                 code: None,
                 message: format!("{} does not list its keys in order: {:?} came late", self.bucket, object.key),
+                transient: false,
             });
         }
         self.last = Some(object.key.clone());

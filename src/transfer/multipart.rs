@@ -24,6 +24,7 @@ pub(super) async fn copy_alike(copier: &Copier, object: &Object) -> Result<(), C
         operation: "s3:GetObject",
         code: Some("NoSuchKey".to_owned()),
         message: format!("{} is not in {} any more", object.key, copier.source),
+        transient: false,
     };
     let head = copier.head(&copier.source, &object.key, None).await?.ok_or_else(gone)?;
     let parts = source_parts(copier, object).await?;
@@ -122,7 +123,8 @@ async fn create(
             async move { request.send().await.map_err(refusal(operation)) }
         })
         .await?;
-    let missing = || AwsError { operation, code: None, message: "the answer has no upload id".to_owned() };
+    let missing =
+        || AwsError { operation, code: None, message: "the answer has no upload id".to_owned(), transient: false };
     answer.upload_id().map(str::to_owned).ok_or_else(missing)
 }
 

@@ -158,6 +158,7 @@ impl Survey {
             operation: "s3:GetObject",
             code: None,
             message: format!("a comparison broke off: {error}"),
+            transient: false,
         })?;
         match verdict? {
             Verdict::Equal => {

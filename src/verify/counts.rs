@@ -116,6 +116,7 @@ mod tests {
             operation: "dynamodb:Scan",
             code: Some("ProvisionedThroughputExceededException".into()),
             message: "slow down".into(),
+            transient: false,
         };
         let asked = Cell::new(0);
         let twice = patient(Duration::ZERO, || async {

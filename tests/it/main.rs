@@ -26,3 +26,4 @@ mod store_faults;
 mod table;
 mod terraform;
 mod terraform_world;
+mod wait;

@@ -161,5 +161,5 @@ fn throughput(
 
 /// A request that the SDK would not build.
 fn invalid(operation: &'static str, error: &dyn std::error::Error) -> AwsError {
-    AwsError { operation, code: None, message: error.to_string() }
+    AwsError { operation, code: None, message: error.to_string(), transient: false }
 }

@@ -233,5 +233,5 @@ fn geo_proximity(geo: &GeoProximityLocation) -> Result<sdk::GeoProximityLocation
 }
 
 pub(super) fn incomplete(error: impl std::error::Error) -> AwsError {
-    AwsError { operation: "route53:ChangeResourceRecordSets", code: None, message: error.to_string() }
+    AwsError { operation: "route53:ChangeResourceRecordSets", code: None, message: error.to_string(), transient: false }
 }
