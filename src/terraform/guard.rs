@@ -59,20 +59,36 @@ pub fn adoption(plan: &Plan, imports: &BTreeMap<String, String>, held: &BTreeSet
     violations
 }
 
-/// Resources of which the plan would have another region than it shall have, by provider configuration.
+/// What of the plan would be in another region than it shall be: provider configurations, and resources that name a
+/// region of their own (AWS provider 6: "Enhanced Region Support").
 ///
-/// The default configuration must be in the recovery region. Others may be elsewhere (certificates for CloudFront are
-/// in us-east-1), but not in the region that is lost. A region that is computed cannot be judged.
+/// The default configuration must be in the recovery region. Where it declares no region, AWS_REGION decides, which
+/// lifeboat sets; where it computes one, nothing shows that it is not the region that is lost, and it is refused.
+/// Other configurations and resources may be elsewhere (certificates for CloudFront are in us-east-1), but not in the
+/// region that is lost.
 pub fn regions(plan: &Plan, recovery: &str, primary: &str) -> Vec<Violation> {
-    let wrong = plan.providers.iter().filter_map(|it| {
-        let region = it.region.as_deref()?;
-        let bad = if it.default { region != recovery } else { region == primary && primary != recovery };
-        bad.then(|| Violation {
-            address: format!("provider {}", it.key),
-            why: format!("is configured for {region}; the recovery region is {recovery}"),
-        })
+    let lost = |region: &str| region == primary && primary != recovery;
+    let wrong = |default: bool, region: &str| if default { region != recovery } else { lost(region) };
+    let providers = plan.providers.iter().filter_map(|it| {
+        let why = match it.region.as_deref() {
+            Some(region) if wrong(it.default, region) => {
+                format!("is configured for {region}; the recovery region is {recovery}")
+            }
+            None if it.default && it.declared => format!(
+                "computes its region, so that nothing shows that it is {recovery}: write `region = var.aws_region`, a \
+                 variable of the root that region \"recovery\" sets, or leave `region` out"
+            ),
+            _ => return None,
+        };
+        Some(Violation { address: format!("provider {}", it.key), why })
     });
-    wrong.collect()
+    let planned = plan.resources.iter().filter(|it| it.managed && !it.deposed && it.actions != [Action::Delete]);
+    let resources = planned.filter(|it| it.kind.starts_with("aws_")).filter_map(|it| {
+        let region = it.values.get("region")?.as_str().filter(|region| lost(region))?;
+        let why = format!("would be in {region}, the region that is lost; the recovery region is {recovery}");
+        Some(Violation { address: it.address.clone(), why })
+    });
+    providers.chain(resources).collect()
 }
 
 /// Nothing that takes a resource away: kept as it is, or changed in place.
@@ -97,4 +113,78 @@ fn because(change: &ResourceChange) -> String {
         return String::new();
     }
     format!(" because of {}", change.replace_paths.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is said of a plan with this provider configuration, failing over from eu-west-2 to us-east-1.
+    fn of_provider(provider: &str) -> Vec<String> {
+        let json = format!(
+            r#"{{"format_version": "1.2", "variables": {{"aws_region": {{"value": "us-east-1"}}, "none": {{"value": null}},
+                "lost": {{"value": "eu-west-2"}}, "cfg": {{"value": {{"region": "us-east-1"}}}}}},
+                "configuration": {{"provider_config": {{"it": {{"name": "aws", {provider}}}}}}}}}"#
+        );
+        let plan = Plan::parse(json.as_bytes()).unwrap();
+        regions(&plan, "us-east-1", "eu-west-2").into_iter().map(|it| it.why).collect()
+    }
+
+    #[test]
+    fn the_default_region_must_be_shown_to_be_the_recovery_region() {
+        let region = |region: &str| of_provider(&format!(r#""expressions": {{"region": {region}}}"#));
+        let right = [r#"{"constant_value": "us-east-1"}"#, r#"{"references": ["var.aws_region"]}"#];
+        let by_environment = [r#"{"constant_value": null}"#, r#"{"references": ["var.none"]}"#];
+        for it in right.into_iter().chain(by_environment) {
+            assert_eq!(region(it), [""; 0], "{it}");
+        }
+        assert_eq!(of_provider(r#""expressions": {}"#), [""; 0]);
+        for it in [r#"{"constant_value": "eu-west-2"}"#, r#"{"references": ["var.lost"]}"#] {
+            assert_eq!(region(it), ["is configured for eu-west-2; the recovery region is us-east-1"], "{it}");
+        }
+        let computed = [
+            r#"{"references": ["local.region"]}"#,
+            r#"{"references": ["var.cfg.region", "var.cfg"]}"#,
+            r#"{"references": ["var.aws_region", "terraform.workspace"]}"#,
+            r#"{"references": ["data.aws_region.now.name", "data.aws_region.now"]}"#,
+            r#"{}"#,
+        ];
+        for it in computed {
+            let said = region(it);
+            assert!(
+                matches!(said.as_slice(), [why] if why.contains("write `region = var.aws_region`")),
+                "{it}: {said:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn another_configuration_may_compute_its_region_but_not_be_in_the_lost_one() {
+        let alias = |region: &str| of_provider(&format!(r#""alias": "other", "expressions": {{"region": {region}}}"#));
+        assert_eq!(alias(r#"{"references": ["local.region"]}"#), [""; 0]);
+        assert_eq!(alias(r#"{"constant_value": "ap-south-1"}"#), [""; 0]);
+        assert_eq!(alias(r#"{"constant_value": "eu-west-2"}"#).len(), 1);
+    }
+
+    #[test]
+    fn no_resource_may_name_the_lost_region() {
+        let told = |kind: &str, mode: &str, action: &str, region: &str| {
+            let json = format!(
+                r#"{{"format_version": "1.2", "resource_changes": [{{"address": "{kind}.it", "mode": "{mode}",
+                    "type": "{kind}", "change": {{"actions": ["{action}"], "after": {{"region": {region}}}}}}}]}}"#
+            );
+            let violations = regions(&Plan::parse(json.as_bytes()).unwrap(), "us-east-1", "eu-west-2");
+            violations.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+        };
+        let refused =
+            "aws_sqs_queue.it would be in eu-west-2, the region that is lost; the recovery region is us-east-1";
+        assert_eq!(told("aws_sqs_queue", "managed", "create", r#""eu-west-2""#), refused);
+        assert_eq!(told("aws_sqs_queue", "managed", "no-op", r#""eu-west-2""#), refused);
+        for region in [r#""us-east-1""#, r#""ap-south-1""#, "null"] {
+            assert_eq!(told("aws_sqs_queue", "managed", "create", region), "");
+        }
+        assert_eq!(told("aws_sqs_queue", "data", "read", r#""eu-west-2""#), "");
+        assert_eq!(told("aws_sqs_queue", "managed", "delete", r#""eu-west-2""#), "");
+        assert_eq!(told("terraform_data", "managed", "create", r#""eu-west-2""#), "");
+    }
 }

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use super::attributes::Attributes;
@@ -71,7 +71,7 @@ pub struct ProviderRegion {
     pub default: bool,
     /// `None` where it is computed, or left to the environment.
     pub region: Option<String>,
-    /// Whether the configuration names a region at all.
+    /// Whether the configuration names a region at all; one that is null is none.
     pub declared: bool,
 }
 
@@ -230,9 +230,15 @@ struct WireProviderExpressions {
 
 #[derive(Deserialize)]
 struct WireExpression {
+    /// `Some(Null)` for a plain null, which is not the same as none.
+    #[serde(default, deserialize_with = "present")]
     constant_value: Option<Value>,
     #[serde(default)]
     references: Vec<String>,
+}
+
+fn present<'de, D: Deserializer<'de>>(source: D) -> Result<Option<Value>, D::Error> {
+    Value::deserialize(source).map(Some)
 }
 
 #[derive(Deserialize)]
@@ -284,18 +290,20 @@ impl From<Document> for Plan {
 }
 
 impl WireProvider {
-    /// Resolves the region where it is a constant, or a variable of the root module and nothing else.
+    /// Resolves the region where it is a constant, or a variable of the root module and nothing else. One that is null
+    /// is as good as none.
     fn region(self, key: String, variables: &BTreeMap<String, WireVariable>) -> ProviderRegion {
         let default = self.alias.is_none() && self.module_address.is_none();
-        let declared = self.expressions.region.is_some();
-        let region = self.expressions.region.and_then(|expression| match expression {
-            WireExpression { constant_value: Some(Value::String(region)), .. } => Some(region),
-            WireExpression { constant_value: None, references } if self.module_address.is_none() => {
+        let value = self.expressions.region.map(|expression| match expression {
+            WireExpression { constant_value: Some(value), .. } => Some(value),
+            WireExpression { references, .. } if self.module_address.is_none() => {
                 let [reference] = references.as_slice() else { return None };
-                variables.get(reference.strip_prefix("var.")?)?.value.as_str().map(str::to_owned)
+                Some(variables.get(reference.strip_prefix("var.")?)?.value.clone())
             }
             _ => None,
         });
+        let declared = value.as_ref().is_some_and(|value| !matches!(value, Some(Value::Null)));
+        let region = value.flatten().and_then(|value| value.as_str().map(str::to_owned));
         ProviderRegion { key, default, region, declared }
     }
 }
