@@ -9,14 +9,19 @@ use super::error::{CliError, Exit};
 ///
 /// # Errors
 /// Another name, or nobody to ask.
-pub fn confirm(env: &str, given: Option<&str>, what: &str, environment: &Environment) -> Result<(), CliError> {
+pub async fn confirm(env: &str, given: Option<&str>, what: &str, environment: &Environment) -> Result<(), CliError> {
     match given {
         Some(name) if name == env => Ok(()),
         Some(name) => Err(CliError::usage(format!("--confirm says {name}, the environment is {env}"))),
         None if !environment.interactive => Err(CliError::usage(format!("{what} needs to be confirmed"))
             .cause("there is no terminal to ask at")
             .hint(format!("add --confirm {env}"))),
-        None => ask(env, what),
+        // A thread of its own: whoever is asked may press Ctrl-C instead.
+        None => {
+            let (env, what) = (env.to_owned(), what.to_owned());
+            let asked = tokio::task::spawn_blocking(move || ask(&env, &what)).await;
+            asked.unwrap_or_else(|error| Err(CliError::error("no answer could be read").cause(error.to_string())))
+        }
     }
 }
 

@@ -59,7 +59,12 @@ pub async fn run(command: &Failover, environment: &Environment) -> Result<Exit, 
     let place = RunPlace { run: &run, run_dir: &run_dir, runbook, stop };
     let wired = wiring::engine(plans, connected.aws, place, environment).await;
     let (engine, notices) = wired.inspect_err(|_| home::discard(&run_dir))?;
-    let found = match ready(&engine, command, environment).await {
+    let mut stop = engine.stop.clone();
+    let found = tokio::select! {
+        found = ready(&engine, command, environment) => found,
+        _ = stop.wait_for(|stop| *stop) => Err(CliError::error("interrupted before the run began; nothing was changed")),
+    };
+    let found = match found {
         Ok(Some(found)) => found,
         Ok(None) => {
             home::discard(&run_dir);
@@ -99,7 +104,7 @@ async fn ready(engine: &Engine, command: &Failover, environment: &Environment) -
     report::to_stderr(&warnings(&found));
     let (service, region) = (&manifest.service, &manifest.recovery.name);
     let what = format!("failing {service} {} over to {region} in account {}", command.env, manifest.account);
-    confirm::confirm(&command.env, command.confirm.as_deref(), &what, environment)?;
+    confirm::confirm(&command.env, command.confirm.as_deref(), &what, environment).await?;
     Ok(Some(found))
 }
 

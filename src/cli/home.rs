@@ -31,6 +31,13 @@ pub fn new_run(environment: &str, now: Timestamp) -> String {
 pub fn make_run_dir(home: &Path, run: &str) -> Result<PathBuf, CliError> {
     let dir = runs_dir(home).join(run);
     private_dir(&dir)?;
+    // The journal in it is only safe once the folder's own entry is on disk.
+    for parent in dir.ancestors().skip(1).take(2) {
+        let synced = File::open(parent).and_then(|parent| parent.sync_all());
+        synced.map_err(|error| {
+            CliError::error(format!("{} cannot be synced", parent.display())).cause(error.to_string())
+        })?;
+    }
     Ok(dir)
 }
 
@@ -121,11 +128,21 @@ pub fn unfinished(home: &Path, environment: Option<&str>) -> Result<Vec<Unfinish
     let mut found = Vec::new();
     for dir in dirs {
         let run = dir.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let loaded = journal::load(&dir).map_err(|error| {
-            CliError::blocked(format!("run {run} cannot be read, so nobody knows whether it is finished"))
+        let loaded = match journal::load(&dir) {
+            Ok(loaded) => loaded,
+            // A run's name tells whose it is, also where its journal no longer does.
+            Err(error) if environment.is_some_and(|environment| !run.contains(&format!("-{environment}-"))) => {
+                tracing::warn!(%error, run, "the journal of another environment's run cannot be read");
+                continue;
+            }
+            Err(error) => {
+                return Err(CliError::blocked(format!(
+                    "run {run} cannot be read, so nobody knows whether it is finished"
+                ))
                 .cause(error.to_string())
-                .hint("keep its folder as evidence and move it out of the way once you know what it did")
-        })?;
+                .hint("keep its folder as evidence and move it out of the way once you know what it did"));
+            }
+        };
         let ours =
             loaded.state.started.as_ref().is_some_and(|started| {
                 environment.is_none_or(|environment| started.runbook.environment == environment)

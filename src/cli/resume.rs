@@ -11,9 +11,10 @@ use super::environment::Environment;
 use super::error::{CliError, Exit};
 use super::wiring::RunPlace;
 use super::{drive, home, signals, wiring};
-use crate::journal::{Event, Journal, JournalError, Loaded, Outcome, StepPhase};
+use crate::journal::{Event, Journal, JournalError, Loaded, Outcome, RunStarted, StepPhase};
 use crate::report;
-use crate::runbook::StepId;
+use crate::runbook::{Runbook, StepId};
+use crate::scenario;
 use crate::steps::Notice;
 
 #[derive(Args)]
@@ -87,6 +88,7 @@ async fn go_on(
         .cause("its content has another SHA-256; the run goes on by the runbook in its journal")
         .hint("put it back, or accept the difference with --accept-changed-manifest"));
     }
+    same_steps(started, &scenario::failover(&plans.manifest))?;
     let _lock = home::lock_environment(&environment.home, &plans.manifest)?;
     let connected = wiring::connect(&plans.manifest).await?;
     let place = RunPlace { run: &started.run, run_dir, runbook: started.runbook.clone(), stop: signals::listen()? };
@@ -96,6 +98,29 @@ async fn go_on(
     engine.notices.send(Notice::Record(record)).ok();
     let run = Run { engine, notices, journal: Arc::new(journal), history: &loaded.records };
     drive::drive(run, command.output, environment).await
+}
+
+/// What is left of a run is done by its own runbook. A manifest that would now give other steps (another workspace,
+/// region, target or adopted address) cannot be mixed with it, accepted or not.
+fn same_steps(started: &RunStarted, now: &Runbook) -> Result<(), CliError> {
+    let then = &started.runbook;
+    let differing: Vec<&str> = then
+        .steps
+        .iter()
+        .filter(|step| now.step(&step.id) != Some(step))
+        .chain(now.steps.iter().filter(|step| then.step(&step.id).is_none()))
+        .map(|step| step.id.as_str())
+        .collect();
+    let place = |runbook: &Runbook| (runbook.account.clone(), runbook.from_region.clone(), runbook.to_region.clone());
+    if differing.is_empty() && place(then) == place(now) {
+        return Ok(());
+    }
+    Err(CliError::blocked(format!("{} no longer describes run {}", started.manifest.display(), started.run))
+        .cause(match differing.is_empty() {
+            true => "account or regions are others".to_owned(),
+            false => format!("these steps are others now: {}", differing.join(", ")),
+        })
+        .hint("put the manifest back as it was for this run, or give the run up with --abandon and start another"))
 }
 
 fn choose(run: Option<&str>, environment: &Environment) -> Result<std::path::PathBuf, CliError> {

@@ -60,10 +60,13 @@ async fn check(engine: &Engine, spec: &StepSpec) -> (StepId, Result<Checked, Blo
     (spec.id.clone(), step.check(&cx).await)
 }
 
-/// A scenario stands in place when the traffic goes where it would send it. Without a cutover there is nothing that
-/// could say so before the run; its steps then find one by one what is done.
+/// A scenario stands in place when the traffic goes where it would send it, and nothing that it would restore is
+/// missing there: records alone may have been moved by hand. Without a cutover there is nothing that could say so before
+/// the run; its steps then find one by one what is done.
 fn in_place(steps: &[StepSpec], checked: &BTreeMap<StepId, Checked>) -> bool {
+    let standing = |spec: &StepSpec| checked.get(&spec.id).map_or(Standing::Unknown, |found| found.standing);
     let mut cutovers = steps.iter().filter(|spec| spec.phase == Phase::Cutover).peekable();
     cutovers.peek().is_some()
-        && cutovers.all(|spec| checked.get(&spec.id).is_some_and(|found| found.standing == Standing::InPlace))
+        && cutovers.all(|spec| standing(spec) == Standing::InPlace)
+        && steps.iter().all(|spec| standing(spec) != Standing::Absent)
 }

@@ -270,7 +270,7 @@ pub async fn change_records(
     let before = view.befores();
     note(json!({ "zone_id": view.zone_id, "records": before }))?;
     let undo = undo_batch(&before, &sets, run, &cutover.name);
-    let path = undo_path(run_dir, &cutover.name);
+    let path = free_undo_path(run_dir, &cutover.name);
     write(&path, &serde_json::to_vec_pretty(&undo).map_err(|error| unwritten(&path, &error))?)
         .map_err(|error| unwritten(&path, &error))?;
     Ok(change(session, &view.zone_id, &change_batch(&sets, run, &cutover.name)).await?)
@@ -288,6 +288,13 @@ fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
 
 fn undo_path(run_dir: &Path, cutover: &str) -> PathBuf {
     run_dir.join(undo_name(cutover))
+}
+
+/// The first undo of a run is the one that leads back to what stood before it: later attempts leave it alone.
+fn free_undo_path(run_dir: &Path, cutover: &str) -> PathBuf {
+    let first = undo_path(run_dir, cutover);
+    let later = (2..).map(|attempt: u32| run_dir.join(format!("undo-{}.{attempt}.json", file_name(cutover))));
+    std::iter::once(first.clone()).chain(later).find(|path| !path.exists()).unwrap_or(first)
 }
 
 /// No name from a manifest leads out of the run's folder.

@@ -90,7 +90,10 @@ pub struct Checked {
 pub enum Standing {
     #[default]
     Unknown,
+    /// The step's result is there.
     InPlace,
+    /// Nothing is there.
+    Absent,
 }
 
 /// What observing a step's effect shows.

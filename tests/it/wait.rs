@@ -23,8 +23,8 @@ fn throttled() -> StepError {
 #[tokio::test]
 async fn a_wait_goes_on_over_a_passing_disturbance() {
     let dir = tempfile::tempdir().unwrap();
-    let mut asked = 0;
-    let ready = wait_until(&cx(&dir), "cluster x", Duration::from_secs(60), || {
+    let (cx, mut asked) = (cx(&dir), 0);
+    let ready = wait_until(&cx, "cluster x", Duration::from_secs(60), || {
         asked += 1;
         let answer = if asked == 1 { Err(throttled()) } else { Ok(Ready::Yes(asked)) };
         async move { answer }
