@@ -12,12 +12,13 @@ ARGS :=
 
 run := scripts/with-env
 
-.PHONY: help rehearse test build lint setup
+.PHONY: help rehearse test build bench lint setup
 
 help:
 	@echo 'make rehearse   set up, then fail the example stack over on this machine [ENV=prod] [ARGS=]'
 	@echo 'make test       set up, then run the tests [ARGS=]'
 	@echo 'make build      set up, then build'
+	@echo 'make bench      set up, then measure what lifeboat itself costs'
 	@echo 'make lint       formatting, clippy, Terraform formatting, shell scripts'
 	@echo 'make setup      only set up; says where the environment file is'
 
@@ -29,6 +30,9 @@ test:
 
 build:
 	@$(run) cargo build $(ARGS)
+
+bench:
+	@$(run) cargo bench --bench overhead $(ARGS)
 
 lint:
 	@$(run) cargo fmt --check
