@@ -65,8 +65,7 @@ pub async fn run(command: &Rehearse, environment: &Environment) -> Result<Exit, 
         dir: dir.clone(),
         moto: environment.moto.clone().unwrap_or_else(|| PathBuf::from("moto_server")),
         port: command.port,
-        lifeboat: std::env::current_exe()
-            .map_err(|error| CliError::error("cannot find this program").cause(error.to_string()))?,
+        lifeboat: this_program()?,
         args: arguments(command, env, &environment),
         variables: environment.variables.clone(),
         outage: match command.outage {
@@ -80,6 +79,16 @@ pub async fn run(command: &Rehearse, environment: &Environment) -> Result<Exit, 
     };
     let rehearsal = rehearse::run(plan, &tell).await.map_err(failed)?;
     conclude(&rehearsal, &dir, env, &environment)
+}
+
+/// This program, also where its file was replaced meanwhile (proc(5): `/proc/self/exe`).
+fn this_program() -> Result<PathBuf, CliError> {
+    let running = Path::new("/proc/self/exe");
+    match std::env::current_exe() {
+        Ok(path) if path.exists() || !running.exists() => Ok(path),
+        Ok(_) => Ok(running.to_owned()),
+        Err(error) => Err(CliError::error("cannot find this program").cause(error.to_string())),
+    }
 }
 
 /// What the real command is called with.
