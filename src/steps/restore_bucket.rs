@@ -1,7 +1,9 @@
 //! Copies what a bucket of the recovery region has to the bucket that the recovered service uses.
 //!
 //! The source is a replica or backup bucket in the recovery region; the target is usually made by Terraform. Objects
-//! that the target has already are compared, never overwritten, and nothing is ever deleted. S3 writes objects whole,
+//! that the target has already are compared, never overwritten, and nothing is ever deleted. Objects that the target
+//! alone has are somebody else's, a conflict, but for those written since the run began: the stack that Terraform has
+//! just built may deliver to its bucket at once. Those are left alone and counted. S3 writes objects whole,
 //! so an interrupted copy leaves only fewer objects, and the next one goes on with those that are missing.
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use futures::TryStreamExt;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::{Blocked, Checked, Compensation, Cx, Output, Progress, Seen, Standing, Step, StepError};
@@ -22,6 +25,12 @@ const CONTENT_BYTES: u64 = 2 << 30;
 /// Keys that a check looks at: enough for an honest recovery point of most buckets, and it ends in a minute or two.
 const KEYS_OF_A_CHECK: u64 = 200_000;
 
+/// How far this machine's clock, which tells when the run began, may be ahead of S3's, which tells when an object was
+/// written.
+const CLOCK_SKEW: SignedDuration = SignedDuration::from_mins(5);
+/// The fact that tells when the step was checked.
+const CHECKED_AT: &str = "checked_at";
+
 /// The step `restore.bucket.NAME`.
 pub struct RestoreBucket {
     pub bucket: Bucket,
@@ -30,12 +39,12 @@ pub struct RestoreBucket {
 #[async_trait]
 impl Step for RestoreBucket {
     async fn check(&self, cx: &Cx) -> Result<Checked, Blocked> {
-        check_bucket(&cx.world.aws, &self.bucket).await
+        check_bucket(&cx.world.aws, &self.bucket, Timestamp::now()).await
     }
 
     async fn observe(&self, cx: &Cx) -> Result<Seen, StepError> {
         let pace = Pace::new(cx.clone());
-        observe_bucket(&cx.world.aws, &self.bucket, |keys| pace.tell(|| compared(keys))).await
+        observe_bucket(&cx.world.aws, &self.bucket, began(cx), |keys| pace.tell(|| compared(keys))).await
     }
 
     async fn apply(&self, cx: &Cx) -> Result<Output, StepError> {
@@ -44,7 +53,7 @@ impl Step for RestoreBucket {
         let tell = |summary: &Summary| {
             pace.tell(|| Progress::Count { done: summary.copied + summary.skipped, total, unit: "objects".to_owned() });
         };
-        restore_bucket(&cx.world.aws, &self.bucket, move || stop.stopping(), tell).await
+        restore_bucket(&cx.world.aws, &self.bucket, began(cx), move || stop.stopping(), tell).await
     }
 
     async fn verify(&self, cx: &Cx, output: &Output) -> Result<(), StepError> {
@@ -67,11 +76,22 @@ impl Step for RestoreBucket {
     }
 }
 
-/// May the bucket be restored, and to which point in time?
+/// The fact from which a run's steps tell what was written before the run.
+pub(super) fn check_time(now: Timestamp) -> Value {
+    json!({ CHECKED_AT: now.to_string() })
+}
+
+/// The time that the step's check recorded, before the run's first effect. `None` tolerates nothing.
+pub(super) fn began(cx: &Cx) -> Option<Timestamp> {
+    cx.facts().get(CHECKED_AT)?.as_str()?.parse().ok()
+}
+
+/// May the bucket be restored, and to which point in time? `now` is what the run's own time is told by from here on.
 ///
 /// # Errors
-/// The source is missing, unreadable, or in another region than the recovery region.
-pub async fn check_bucket(session: &Session, bucket: &Bucket) -> Result<Checked, Blocked> {
+/// The source is missing, unreadable, or in another region than the recovery region; the target is in another region,
+/// or has what nothing may be copied over.
+pub async fn check_bucket(session: &Session, bucket: &Bucket, now: Timestamp) -> Result<Checked, Blocked> {
     let Bucket { source, target, .. } = bucket;
     match find_bucket(session, source).await? {
         BucketPlace::Here => {}
@@ -88,7 +108,6 @@ pub async fn check_bucket(session: &Session, bucket: &Bucket) -> Result<Checked,
             });
         }
     }
-    let mut warnings = Vec::new();
     let place = find_bucket(session, target).await?;
     match &place {
         // Usually Terraform makes it first.
@@ -101,13 +120,14 @@ pub async fn check_bucket(session: &Session, bucket: &Bucket) -> Result<Checked,
         }
     }
     let found = match place {
-        BucketPlace::Here => survey_buckets(session, bucket, KEYS_OF_A_CHECK, |_| {}).await?,
+        BucketPlace::Here => survey_buckets(session, bucket, KEYS_OF_A_CHECK, Some(now), |_| {}).await?,
         _ => survey_source(session, source).await?,
     };
     if let Some(foreign) = found.foreign() {
-        warnings.push(format!("target bucket {target} has {foreign}; it will not be written to"));
+        // Nothing in the run could clear it: better now than when the infrastructure stands.
+        return Err(Blocked { cause: format!("target bucket {target} has {foreign}"), hint: Some(KEEP.to_owned()) });
     }
-    Ok(Checked { facts: facts(&found, warnings), standing: standing(&place, &found) })
+    Ok(Checked { facts: facts(&found, now), standing: standing(&place, &found) })
 }
 
 fn standing(place: &BucketPlace, found: &Survey) -> Standing {
@@ -115,8 +135,9 @@ fn standing(place: &BucketPlace, found: &Survey) -> Standing {
 }
 
 /// The newest object tells the recovery point only where all were looked at.
-fn facts(found: &Survey, mut warnings: Vec<String>) -> Value {
-    let mut facts = json!({});
+fn facts(found: &Survey, now: Timestamp) -> Value {
+    let mut warnings = Vec::new();
+    let mut facts = check_time(now);
     if found.cut {
         warnings.push(format!("only the first {KEYS_OF_A_CHECK} keys were looked at: the recovery point is unknown"));
     } else {
@@ -131,11 +152,16 @@ fn facts(found: &Survey, mut warnings: Vec<String>) -> Value {
     facts
 }
 
-/// What of the source is in the target.
+/// What of the source is in the target. `began` is when the run began, as its check recorded it.
 ///
 /// # Errors
 /// AWS refused.
-pub async fn observe_bucket(session: &Session, bucket: &Bucket, tell: impl Fn(u64)) -> Result<Seen, StepError> {
+pub async fn observe_bucket(
+    session: &Session,
+    bucket: &Bucket,
+    began: Option<Timestamp>,
+    tell: impl Fn(u64),
+) -> Result<Seen, StepError> {
     match find_bucket(session, &bucket.target).await? {
         BucketPlace::Here => {}
         BucketPlace::Missing => return Ok(Seen::Absent),
@@ -144,7 +170,7 @@ pub async fn observe_bucket(session: &Session, bucket: &Bucket, tell: impl Fn(u6
             return Ok(Seen::Conflict { cause, hint: None });
         }
     }
-    let found = survey_buckets(session, bucket, u64::MAX, tell).await?;
+    let found = survey_buckets(session, bucket, u64::MAX, began, tell).await?;
     if let Some(foreign) = found.foreign() {
         return Ok(Seen::Conflict {
             cause: format!("bucket {} has {foreign}", bucket.target),
@@ -152,8 +178,10 @@ pub async fn observe_bucket(session: &Session, bucket: &Bucket, tell: impl Fn(u6
         });
     }
     if found.is_equal() {
-        let output = json!({ "objects": found.same, "bytes": found.same_bytes, "copied": 0, "skipped": found.same });
-        return Ok(Seen::Done(output));
+        let (objects, bytes, extra) = (found.same, found.same_bytes, found.recent);
+        return Ok(Seen::Done(json!({
+            "objects": objects, "bytes": bytes, "copied": 0, "skipped": objects, "extra": extra.count,
+        })));
     }
     Ok(Seen::Absent)
 }
@@ -161,14 +189,15 @@ pub async fn observe_bucket(session: &Session, bucket: &Bucket, tell: impl Fn(u6
 const AGAIN: &str = "retry the step: what was copied is not copied again";
 const KEEP: &str = "nothing was overwritten: move these objects away or choose an empty target bucket, then retry";
 
-/// Copies what is missing. Gives back `objects`, `bytes`, `copied`, `skipped`, and `vanished` where the source lost
-/// objects meanwhile.
+/// Copies what is missing. Gives back `objects`, `bytes`, `copied`, `skipped`, `extra` (the
+/// objects that the target alone has, written since `began`), and `vanished` where the source lost objects meanwhile.
 ///
 /// # Errors
 /// The target is missing or has something else, an object could not be copied, or `stopping` said so.
 pub async fn restore_bucket(
     session: &Session,
     bucket: &Bucket,
+    began: Option<Timestamp>,
     stopping: impl Fn() -> bool + Send + Sync + 'static,
     tell: impl Fn(&Summary) + Send + Sync,
 ) -> Result<Output, StepError> {
@@ -180,12 +209,15 @@ pub async fn restore_bucket(
     let copier = Arc::new(Copier::new(session, source, target, Limits::default(), stopping));
     let comparer = Arc::new(copier.comparer(CONTENT_BYTES));
     let differences = diff(list(session.s3(), source), list(session.s3(), target));
-    let done = copy_missing(copier, comparer, differences, tell).await.map_err(|error| explain(error, target))?;
+    let done = copy_missing(copier, comparer, differences, began.map(tolerated_from), tell)
+        .await
+        .map_err(|error| explain(error, target))?;
     let mut output = json!({
         "objects": done.copied + done.skipped,
         "bytes": done.copied_bytes + done.skipped_bytes,
         "copied": done.copied,
         "skipped": done.skipped,
+        "extra": done.extra.count,
     });
     if done.vanished.count > 0 {
         output["vanished"] = json!(done.vanished);
@@ -211,7 +243,11 @@ async fn count_objects(session: &Session, bucket: &str) -> Result<(u64, u64), Aw
     objects.try_fold((0, 0), async |(count, bytes), object| Ok((count + 1, bytes + object.size_bytes))).await
 }
 
-/// Compares the two buckets, at most `most_keys` of their keys.
+fn tolerated_from(began: Timestamp) -> Timestamp {
+    began.checked_sub(CLOCK_SKEW).unwrap_or(began)
+}
+
+/// Compares the two buckets, at most `most_keys` of their keys. `began` is when the run began.
 ///
 /// # Errors
 /// AWS refused.
@@ -219,18 +255,21 @@ pub async fn survey_buckets(
     session: &Session,
     bucket: &Bucket,
     most_keys: u64,
+    began: Option<Timestamp>,
     tell: impl Fn(u64),
 ) -> Result<Survey, AwsError> {
     let Bucket { source, target, .. } = bucket;
     let copier = Copier::new(session, source, target, Limits::default(), || false);
     let comparer = Arc::new(copier.comparer(CONTENT_BYTES));
-    survey(comparer, diff(list(session.s3(), source), list(session.s3(), target)), most_keys, tell).await
+    let differences = diff(list(session.s3(), source), list(session.s3(), target));
+    survey(comparer, differences, most_keys, began.map(tolerated_from), tell).await
 }
 
 async fn survey_source(session: &Session, source: &str) -> Result<Survey, AwsError> {
     let copier = Copier::new(session, source, source, Limits::default(), || false);
     let nothing = futures::stream::empty();
-    survey(Arc::new(copier.comparer(0)), diff(list(session.s3(), source), nothing), KEYS_OF_A_CHECK, |_| {}).await
+    let differences = diff(list(session.s3(), source), nothing);
+    survey(Arc::new(copier.comparer(0)), differences, KEYS_OF_A_CHECK, None, |_| {}).await
 }
 
 /// What a comparison tells while it goes on.

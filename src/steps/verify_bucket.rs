@@ -1,10 +1,11 @@
-//! Proves that the restored bucket has every object of the source, equal, and nothing else; and what the manifest
-//! expects of it. Reads only.
+//! Proves that the restored bucket has every object of the source, equal, and nothing else but what was written there
+//! since the run began; and what the manifest expects of it. Reads only.
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 use serde_json::json;
 
-use super::restore_bucket::{Pace, compared, survey_buckets};
+use super::restore_bucket::{Pace, began, check_time, compared, survey_buckets};
 use super::{Blocked, Checked, Compensation, Cx, Output, Seen, Step, StepError};
 use crate::aws::Session;
 use crate::manifest::{Bucket, Quantity};
@@ -18,7 +19,7 @@ pub struct VerifyBucket {
 #[async_trait]
 impl Step for VerifyBucket {
     async fn check(&self, _: &Cx) -> Result<Checked, Blocked> {
-        Ok(Checked::default())
+        Ok(Checked { facts: check_time(Timestamp::now()), ..Checked::default() })
     }
 
     /// A proof is made anew each time.
@@ -28,7 +29,7 @@ impl Step for VerifyBucket {
 
     async fn apply(&self, cx: &Cx) -> Result<Output, StepError> {
         let pace = Pace::new(cx.clone());
-        verify_bucket(&cx.world.aws, &self.bucket, |keys| pace.tell(|| compared(keys))).await
+        verify_bucket(&cx.world.aws, &self.bucket, began(cx), |keys| pace.tell(|| compared(keys))).await
     }
 
     async fn verify(&self, _: &Cx, _: &Output) -> Result<(), StepError> {
@@ -40,12 +41,18 @@ impl Step for VerifyBucket {
     }
 }
 
-/// Lists both buckets again and compares every key. Gives back `objects` and `bytes`.
+/// Lists both buckets again and compares every key. Gives back `objects`, `bytes`, and `extra`: how
+/// many objects the target alone has, written since `began`.
 ///
 /// # Errors
 /// Anything is missing, different, foreign or not comparable; an expectation is not met; or AWS refused.
-pub async fn verify_bucket(session: &Session, bucket: &Bucket, tell: impl Fn(u64)) -> Result<Output, StepError> {
-    let found = survey_buckets(session, bucket, u64::MAX, tell).await?;
+pub async fn verify_bucket(
+    session: &Session,
+    bucket: &Bucket,
+    began: Option<Timestamp>,
+    tell: impl Fn(u64),
+) -> Result<Output, StepError> {
+    let found = survey_buckets(session, bucket, u64::MAX, began, tell).await?;
     if let Some(unequal) = found.unequal() {
         let text = format!("bucket {} is not equal to {}: {unequal}", bucket.target, bucket.source);
         return Err(StepError::check_failed(text).hint("retry the restore step to copy what is missing"));
@@ -57,6 +64,6 @@ pub async fn verify_bucket(session: &Session, bucket: &Bucket, tell: impl Fn(u64
     });
     match unmet {
         Some(unmet) => Err(StepError::check_failed(format!("bucket {}: {unmet}", bucket.target))),
-        None => Ok(json!({ "objects": found.same, "bytes": found.same_bytes })),
+        None => Ok(json!({ "objects": found.same, "bytes": found.same_bytes, "extra": found.recent.count })),
     }
 }

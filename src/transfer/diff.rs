@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 use std::pin::Pin;
 
 use futures::{Stream, StreamExt, stream};
+use jiff::Timestamp;
 
 use crate::aws::AwsError;
 use crate::aws::s3::Object;
@@ -19,6 +20,13 @@ pub enum Difference {
     Unlike { source: Object, target: Object },
     /// In the target only.
     Extra(Object),
+}
+
+/// Whether an object that the target alone has was written there while the run goes on. What the new stack delivers to
+/// its own bucket, such as the control message of a CloudWatch Logs subscription, is so; an older object is somebody
+/// else's. Without a `since` everything is.
+pub(super) fn written_since(object: &Object, since: Option<Timestamp>) -> bool {
+    matches!((object.modified_at, since), (Some(at), Some(since)) if at >= since)
 }
 
 type Listed = Pin<Box<dyn Stream<Item = Result<Object, AwsError>> + Send>>;

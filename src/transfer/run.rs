@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use futures::{Stream, StreamExt};
+use jiff::Timestamp;
 use tokio::task::{JoinError, JoinSet};
 
 use super::compare::{Comparer, Verdict};
 use super::copy::{Copied, Copier, CopyError};
-use super::diff::Difference;
+use super::diff::{Difference, written_since};
 use super::survey::Names;
 use crate::aws::AwsError;
 use crate::aws::s3::Object;
@@ -23,6 +24,8 @@ pub struct Summary {
     /// Objects that the target had already, equal.
     pub skipped: u64,
     pub skipped_bytes: u64,
+    /// Objects that the target alone has, written there since the run began; they are left alone.
+    pub extra: Names,
     /// Objects that the source lost after they were listed.
     pub vanished: Names,
 }
@@ -47,6 +50,7 @@ enum Done {
 }
 
 struct Run {
+    since: Option<Timestamp>,
     summary: Summary,
     foreign: Names,
     failed: Names,
@@ -54,7 +58,8 @@ struct Run {
     stopped: bool,
 }
 
-/// Copies what is missing. Nothing is overwritten: what the target has otherwise ends the copy.
+/// Copies what is missing. Nothing is overwritten: what the target has otherwise ends the copy, but for objects that
+/// the source lacks and that were written `since`.
 ///
 /// # Errors
 /// A listing broke off, the target holds something else, an object could not be copied, or the operator stopped it.
@@ -62,9 +67,11 @@ pub async fn copy_missing(
     copier: Arc<Copier>,
     comparer: Arc<Comparer>,
     differences: impl Stream<Item = Result<Difference, AwsError>> + Send,
+    since: Option<Timestamp>,
     progress: impl Fn(&Summary),
 ) -> Result<Summary, TransferError> {
     let mut run = Run {
+        since,
         summary: Summary::default(),
         foreign: Names::default(),
         failed: Names::default(),
@@ -116,6 +123,7 @@ impl Run {
     ) {
         match difference {
             Difference::Same(object) => self.skip(&object),
+            Difference::Extra(object) if written_since(&object, self.since) => self.summary.extra.add(&object.key, ""),
             Difference::Extra(object) => self.foreign.add(&object.key, "not in the source"),
             Difference::Missing(object) => {
                 let copier = Arc::clone(copier);

@@ -8,7 +8,7 @@ use serde::Serialize;
 use tokio::task::JoinSet;
 
 use super::compare::{Comparer, Verdict};
-use super::diff::Difference;
+use super::diff::{Difference, written_since};
 use crate::aws::AwsError;
 use crate::aws::s3::Object;
 
@@ -53,7 +53,10 @@ pub struct Survey {
     pub missing: Names,
     pub missing_bytes: u64,
     pub different: Names,
+    /// Objects that only the target has, from before the run.
     pub extra: Names,
+    /// Those of them that were written there since the run began; nobody takes them for somebody else's.
+    pub recent: Names,
     pub not_compared: Names,
     /// When the newest object of the source was written.
     pub newest: Option<Timestamp>,
@@ -90,7 +93,7 @@ fn join<const N: usize>(said: [Option<String>; N]) -> Option<String> {
 }
 
 /// Goes through the differences of two buckets, at most `most_keys` of them, comparing further what a listing does not
-/// prove.
+/// prove. What the target alone has is no difference where it was written `since`.
 ///
 /// # Errors
 /// AWS refused.
@@ -98,6 +101,7 @@ pub async fn survey(
     comparer: Arc<Comparer>,
     differences: impl Stream<Item = Result<Difference, AwsError>> + Send,
     most_keys: u64,
+    since: Option<Timestamp>,
     progress: impl Fn(u64),
 ) -> Result<Survey, AwsError> {
     let mut found = Survey::default();
@@ -112,7 +116,7 @@ pub async fn survey(
         if found.keys.is_multiple_of(1000) {
             progress(found.keys);
         }
-        if let Some((source, target)) = found.count(difference?) {
+        if let Some((source, target)) = found.count(difference?, since) {
             if comparing.len() >= COMPARED_AT_ONCE {
                 found.settle(comparing.join_next().await)?;
             }
@@ -131,7 +135,7 @@ pub async fn survey(
 
 impl Survey {
     /// Counts what a listing proves; gives back what it does not.
-    fn count(&mut self, difference: Difference) -> Option<(Object, Object)> {
+    fn count(&mut self, difference: Difference, since: Option<Timestamp>) -> Option<(Object, Object)> {
         if let Difference::Same(object) | Difference::Missing(object) | Difference::Unlike { source: object, .. } =
             &difference
         {
@@ -146,6 +150,7 @@ impl Survey {
                 self.missing.add(&object.key, "");
                 self.missing_bytes += object.size_bytes;
             }
+            Difference::Extra(object) if written_since(&object, since) => self.recent.add(&object.key, ""),
             Difference::Extra(object) => self.extra.add(&object.key, ""),
             Difference::Unlike { source, target } => return Some((source, target)),
         }

@@ -6,6 +6,7 @@ use aws_sdk_s3::types::{
     BucketLocationConstraint, BucketVersioningStatus, CompletedMultipartUpload, CompletedPart,
     CreateBucketConfiguration, VersioningConfiguration,
 };
+use jiff::{SignedDuration, Timestamp};
 use lifeboat::aws::Session;
 use lifeboat::manifest::{Bucket, Comparison, Expectation, Quantity};
 use lifeboat::steps::{Seen, Standing, StepError, check_bucket, observe_bucket, restore_bucket, verify_bucket};
@@ -15,6 +16,11 @@ use crate::harness;
 
 const SOURCE: &str = "logs-backup";
 const TARGET: &str = "logs-recovery";
+
+/// The begin of a run that every object of the test is older than, clock skew included.
+fn later() -> Timestamp {
+    Timestamp::now() + SignedDuration::from_mins(10)
+}
 
 fn bucket() -> Bucket {
     Bucket { name: "logs".into(), source: SOURCE.into(), target: TARGET.into(), verify: vec![] }
@@ -69,7 +75,7 @@ async fn tags(s3: &Client, bucket: &str, key: &str) -> Vec<(String, String)> {
 }
 
 async fn restore(session: &Session) -> Result<Value, StepError> {
-    restore_bucket(session, &bucket(), || false, |_| {}).await
+    restore_bucket(session, &bucket(), Some(later()), || false, |_| {}).await
 }
 
 async fn both() -> (harness::TestEmulator, Session, Client) {
@@ -117,7 +123,7 @@ async fn a_copy_keeps_headers_metadata_tags_and_etag() {
     assert_eq!(parts.metadata().and_then(|m| m.get("origin")).map(String::as_str), Some("firehose"));
     assert_eq!(tags(&s3, TARGET, "a.json").await, [("class".to_owned(), "x+y".to_owned())]);
     assert_eq!(tags(&s3, TARGET, "large.log").await, [("team".to_owned(), "a + b".to_owned())]);
-    verify_bucket(&session, &bucket(), |_| {}).await.expect("equal");
+    verify_bucket(&session, &bucket(), Some(later()), |_| {}).await.expect("equal");
     let uploads = s3.list_multipart_uploads().bucket(TARGET).send().await.expect("uploads");
     assert!(uploads.uploads().is_empty(), "an upload was left behind");
 }
@@ -149,7 +155,7 @@ async fn keys_of_any_characters_arrive_under_the_same_name() {
     for key in keys {
         assert_eq!(get(&s3, TARGET, key).await, get(&s3, SOURCE, key).await, "{key}");
     }
-    verify_bucket(&session, &bucket(), |_| {}).await.expect("equal");
+    verify_bucket(&session, &bucket(), Some(later()), |_| {}).await.expect("equal");
 }
 
 #[tokio::test]
@@ -162,14 +168,14 @@ async fn a_second_restore_copies_only_what_is_missing() {
     }
     assert_eq!(restore(&session).await.expect("copied")["copied"], 3);
     put(&s3, SOURCE, "d", b"d").await;
-    assert_eq!(observe_bucket(&session, &bucket(), |_| {}).await, Ok(Seen::Absent));
+    assert_eq!(observe_bucket(&session, &bucket(), Some(later()), |_| {}).await, Ok(Seen::Absent));
     let again = restore(&session).await.expect("copied");
     assert_eq!((&again["copied"], &again["skipped"], &again["bytes"]), (&json!(1), &json!(3), &json!(4)));
-    let done = json!({ "objects": 4, "bytes": 4, "copied": 0, "skipped": 4 });
-    assert_eq!(observe_bucket(&session, &bucket(), |_| {}).await, Ok(Seen::Done(done)));
+    let done = json!({ "objects": 4, "bytes": 4, "copied": 0, "skipped": 4, "extra": 0 });
+    assert_eq!(observe_bucket(&session, &bucket(), Some(later()), |_| {}).await, Ok(Seen::Done(done)));
     let versions = s3.list_object_versions().bucket(TARGET).send().await.expect("versions");
     assert_eq!(versions.versions().len(), 4, "an object was written twice");
-    let checked = check_bucket(&session, &bucket()).await.expect("may start");
+    let checked = check_bucket(&session, &bucket(), later()).await.expect("may start");
     assert_eq!(checked.standing, Standing::InPlace);
 }
 
@@ -180,18 +186,42 @@ async fn what_the_target_holds_otherwise_is_a_conflict_and_stays() {
     put(&s3, SOURCE, "b", b"source").await;
     put(&s3, TARGET, "a", b"theirs").await;
     put(&s3, TARGET, "foreign", b"theirs").await;
-    let Ok(Seen::Conflict { cause, hint }) = observe_bucket(&session, &bucket(), |_| {}).await else {
+    let Ok(Seen::Conflict { cause, hint }) = observe_bucket(&session, &bucket(), Some(later()), |_| {}).await else {
         panic!("no conflict was seen");
     };
     assert!(cause.contains("1 object that the source does not have: foreign"), "{cause}");
     assert!(cause.contains("1 object with other content than the source's: a (the MD5s differ)"), "{cause}");
     assert!(hint.is_some_and(|hint| hint.contains("nothing was overwritten")));
+    let blocked = check_bucket(&session, &bucket(), later()).await.expect_err("nothing in the run could clear it");
+    assert!(blocked.cause.contains("1 object that the source does not have: foreign"), "{}", blocked.cause);
     let error = restore(&session).await.expect_err("a conflict");
     assert_eq!(error.kind, lifeboat::journal::FailureKind::Conflict);
     assert_eq!(get(&s3, TARGET, "a").await, b"theirs");
     assert_eq!(get(&s3, TARGET, "foreign").await, b"theirs");
-    let error = verify_bucket(&session, &bucket(), |_| {}).await.expect_err("not equal");
+    let error = verify_bucket(&session, &bucket(), Some(later()), |_| {}).await.expect_err("not equal");
     assert_eq!(error.kind, lifeboat::journal::FailureKind::CheckFailed);
+}
+
+/// What Firehose delivers as soon as the base apply has built it.
+#[tokio::test]
+async fn what_is_written_to_the_target_during_the_run_is_left_alone_and_counted() {
+    let (_moto, session, s3) = both().await;
+    put(&s3, SOURCE, "a", b"source").await;
+    let began = Timestamp::now();
+    check_bucket(&session, &bucket(), began).await.expect("may start");
+    put(&s3, TARGET, "2026/control-message", b"CWL CONTROL MESSAGE").await;
+    let output = restore_bucket(&session, &bucket(), Some(began), || false, |_| {}).await.expect("copied");
+    assert_eq!((&output["copied"], &output["objects"], &output["extra"]), (&json!(1), &json!(1), &json!(1)));
+    assert_eq!(get(&s3, TARGET, "2026/control-message").await, b"CWL CONTROL MESSAGE");
+    let seen = observe_bucket(&session, &bucket(), Some(began), |_| {}).await.expect("an answer");
+    assert!(matches!(seen, Seen::Done(output) if output["extra"] == 1));
+    let output = verify_bucket(&session, &bucket(), Some(began), |_| {}).await.expect("equal");
+    assert_eq!((&output["objects"], &output["extra"]), (&json!(1), &json!(1)));
+
+    put(&s3, TARGET, "a", b"theirs").await;
+    let error = restore_bucket(&session, &bucket(), Some(began), || false, |_| {}).await.expect_err("another content");
+    assert_eq!(error.kind, lifeboat::journal::FailureKind::Conflict);
+    assert_eq!(get(&s3, TARGET, "a").await, b"theirs");
 }
 
 #[tokio::test]
@@ -201,11 +231,11 @@ async fn equal_content_in_other_parts_is_compared_by_content() {
     let body = get(&s3, SOURCE, "a").await;
     put(&s3, TARGET, "a", &body).await;
     assert_ne!(etag(&s3, SOURCE, "a").await, etag(&s3, TARGET, "a").await);
-    assert_eq!(verify_bucket(&session, &bucket(), |_| {}).await.expect("equal")["objects"], 1);
+    assert_eq!(verify_bucket(&session, &bucket(), Some(later()), |_| {}).await.expect("equal")["objects"], 1);
     let mut altered = body;
     altered[6 << 20] ^= 1;
     put(&s3, TARGET, "a", &altered).await;
-    let error = verify_bucket(&session, &bucket(), |_| {}).await.expect_err("one bit is another");
+    let error = verify_bucket(&session, &bucket(), Some(later()), |_| {}).await.expect_err("one bit is another");
     assert!(error.cause.contains("with other content"), "{error}");
 }
 
@@ -213,10 +243,10 @@ async fn equal_content_in_other_parts_is_compared_by_content() {
 async fn a_source_that_is_missing_or_only_in_the_failed_region_blocks() {
     let moto = harness::emulator().await;
     let recovery = moto.session("us-east-1");
-    let blocked = check_bucket(&recovery, &bucket()).await.expect_err("there is none");
+    let blocked = check_bucket(&recovery, &bucket(), later()).await.expect_err("there is none");
     assert_eq!(blocked.cause, "source bucket logs-backup does not exist");
     create(&moto.session("eu-west-2"), SOURCE).await;
-    let blocked = check_bucket(&recovery, &bucket()).await.expect_err("it is elsewhere");
+    let blocked = check_bucket(&recovery, &bucket(), later()).await.expect_err("it is elsewhere");
     assert_eq!(blocked.cause, "source bucket logs-backup is only in eu-west-2, not in us-east-1");
 }
 
@@ -226,12 +256,12 @@ async fn a_check_tells_the_recovery_point_before_the_target_is_there() {
     let session = moto.session("us-east-1");
     create(&session, SOURCE).await;
     put(&session.s3(), SOURCE, "a", b"abc").await;
-    let checked = check_bucket(&session, &bucket()).await.expect("may start");
+    let checked = check_bucket(&session, &bucket(), later()).await.expect("may start");
     assert_eq!(checked.standing, Standing::Unknown);
     assert_eq!(checked.facts["objects"], 1);
     assert_eq!(checked.facts["bytes_to_copy"], 3);
-    let at: jiff::Timestamp = checked.facts["recovery_point_at"].as_str().expect("a time").parse().expect("RFC 3339");
-    assert!((jiff::Timestamp::now() - at).get_seconds() < 600);
+    let at: Timestamp = checked.facts["recovery_point_at"].as_str().expect("a time").parse().expect("RFC 3339");
+    assert!((Timestamp::now() - at).get_seconds() < 600);
     assert!(checked.facts["warnings"][0].as_str().expect("a warning").contains("not there yet"));
     let error = restore(&session).await.expect_err("no target");
     assert!(error.hint.is_some_and(|hint| hint.contains("Terraform")));
@@ -245,7 +275,7 @@ async fn an_unmet_expectation_fails_the_verification() {
     let expects = |quantity, value| Expectation { quantity, comparison: Comparison::AtLeast, value };
     let mut bucket = bucket();
     bucket.verify = vec![expects(Quantity::Objects, 1), expects(Quantity::Bytes, 4)];
-    let error = verify_bucket(&session, &bucket, |_| {}).await.expect_err("3 bytes are not 4");
+    let error = verify_bucket(&session, &bucket, Some(later()), |_| {}).await.expect_err("3 bytes are not 4");
     assert_eq!(error.cause, "bucket logs-recovery: bytes >= 4 was expected, found 3");
 }
 
@@ -258,14 +288,14 @@ async fn a_listing_of_several_pages_is_copied_whole() {
     });
     futures::future::join_all(puts).await;
     assert_eq!(restore(&session).await.expect("copied")["copied"], 1_100);
-    assert_eq!(verify_bucket(&session, &bucket(), |_| {}).await.expect("equal")["objects"], 1_100);
+    assert_eq!(verify_bucket(&session, &bucket(), Some(later()), |_| {}).await.expect("equal")["objects"], 1_100);
 }
 
 #[tokio::test]
 async fn a_stopped_copy_says_so_and_is_taken_up_again() {
     let (_moto, session, s3) = both().await;
     put_in_parts(&s3, SOURCE, "large", &[5 << 20, 5 << 20]).await;
-    let error = restore_bucket(&session, &bucket(), || true, |_| {}).await.expect_err("stopped");
+    let error = restore_bucket(&session, &bucket(), Some(later()), || true, |_| {}).await.expect_err("stopped");
     assert_eq!(error.kind, lifeboat::journal::FailureKind::Interrupted);
     let uploads = s3.list_multipart_uploads().bucket(TARGET).send().await.expect("uploads");
     assert!(uploads.uploads().is_empty(), "an upload was left behind");
