@@ -16,6 +16,7 @@ use crate::report;
 use crate::runbook::{Runbook, StepId};
 use crate::scenario;
 use crate::steps::Notice;
+use crate::terraform::Workdir;
 
 #[derive(Args)]
 pub struct Resume {
@@ -30,6 +31,10 @@ pub struct Resume {
     /// Why it is given up
     #[arg(long, value_name = "TEXT", requires = "abandon")]
     pub because: Option<String>,
+    /// Take the Terraform root as it is now, instead of the copy that the run began with; not while a saved plan of
+    /// that copy waits to be applied
+    #[arg(long, conflicts_with = "abandon")]
+    pub restage: bool,
     /// Go on although the manifest is not the one that the run began with
     #[arg(long)]
     pub accept_changed_manifest: bool,
@@ -93,7 +98,8 @@ async fn go_on(
     let connected = wiring::connect(&plans.manifest).await?;
     let place = RunPlace { run: &started.run, run_dir, runbook: started.runbook.clone(), stop: signals::listen()? };
     let (engine, notices) = wiring::engine(plans, connected.aws, place, environment).await?;
-    let resumed = Event::RunResumed { pid: std::process::id(), host: wiring::host(), retry };
+    let restaged = if command.restage { Some(restage(&engine.world.terraform).await?) } else { None };
+    let resumed = Event::RunResumed { pid: std::process::id(), host: wiring::host(), retry, restaged };
     let record = journal.append(resumed).map_err(|error| unusable(&started.run, &error))?;
     engine.notices.send(Notice::Record(record)).ok();
     let run = Run { engine, notices, journal: Arc::new(journal), history: &loaded.records };
@@ -161,6 +167,17 @@ fn chosen(command: &Resume, run: &str, loaded: &Loaded) -> Result<Vec<StepId>, C
             .next(again(&failed)));
     }
     Ok(retry)
+}
+
+/// Stages the root anew and returns the digest of the copy.
+async fn restage(terraform: &Workdir) -> Result<String, CliError> {
+    terraform.restage().await.map_err(|error| {
+        let refused = CliError::blocked(error.to_string());
+        match error.hint() {
+            Some(hint) => refused.hint(hint),
+            None => refused,
+        }
+    })
 }
 
 fn unusable(run: &str, error: &JournalError) -> CliError {

@@ -38,6 +38,9 @@ pub enum Event {
         pid: u32,
         host: String,
         retry: Vec<StepId>,
+        /// SHA-256 of the Terraform root's new copy, where the operator had it staged anew.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        restaged: Option<String>,
     },
     /// What a step's check found and settled before anything was changed.
     StepChecked {

@@ -58,7 +58,7 @@ fn any_event() -> impl Strategy<Value = Event> {
     let step = prop::sample::select(vec!["a", "b", "c", "d", "nobody"]).prop_map(StepId::from);
     (0..11_u8, step, 1..3_u32).prop_map(|(which, step, attempt)| match which {
         0 => started(),
-        1 => Event::RunResumed { pid: 2, host: "other".into(), retry: vec![step] },
+        1 => Event::RunResumed { pid: 2, host: "other".into(), retry: vec![step], restaged: None },
         2 => Event::StepChecked { step, facts: json!({"n": attempt}) },
         3 => Event::StepTaken { step },
         4 => Event::StepStarted { step, attempt },
@@ -220,7 +220,16 @@ fn a_failed_step_is_tried_again_only_when_the_operator_says_so() {
     state.apply(&Event::StepStarted { step: a.clone(), attempt: 1 }).unwrap();
     state.apply(&Event::StepFailed { step: a.clone(), failure: failure(FailureKind::Failed) }).unwrap();
     assert!(state.apply(&Event::StepTaken { step: a.clone() }).is_err());
-    state.apply(&Event::RunResumed { pid: 2, host: "b".into(), retry: vec![a.clone()] }).unwrap();
+    state.apply(&Event::RunResumed { pid: 2, host: "b".into(), retry: vec![a.clone()], restaged: None }).unwrap();
     state.apply(&Event::StepTaken { step: a.clone() }).unwrap();
     state.apply(&Event::StepStarted { step: a, attempt: 2 }).unwrap();
+}
+
+#[test]
+fn a_resumption_is_read_with_and_without_a_new_copy_of_the_root() {
+    let read = |text: &str| serde_json::from_str::<Event>(text).unwrap();
+    let old = r#"{"event":"run_resumed","pid":2,"host":"b","retry":[]}"#;
+    assert_eq!(serde_json::to_string(&read(old)).unwrap(), old);
+    let new = r#"{"event":"run_resumed","pid":2,"host":"b","retry":[],"restaged":"e3b0"}"#;
+    assert!(matches!(read(new), Event::RunResumed { restaged: Some(digest), .. } if digest == "e3b0"));
 }

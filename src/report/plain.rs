@@ -87,9 +87,14 @@ fn say(view: &View, event: &Event, record: &Record) -> Vec<String> {
                 book.steps.len()
             )
         }
-        Event::RunResumed { retry, .. } if retry.is_empty() => "run resumed".into(),
-        Event::RunResumed { retry, .. } => {
-            format!("run resumed, trying again: {}", retry.iter().map(name).collect::<Vec<_>>().join(", "))
+        Event::RunResumed { retry, restaged, .. } => {
+            let anew = if restaged.is_some() { " with the Terraform root staged anew" } else { "" };
+            let names = retry.iter().map(name).collect::<Vec<_>>().join(", ");
+            if names.is_empty() {
+                format!("run resumed{anew}")
+            } else {
+                format!("run resumed{anew}, trying again: {names}")
+            }
         }
         Event::StepChecked { step, facts } => return checked(step, &Facts::of(facts), record),
         Event::StepTaken { .. } => return Vec::new(),

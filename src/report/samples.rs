@@ -166,7 +166,7 @@ impl Script {
     pub fn resume(&mut self, pause_seconds: i64, retry: &[&str]) -> &mut Self {
         self.jump(pause_seconds).mono_ms = 5;
         let retry = retry.iter().map(|id| StepId::from(*id)).collect();
-        self.push(Event::RunResumed { pid: 4712, host: "laptop".into(), retry });
+        self.push(Event::RunResumed { pid: 4712, host: "laptop".into(), retry, restaged: None });
         self
     }
 

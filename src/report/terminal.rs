@@ -149,12 +149,15 @@ impl Drop for Terminal {
 fn lasting(view: &View, record: &Record, look: Look) -> Vec<String> {
     match &record.event {
         Event::RunStarted(started) => started_lines(started, look),
-        Event::RunResumed { retry, .. } => {
+        Event::RunResumed { retry, restaged, .. } => {
             let done = view.timeline.count(StepStatus::Verified);
             let mut text = format!("resumed: {done} of {} steps were verified before", view.timeline.steps.len());
             if !retry.is_empty() {
                 let names: Vec<String> = retry.iter().map(|id| escape(id.as_str())).collect();
                 text += &format!("; trying again {}", names.join(", "));
+            }
+            if restaged.is_some() {
+                text += "; the Terraform root is staged anew";
             }
             wrap("", &text, look.columns())
         }

@@ -45,6 +45,9 @@ pub enum TerraformError {
     /// A state that could not be saved is kept; nothing more is applied until it has been pushed.
     #[error("{cause}the state after the last apply could not be saved; it is kept in {} (SHA-256 {sha256})", .kept.display())]
     StateNotSaved { cause: String, kept: PathBuf, sha256: String, push: String },
+    /// Why the root cannot be staged anew.
+    #[error("the Terraform root is not staged anew: {0}")]
+    NotRestaged(String),
     #[error("the state already holds {address} as {held}, not as {id}, which was restored")]
     HeldAsOther { address: String, held: String, id: String },
 }
@@ -78,9 +81,12 @@ impl TerraformError {
             }
             Self::Split(SplitError::NotDeclared(_)) => Some("correct `adopt` in the manifest".into()),
             Self::Refused { .. } => Some(
-                "change the root or the variables of the recovery region so that nothing of this is planned".into(),
+                "change the root or the variables of the recovery region so that nothing of this is planned; a run takes \
+                 a changed root with lifeboat resume --restage"
+                    .into(),
             ),
             Self::StateNotSaved { push, .. } => Some(format!("push it, then retry the step: {push}")),
+            Self::NotRestaged(_) => Some("resume the run without --restage first; it goes on with the old copy".into()),
             Self::HeldAsOther { .. } => {
                 Some("find out which of the two is right; `terraform state rm` makes room for the restored one".into())
             }

@@ -31,6 +31,8 @@ pub struct Ready {
     pub created: bool,
     /// What was left out of the copy although Terraform may want it.
     pub left_out: Vec<PathBuf>,
+    /// SHA-256, in hexadecimal, of the copy as it was staged.
+    pub staged: String,
 }
 
 /// Written when the copy is whole.
@@ -77,10 +79,11 @@ impl Workdir {
             declared: mark.declared,
             created: false,
             left_out: mark.left_out,
+            staged: mark.digest,
         };
         let backend = self.generate(&mut ready)?;
         self.import(&ready, &BTreeMap::new())?;
-        let inputs = self.inputs(&mark.digest, &ready, &backend)?;
+        let inputs = self.inputs(&ready, &backend)?;
         ready.created = self.initialized(&ready, inputs, &backend, observer).await?;
         *known = Some(ready.clone());
         Ok(ready)
@@ -129,6 +132,39 @@ impl Workdir {
         };
         write_mark(&path, &mark)?;
         Ok(mark)
+    }
+
+    /// Stages the root anew, so that what is planned from here on is of the files as they are now. Returns the SHA-256
+    /// of the new copy. `init` is run again by whatever comes next.
+    ///
+    /// # Errors
+    /// A saved plan of the old copy that is not applied yet, a Terraform that is still at work, or a root that cannot
+    /// be read or copied. Where the root cannot be read the old copy stays.
+    pub async fn restage(&self) -> Result<String, TerraformError> {
+        let _tree = self.tree.lock().await;
+        let mut known = self.ready.lock().await;
+        if !self.dir.is_dir() {
+            return Err(TerraformError::NotRestaged("nothing has been staged in this run: that is yet to come".into()));
+        }
+        for name in ["base", "adoption"] {
+            if self.saved(name).is_some_and(|it| !it.is_empty()) {
+                let why = format!("the {name} plan of the old copy is saved and not applied yet");
+                return Err(TerraformError::NotRestaged(why));
+            }
+        }
+        let running = process::still_running(&self.path("log"));
+        if running.map_err(|source| TerraformError::Run { verb: "", source })?.is_some() {
+            let why = "the terraform of an earlier lifeboat process is still at work in the old copy";
+            return Err(TerraformError::NotRestaged(why.into()));
+        }
+        self.check()?;
+        // What is left is torn, or of a plan without changes: an apply must not go by it.
+        for name in ["base", "adoption"] {
+            self.forget(name)?;
+        }
+        *known = None;
+        stage::remove(&self.path("staged.json"))?;
+        Ok(self.staged()?.digest)
     }
 
     /// Whether the root can be read and its inputs can be made, without writing any.
@@ -180,8 +216,9 @@ impl Workdir {
     }
 
     /// What an earlier `init` must have been given so that it need not be done again.
-    fn inputs(&self, staged: &str, ready: &Ready, backend: &[PathBuf]) -> Result<String, TerraformError> {
+    fn inputs(&self, ready: &Ready, backend: &[PathBuf]) -> Result<String, TerraformError> {
         let mut digest = Sha256::new();
+        let staged = &ready.staged;
         digest.update(format!("{}\0{}\0{staged}\0", self.binary.path.display(), self.binary.version));
         let overrides = ready.root.join(overlay::BACKEND_OVERRIDE);
         for path in backend.iter().chain([&overrides]) {

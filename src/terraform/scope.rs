@@ -76,6 +76,7 @@ impl Workdir {
         adopted: &BTreeSet<String>,
         observer: &dyn Observer,
     ) -> Result<Saved, TerraformError> {
+        let _tree = self.tree.lock().await;
         self.forget("base")?;
         if adopted.is_empty() {
             return self.save_base(&Selection::All, adopted, Saved::default(), observer).await;
@@ -116,10 +117,12 @@ impl Workdir {
         adopted: &BTreeSet<String>,
         observer: &dyn Observer,
     ) -> Result<BTreeMap<String, Declared>, TerraformError> {
+        let _tree = self.tree.lock().await;
         Ok(self.survey(adopted, observer).await?.2)
     }
 
-    /// A full plan that is only read, with the graph: what there is, what waits, and what is declared for it.
+    /// A full plan that is only read, with the graph: what there is, what waits, and what is declared for it. Whoever
+    /// calls it holds `tree`.
     async fn survey(
         &self,
         adopted: &BTreeSet<String>,
@@ -151,6 +154,7 @@ impl Workdir {
         restored: &Resources,
         observer: &dyn Observer,
     ) -> Result<Saved, TerraformError> {
+        let _tree = self.tree.lock().await;
         self.forget("adoption")?;
         let state = self.state(observer).await?;
         let imports = missing(restored, &state)?;
@@ -174,6 +178,7 @@ impl Workdir {
     /// # Errors
     /// Terraform's own.
     pub async fn leftovers(&self, observer: &dyn Observer) -> Result<Vec<Leftover>, TerraformError> {
+        let _tree = self.tree.lock().await;
         let ready = self.ready(observer).await?;
         self.import(&ready, &Resources::new())?;
         let wanted = Wanted { name: "settled", selection: &Selection::All, refresh: true, lock: true };

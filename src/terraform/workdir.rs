@@ -64,6 +64,11 @@ pub struct Workdir {
     pub(super) dir: PathBuf,
     /// Once this process has found or made everything ready.
     pub(super) ready: Mutex<Option<prepare::Ready>>,
+    /// Held from the choice of import blocks to the end of the plan that shall see them: steps may plan at the same
+    /// time, and they share one tree. Taken before `ready`, never after it.
+    pub(super) tree: Mutex<()>,
+    /// The root's graph and the digest of the staged files that it is of.
+    graph: Mutex<Option<(String, Arc<Graph>)>>,
     logs: AtomicU32,
 }
 
@@ -98,8 +103,8 @@ impl Workdir {
     pub fn new(options: WorkdirOptions) -> Self {
         let WorkdirOptions { run_dir, manifest, binary, environment, templates } = options;
         let dir = run_dir.join("terraform");
-        let (ready, logs) = (Mutex::new(None), AtomicU32::new(0));
-        Self { manifest, binary, environment, templates, run_dir, dir, ready, logs }
+        let (ready, tree, graph, logs) = (Mutex::new(None), Mutex::new(()), Mutex::new(None), AtomicU32::new(0));
+        Self { manifest, binary, environment, templates, run_dir, dir, ready, tree, graph, logs }
     }
 
     pub fn binary(&self) -> &Binary {
@@ -191,14 +196,21 @@ impl Workdir {
         self.read(ready, "state-pull", args::state_pull(), |output| State::read(output)).await?.map_err(Into::into)
     }
 
-    /// What depends on what in the root.
+    /// What depends on what in the root. Terraform is asked once for the same files: only their configuration decides.
     ///
     /// # Errors
     /// Terraform's own.
-    pub async fn graph(&self, observer: &dyn Observer) -> Result<Graph, TerraformError> {
+    pub async fn graph(&self, observer: &dyn Observer) -> Result<Arc<Graph>, TerraformError> {
         let ready = self.ready(observer).await?;
+        let mut known = self.graph.lock().await;
+        if let Some((_, graph)) = known.as_ref().filter(|(of, _)| *of == ready.staged) {
+            return Ok(graph.clone());
+        }
         let dot = self.read(&ready, "graph", args::graph(), |output| text(output, u64::MAX)).await?;
-        dot.map(|dot| Graph::from_dot(&dot)).map_err(|source| TerraformError::Run { verb: "graph", source })
+        let dot = dot.map_err(|source| TerraformError::Run { verb: "graph", source })?;
+        let graph = Arc::new(Graph::from_dot(&dot));
+        *known = Some((ready.staged, graph.clone()));
+        Ok(graph)
     }
 
     /// Runs Terraform and follows what it says; any exit code but those in `fine` is an error.

@@ -183,7 +183,7 @@ impl Bench {
         let (engine, _told) = self.engine();
         let (journal, _) = Journal::open(self.dir.path()).unwrap();
         let retry = retry.iter().map(|id| StepId::from(*id)).collect();
-        journal.append(Event::RunResumed { pid: 1, host: "other".into(), retry }).unwrap();
+        journal.append(Event::RunResumed { pid: 1, host: "other".into(), retry, restaged: None }).unwrap();
         execute(&engine, Arc::new(journal)).await.unwrap()
     }
 

@@ -365,3 +365,39 @@ async fn a_variable_that_nobody_sets_is_found_by_the_check() {
     assert!(blocked.cause.contains("zone"), "{blocked}");
     assert!(!site.path("run/terraform").exists(), "a check writes nothing");
 }
+
+#[tokio::test]
+async fn a_run_takes_a_changed_root_only_when_asked_and_not_over_a_saved_plan() {
+    let site = Site::new(&[("main.tf", "resource \"terraform_data\" \"a\" {\n  input = nothing.at.all\n}\n")]);
+    let nothing = error_of(site.workdir().await.restage()).await;
+    assert!(nothing.cause.contains("nothing has been staged"), "{nothing}");
+    plan(&site.workdir().await).await.expect_err("a mistake in the root");
+    site.write("root/main.tf", "resource \"terraform_data\" \"a\" {}\n");
+    let workdir = site.workdir().await;
+    plan(&workdir).await.expect_err("the copy is still the old one");
+    let digest = workdir.restage().await.expect("staged anew");
+    assert_eq!(plan(&workdir).await.expect("the mistake is gone").add, 1);
+    assert_eq!(workdir.ready(&Notes::default()).await.expect("ready").staged, digest);
+    let refused = error_of(site.workdir().await.restage()).await;
+    assert!(refused.cause.ends_with("the base plan of the old copy is saved and not applied yet"), "{refused}");
+    workdir.apply("base", &Notes::default()).await.expect("applied");
+    site.workdir().await.restage().await.expect("nothing is saved any more");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn plans_of_one_tree_never_see_the_import_blocks_of_another() {
+    let site = Site::new(&[("main.tf", STACK)]);
+    let workdir = site.workdir().await;
+    let (adopted, notes) = (["terraform_data.cluster".to_owned()].into(), Notes::default());
+    let restored = [("terraform_data.cluster".to_owned(), "restored-1".to_owned())].into();
+    let (surveyed, planned, surveyed_again) = tokio::join!(
+        workdir.declared(&adopted, &notes),
+        workdir.plan_adoption(&adopted, &restored, &notes),
+        workdir.declared(&adopted, &notes),
+    );
+    surveyed.expect("a survey");
+    surveyed_again.expect("another");
+    assert_eq!(planned.expect("an adoption plan").import, 1);
+    let graphs = site.logs().into_iter().filter(|it| it.ends_with("-graph")).count();
+    assert_eq!(graphs, 1, "the graph of the same files is read once");
+}
