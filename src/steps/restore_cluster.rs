@@ -19,10 +19,14 @@ use super::{
     APPEARS, Blocked, Checked, Compensation, Cx, Output, Ready, SETTLES, Seen, Standing, Step, StepError, deadline,
     wait_until,
 };
-use crate::aws::{AwsError, rds};
+use crate::aws::AwsError;
+use crate::aws::rds::{self, RestoreRequest, Scaling};
 use crate::manifest::{Cluster, Component};
 use crate::verify::in_words;
 
+/// The capacity of serverless instances that the Terraform root declares none for, in Aurora capacity units: enough to
+/// serve at first, and said in what was not set.
+const CAPACITY: Scaling = Scaling { min: 0.5, max: 16.0, pause_after_seconds: None };
 /// How many instances are created at a time.
 const CREATES: usize = 4;
 
@@ -44,6 +48,32 @@ impl Wanted {
         let engine = settings.engine.as_deref().or(engine).unwrap_or_default();
         let instances = instances(cluster, &set, engine);
         Ok(Self { settings, instances })
+    }
+
+    /// What to ask for: also a capacity for serverless instances that nothing declares, because RDS makes no such
+    /// instance without (RDS API: "CreateDBInstance"; Amazon Aurora User Guide: "Using Aurora Serverless v2").
+    fn restore(&self, target: &str, snapshot: &Snapshot) -> Result<RestoreRequest, StepError> {
+        let mut request = self.settings.restore(target, snapshot)?;
+        if self.needs_capacity() {
+            request.scaling = Some(CAPACITY);
+        }
+        Ok(request)
+    }
+
+    fn needs_capacity(&self) -> bool {
+        self.settings.scaling.is_none() && self.instances.iter().any(InstanceSettings::is_serverless)
+    }
+
+    /// What was left to RDS or to lifeboat, with the values that matter, in Terraform's names.
+    pub(super) fn not_as_declared(&self, look: &ClusterLook) -> Vec<String> {
+        let mut left = self.settings.not_as_declared(&look.cluster);
+        let scaling = look.cluster.scaling.as_ref().filter(|_| self.needs_capacity());
+        if let Some(scaling) = scaling {
+            let name = "serverlessv2_scaling_configuration";
+            left.retain(|setting| setting != name);
+            left.push(format!("{name} (is {} to {} ACU)", scaling.min, scaling.max));
+        }
+        left
     }
 }
 
@@ -158,7 +188,7 @@ impl RestoreCluster {
     /// is looked at afterwards.
     async fn begin(&self, cx: &Cx, wanted: &Wanted) -> Result<(), StepError> {
         let snapshot = Snapshot::from_facts(cx.facts())?;
-        let mut request = wanted.settings.restore(&self.cluster.target, &snapshot)?;
+        let mut request = wanted.restore(&self.cluster.target, &snapshot)?;
         request.tags.extend(run_tags(&cx.world.run, &snapshot.arn));
         cx.status(format!("{}: restoring from {}", self.what(), snapshot.arn));
         match rds::restore_cluster(&cx.world.aws, request).await {
@@ -286,7 +316,7 @@ impl RestoreCluster {
             "adopt": adopt,
             "restored": restored,
             "recovery_point": restored.then(|| cx.facts().get("recovery_point")).flatten(),
-            "not_set": wanted.settings.not_set,
+            "not_set": wanted.not_as_declared(look),
         })
     }
 }
