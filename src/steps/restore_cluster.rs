@@ -14,7 +14,7 @@ use super::cluster_look::ClusterLook;
 use super::cluster_settings::ClusterSettings;
 use super::cluster_source::{Snapshot, choose};
 use super::declared::{DeclaredSet, declared};
-use super::ownership::{Owner, address_taken, conflict, run_tags};
+use super::ownership::{Owner, address_taken, conflict, in_place, run_tags};
 use super::{
     APPEARS, Blocked, Checked, Compensation, Cx, Output, Ready, SETTLES, Seen, Standing, Step, StepError, deadline,
     wait_until,
@@ -82,11 +82,14 @@ impl Step for RestoreCluster {
     async fn check(&self, cx: &Cx) -> Result<Checked, Blocked> {
         let manifest = &cx.world.manifest;
         let all = rds::cluster_snapshots(&cx.world.aws).await?;
-        let mut facts = choose(&self.cluster, &all, &manifest.recovery.name, &manifest.primary.name)?;
         let target = &self.cluster.target;
-        if rds::cluster(&cx.world.aws, target).await?.is_some()
-            && let Some(warnings) = facts.get_mut("warnings").and_then(|warnings| warnings.as_array_mut())
-        {
+        let stands = rds::cluster(&cx.world.aws, target).await?.is_some();
+        let mut facts = match choose(&self.cluster, &all, &manifest.recovery.name, &manifest.primary.name) {
+            Ok(facts) => facts,
+            Err(blocked) if stands => in_place(cx, self.cluster.adopt.as_deref(), target, blocked).await?,
+            Err(blocked) => return Err(blocked),
+        };
+        if stands && let Some(warnings) = facts.get_mut("warnings").and_then(|warnings| warnings.as_array_mut()) {
             warnings.push(json!(format!(
                 "cluster {target} stands in {} already: it is left as it is where the recovery state holds it, and \
                  is a conflict otherwise",
@@ -102,10 +105,14 @@ impl Step for RestoreCluster {
         if let Some((cause, hint)) = address_taken(cx, self.cluster.adopt.as_deref(), target) {
             return Ok(Seen::Conflict { cause, hint: Some(hint) });
         }
+        if let Some((cause, hint)) = self.taken(cx, &wanted).await? {
+            return Ok(Seen::Conflict { cause, hint: Some(hint) });
+        }
         let Some(look) = self.look(cx, &wanted).await? else { return Ok(Seen::Absent) };
         let parity = match self.owner(cx, &look) {
             Owner::Other(run) => {
-                let (cause, hint) = conflict(&self.what(), cx.world.aws.region(), run.as_deref());
+                let (cause, hint) =
+                    conflict(cx, &self.what(), self.cluster.adopt.as_deref(), &self.cluster.target, run.as_deref());
                 return Ok(Seen::Conflict { cause, hint: Some(hint) });
             }
             Owner::Terraform => true,
@@ -117,13 +124,15 @@ impl Step for RestoreCluster {
 
     async fn apply(&self, cx: &Cx) -> Result<Output, StepError> {
         let wanted = self.wanted(cx)?;
+        self.untaken(cx, &wanted).await?;
         if self.look(cx, &wanted).await?.is_none() {
             self.begin(cx, &wanted).await?;
         }
         let look = self.available(cx, &wanted).await?;
         match self.owner(cx, &look) {
             Owner::Other(run) => {
-                let (cause, hint) = conflict(&self.what(), cx.world.aws.region(), run.as_deref());
+                let (cause, hint) =
+                    conflict(cx, &self.what(), self.cluster.adopt.as_deref(), &self.cluster.target, run.as_deref());
                 return Err(StepError::conflict(cause).hint(hint));
             }
             Owner::Terraform => {}
@@ -184,6 +193,27 @@ impl RestoreCluster {
         Owner::of(cx, self.cluster.adopt.as_deref(), &self.cluster.target, &look.cluster.tags)
     }
 
+    /// An instance of another cluster, or of none, under the identifier of one that is wanted: cause and hint.
+    async fn taken(&self, cx: &Cx, wanted: &Wanted) -> Result<Option<(String, String)>, StepError> {
+        for instance in &wanted.instances {
+            let id = &instance.request.id;
+            let Some(seen) = rds::instance(&cx.world.aws, id).await? else { continue };
+            if seen.cluster.as_deref() != Some(self.cluster.target.as_str()) {
+                let of = seen.cluster.map_or_else(|| "no cluster".to_owned(), |cluster| format!("cluster {cluster}"));
+                let cause = format!("instance {id} stands in {} already, in {of}", cx.world.aws.region());
+                return Ok(Some((cause, "look at it and delete or rename it, then retry".to_owned())));
+            }
+        }
+        Ok(None)
+    }
+
+    async fn untaken(&self, cx: &Cx, wanted: &Wanted) -> Result<(), StepError> {
+        match self.taken(cx, wanted).await? {
+            Some((cause, hint)) => Err(StepError::conflict(cause).hint(hint)),
+            None => Ok(()),
+        }
+    }
+
     /// Sends the restore. "Exists already" may be the answer to a request of ours whose reply was lost; whose it is
     /// is looked at afterwards.
     async fn begin(&self, cx: &Cx, wanted: &Wanted) -> Result<(), StepError> {
@@ -224,15 +254,8 @@ impl RestoreCluster {
             }
         }
         futures::stream::iter(creates).buffer_unordered(CREATES).try_collect::<Vec<()>>().await?;
-        for (instance, seen) in wanted.instances.iter().zip(&look.instances) {
-            let cluster = seen.as_ref().map(|seen| seen.cluster.as_deref());
-            if cluster.is_some_and(|cluster| cluster != Some(self.cluster.target.as_str())) {
-                let what = format!("instance {}", instance.request.id);
-                let (cause, hint) = conflict(&what, cx.world.aws.region(), None);
-                return Err(StepError::conflict(cause).hint(hint));
-            }
-        }
-        Ok(())
+        // "Exists already" may have been the answer to a request of ours, or said of somebody else's.
+        self.untaken(cx, wanted).await
     }
 
     async fn create(&self, cx: &Cx, instance: &InstanceSettings) -> Result<(), StepError> {
