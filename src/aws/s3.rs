@@ -15,6 +15,7 @@ use serde_json::Value;
 
 use super::{AwsError, Session, explain};
 use crate::manifest::Region;
+use crate::terraform::state::State;
 
 /// The largest state object that is read; Terraform's own states of tens of thousands of resources are smaller.
 const STATE_LIMIT_BYTES: u64 = 256 * 1024 * 1024;
@@ -229,18 +230,32 @@ pub fn state_key(region: &Region) -> String {
     format!("{prefix}/{}/{}", region.workspace, region.backend.key)
 }
 
+async fn state_object(session: &Session, region: &Region) -> Result<Option<Content>, AwsError> {
+    match read(session, &region.backend.bucket, &state_key(region), STATE_LIMIT_BYTES).await {
+        Err(error) if error.is("NoSuchBucket") => Ok(None),
+        answer => answer,
+    }
+}
+
+/// The managed resources of a workspace's state, address to id; none where nothing was applied yet.
+///
+/// # Errors
+/// As [`recovery_state`].
+pub async fn recovery_resources(session: &Session, region: &Region) -> Result<BTreeMap<String, String>, AwsError> {
+    let Some(content) = state_object(session, region).await? else { return Ok(BTreeMap::new()) };
+    let state = State::read(content.bytes.as_slice()).map_err(|error| {
+        broken("s3:GetObject", format!("s3://{}/{}: {error}", region.backend.bucket, state_key(region)))
+    })?;
+    Ok(state.resources)
+}
+
 /// Reads a workspace's state from its S3 backend; `None` where nothing was applied yet. Resources are not kept.
 ///
 /// # Errors
 /// AWS refused, or the object is not a Terraform state of format version 4.
 pub async fn recovery_state(session: &Session, region: &Region) -> Result<Option<TerraformState>, AwsError> {
     let (bucket, key) = (&region.backend.bucket, state_key(region));
-    let content = match read(session, bucket, &key, STATE_LIMIT_BYTES).await {
-        Ok(Some(content)) => content,
-        Ok(None) => return Ok(None),
-        Err(error) if error.is("NoSuchBucket") => return Ok(None),
-        Err(error) => return Err(error),
-    };
+    let Some(content) = state_object(session, region).await? else { return Ok(None) };
     let state: TerraformState = serde_json::from_slice(&content.bytes)
         .map_err(|error| broken("s3:GetObject", format!("s3://{bucket}/{key} is not a Terraform state: {error}")))?;
     if state.version != 4 {

@@ -174,6 +174,11 @@ fn table(text: &str) -> Option<&'static str> {
 
 fn backup(text: &str) -> Option<&'static str> {
     let Some(arn) = arn(text) else { return Some("an ARN begins with arn:") };
+    if arn.service == "backup" {
+        return Some(
+            "AWS Backup alone can restore a recovery point in its vault: restore it there and back that table up",
+        );
+    }
     let fits = arn.service == "dynamodb" && arn.resource.starts_with("table/") && arn.resource.contains("/backup/");
     (!fits).then_some("a backup's ARN looks like arn:aws:dynamodb:REGION:ACCOUNT:table/NAME/backup/ID")
 }

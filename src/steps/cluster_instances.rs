@@ -81,6 +81,10 @@ fn request(cluster: &Cluster, declared: &Declared, id: String, engine: &str) -> 
 }
 
 impl InstanceSettings {
+    pub fn is_serverless(&self) -> bool {
+        self.request.class == SERVERLESS
+    }
+
     /// Everything about the instance that is not as it shall be.
     pub fn differences(&self, actual: &InstanceState) -> Vec<Difference> {
         let request = &self.request;

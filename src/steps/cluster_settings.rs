@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use super::StepError;
 use super::cluster_source::Snapshot;
+use super::cluster_version::{is_newer, reaches, restore_version};
 use super::declared::{Declared, DeclaredSet, declared_at};
 use crate::aws::rds::{ClusterChange, ClusterState, RestoreRequest, Scaling, Tags};
 use crate::manifest::Cluster;
@@ -16,6 +17,9 @@ use crate::verify::{Difference, Parity};
 pub struct ClusterSettings {
     pub engine: Option<String>,
     pub engine_version: Option<String>,
+    /// Terraform replaces a cluster that stands in other zones than declared. Not compared, because Aurora adds zones
+    /// to fewer than three, and roots ignore that.
+    pub availability_zones: Option<BTreeSet<String>>,
     pub port: Option<i32>,
     pub subnet_group: Option<String>,
     pub security_groups: Option<BTreeSet<String>>,
@@ -61,6 +65,7 @@ impl ClusterSettings {
         Self {
             engine: declared.text("engine"),
             engine_version: declared.text("engine_version"),
+            availability_zones: declared.texts("availability_zones").filter(|zones| !zones.is_empty()),
             port: declared.integer("port"),
             subnet_group: declared.text("db_subnet_group_name"),
             security_groups: declared.texts("vpc_security_group_ids"),
@@ -106,6 +111,16 @@ impl ClusterSettings {
         open.into_iter().filter(|(_, open)| *open).map(|(name, _)| name.to_owned()).collect()
     }
 
+    /// [`Self::not_set`], and what could not be as declared although the cluster serves.
+    pub fn not_as_declared(&self, actual: &ClusterState) -> Vec<String> {
+        let mut left = self.not_set.clone();
+        let declared = self.engine_version.as_deref();
+        if let Some(declared) = declared.filter(|declared| is_newer(declared, &actual.engine_version)) {
+            left.push(format!("engine_version ({}, newer than the declared {declared})", actual.engine_version));
+        }
+        left
+    }
+
     /// What to ask RestoreDBClusterFromSnapshot for.
     ///
     /// # Errors
@@ -122,7 +137,8 @@ impl ClusterSettings {
             id: id.to_owned(),
             snapshot: snapshot.identifier(),
             engine,
-            engine_version: self.engine_version.clone(),
+            engine_version: restore_version(self.engine_version.as_deref(), snapshot.engine_version.as_deref()),
+            availability_zones: self.availability_zones.clone(),
             port: self.port,
             subnet_group: self.subnet_group.clone(),
             security_groups: self.security_groups.clone(),
@@ -144,8 +160,7 @@ impl ClusterSettings {
     pub fn differences(&self, actual: &ClusterState) -> Vec<Difference> {
         let mut parity = Parity::default();
         parity.value("engine", self.engine.as_ref(), Some(&actual.engine));
-        if let Some(version) =
-            self.engine_version.as_ref().filter(|version| !is_version(version, &actual.engine_version))
+        if let Some(version) = self.engine_version.as_ref().filter(|version| !reaches(version, &actual.engine_version))
         {
             parity.differ("engine_version", version, &actual.engine_version);
         }
@@ -229,11 +244,6 @@ fn is_scaled(declared: &Scaling, actual: &ClusterState) -> bool {
 fn capacity(scaling: &Scaling) -> String {
     let pause = scaling.pause_after_seconds.map(|seconds| format!(", pausing after {seconds} s")).unwrap_or_default();
     format!("{} to {} ACU{pause}", scaling.min, scaling.max)
-}
-
-/// Terraform may declare the beginning of a version: `16` for 16.4 (Terraform: "aws_rds_cluster", `engine_version`).
-fn is_version(declared: &str, actual: &str) -> bool {
-    actual.strip_prefix(declared).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
 fn other<T: PartialEq>(declared: Option<T>, actual: Option<T>) -> Option<T> {

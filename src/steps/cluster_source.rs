@@ -15,6 +15,7 @@ pub struct Snapshot {
     pub arn: String,
     pub encrypted: bool,
     pub engine: Option<String>,
+    pub engine_version: Option<String>,
 }
 
 impl Snapshot {
@@ -24,7 +25,7 @@ impl Snapshot {
         let text = |key: &str| facts.get(key).and_then(Value::as_str).map(str::to_owned);
         let arn = text("recovery_point").ok_or_else(|| StepError::failed("no snapshot was chosen for this run"))?;
         let encrypted = facts.get("encrypted").and_then(Value::as_bool).unwrap_or_default();
-        Ok(Self { arn, encrypted, engine: text("engine") })
+        Ok(Self { arn, encrypted, engine: text("engine"), engine_version: text("engine_version") })
     }
 
     /// Its identifier: RDS takes that or the ARN for a snapshot of the account's own.
@@ -223,6 +224,7 @@ mod tests {
     #[test]
     fn the_identifier_of_an_automated_snapshot_keeps_its_prefix() {
         let arn = "arn:aws:rds:us-east-1:123456789012:cluster-snapshot:rds:logs-2026-11-21-03-05".to_owned();
-        assert_eq!(Snapshot { arn, encrypted: true, engine: None }.identifier(), "rds:logs-2026-11-21-03-05");
+        let snapshot = Snapshot { arn, encrypted: true, engine: None, engine_version: None };
+        assert_eq!(snapshot.identifier(), "rds:logs-2026-11-21-03-05");
     }
 }

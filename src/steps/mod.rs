@@ -7,6 +7,7 @@ mod cluster_instances;
 mod cluster_look;
 mod cluster_settings;
 mod cluster_source;
+mod cluster_version;
 mod cutover;
 mod cx;
 mod declared;

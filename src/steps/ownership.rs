@@ -1,9 +1,12 @@
-//! How a restored resource is recognised as a run's own, so that nothing else is ever touched. Pure.
+//! How a restored resource is recognised as a run's own, so that nothing else is ever touched.
 
 use std::collections::BTreeMap;
 
-use super::Cx;
+use serde_json::{Value, json};
+
 use super::declared::id_in_state;
+use super::{Blocked, Cx};
+use crate::aws::s3;
 
 /// Carries the run's id. Terraform's adoption takes it away where the root neither declares nor ignores it.
 pub const RUN_TAG: &str = "lifeboat:run";
@@ -32,15 +35,45 @@ impl Owner {
     }
 }
 
-/// What to say of a resource that is not ours: cause and hint.
-pub fn conflict(what: &str, region: &str, run: Option<&str>) -> (String, String) {
+/// What to say of a resource that is not ours: cause and hint. A run reads the recovery state only once, so that what is
+/// imported there serves a new run.
+pub fn conflict(cx: &Cx, what: &str, address: Option<&str>, id: &str, run: Option<&str>) -> (String, String) {
+    let region = cx.world.aws.region();
     let of = run.map_or_else(|| "this run did not make it".to_owned(), |run| format!("run {run} made it"));
     let cause = format!("{what} stands in {region} already: {of}, and the recovery state does not hold it");
+    let keep = address.map(|address| {
+        let workspace = &cx.world.manifest.recovery.workspace;
+        format!("; or keep it: terraform import '{address}' {id} in workspace {workspace}, then start a new run")
+    });
+    let keep = keep.unwrap_or_default();
     let hint = match run {
-        Some(run) => format!("resume run {run}, or look at it and delete it, then retry"),
-        None => "look at it and delete or rename it, or choose another `target` in the manifest; then retry".to_owned(),
+        Some(run) => {
+            format!("resume run {run} where it is unfinished; else look at it and delete it, then retry{keep}")
+        }
+        None => {
+            format!("look at it and delete or rename it, or choose another `target` in the manifest; then retry{keep}")
+        }
     };
     (cause, hint)
+}
+
+/// The facts of a step without a recovery point that nevertheless has nothing to restore: the recovery state holds the
+/// target, which stands, at the address where it would be adopted.
+///
+/// # Errors
+/// As `blocked` says, where the state holds it not, or cannot be read.
+pub async fn in_place(cx: &Cx, address: Option<&str>, id: &str, blocked: Blocked) -> Result<Value, Blocked> {
+    let Some(address) = address else { return Err(blocked) };
+    match s3::recovery_resources(&cx.world.aws, &cx.world.manifest.recovery).await {
+        Ok(held) if held.get(address).is_some_and(|held| held == id) => Ok(json!({
+            "warnings": [format!("{}; none is needed, because the recovery state holds {id} at {address}", blocked.cause)],
+        })),
+        Ok(_) => Err(blocked),
+        Err(error) => Err(Blocked {
+            cause: format!("{}; and whether the recovery state holds {id} cannot be told: {error}", blocked.cause),
+            ..blocked
+        }),
+    }
 }
 
 /// Whether Terraform's recovery state holds something else at the address, so that what is restored could not be

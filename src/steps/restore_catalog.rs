@@ -11,6 +11,7 @@ use super::{Blocked, Checked, Compensation, Cx, Output, Progress, Seen, Standing
 use crate::aws::{Session, glue, s3};
 use crate::catalog::{self, Difference, Rules, difference};
 use crate::manifest::{Bucket, Catalog, CatalogSource};
+use crate::terraform::Address;
 
 /// The largest export that is read: some hundred thousand partitions.
 const EXPORT_LIMIT_BYTES: u64 = 256 * 1024 * 1024;
@@ -36,6 +37,15 @@ impl Step for RestoreCatalog {
         let tell = |unit: &str, done: u64, total: u64| {
             cx.progress(Progress::Count { done, total: Some(total), unit: unit.to_owned() });
         };
+        if let Some(address) = deferred_database(cx)
+            && glue::catalog(&cx.world.aws, &self.catalog.target).await?.is_none()
+        {
+            let cause = format!("database {} is not there, and {address} waits for the adoption", self.catalog.target);
+            return Err(StepError::failed(cause).hint(
+                "take out of the Terraform root what makes it depend on an adopted resource, such as depends_on of its \
+                 module, and start a new run: Terraform could not make a database that stands already",
+            ));
+        }
         restore_catalog(&cx.world.aws, &self.catalog, &cx.world.manifest.buckets, tell).await
     }
 
@@ -54,6 +64,16 @@ impl Step for RestoreCatalog {
             "aws glue delete-database --name {target}, where Terraform does not own it: it takes the tables with it"
         ))
     }
+}
+
+/// A Glue database of the root that Terraform makes only in the adopting apply. It may be this one, whose name the plan
+/// does not tell, so that it must not be made here.
+fn deferred_database(cx: &Cx) -> Option<String> {
+    let plan = cx.output("infrastructure.plan")?;
+    let mut deferred = plan.get("deferred")?.as_array()?.iter().filter_map(Value::as_str);
+    deferred
+        .find(|address| Address::parse(address).is_some_and(|it| it.kind == "aws_glue_catalog_database"))
+        .map(str::to_owned)
 }
 
 /// A catalog as it shall be in the recovery region.

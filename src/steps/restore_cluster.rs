@@ -14,15 +14,19 @@ use super::cluster_look::ClusterLook;
 use super::cluster_settings::ClusterSettings;
 use super::cluster_source::{Snapshot, choose};
 use super::declared::{DeclaredSet, declared};
-use super::ownership::{Owner, address_taken, conflict, run_tags};
+use super::ownership::{Owner, address_taken, conflict, in_place, run_tags};
 use super::{
     APPEARS, Blocked, Checked, Compensation, Cx, Output, Ready, SETTLES, Seen, Standing, Step, StepError, deadline,
     wait_until,
 };
-use crate::aws::{AwsError, rds};
+use crate::aws::AwsError;
+use crate::aws::rds::{self, RestoreRequest, Scaling};
 use crate::manifest::{Cluster, Component};
 use crate::verify::in_words;
 
+/// The capacity of serverless instances that the Terraform root declares none for, in Aurora capacity units: enough to
+/// serve at first, and said in what was not set.
+const CAPACITY: Scaling = Scaling { min: 0.5, max: 16.0, pause_after_seconds: None };
 /// How many instances are created at a time.
 const CREATES: usize = 4;
 
@@ -45,6 +49,32 @@ impl Wanted {
         let instances = instances(cluster, &set, engine);
         Ok(Self { settings, instances })
     }
+
+    /// What to ask for: also a capacity for serverless instances that nothing declares, because RDS makes no such
+    /// instance without (RDS API: "CreateDBInstance"; Amazon Aurora User Guide: "Using Aurora Serverless v2").
+    fn restore(&self, target: &str, snapshot: &Snapshot) -> Result<RestoreRequest, StepError> {
+        let mut request = self.settings.restore(target, snapshot)?;
+        if self.needs_capacity() {
+            request.scaling = Some(CAPACITY);
+        }
+        Ok(request)
+    }
+
+    fn needs_capacity(&self) -> bool {
+        self.settings.scaling.is_none() && self.instances.iter().any(InstanceSettings::is_serverless)
+    }
+
+    /// What was left to RDS or to lifeboat, with the values that matter, in Terraform's names.
+    pub(super) fn not_as_declared(&self, look: &ClusterLook) -> Vec<String> {
+        let mut left = self.settings.not_as_declared(&look.cluster);
+        let scaling = look.cluster.scaling.as_ref().filter(|_| self.needs_capacity());
+        if let Some(scaling) = scaling {
+            let name = "serverlessv2_scaling_configuration";
+            left.retain(|setting| setting != name);
+            left.push(format!("{name} (is {} to {} ACU)", scaling.min, scaling.max));
+        }
+        left
+    }
 }
 
 #[async_trait]
@@ -52,11 +82,14 @@ impl Step for RestoreCluster {
     async fn check(&self, cx: &Cx) -> Result<Checked, Blocked> {
         let manifest = &cx.world.manifest;
         let all = rds::cluster_snapshots(&cx.world.aws).await?;
-        let mut facts = choose(&self.cluster, &all, &manifest.recovery.name, &manifest.primary.name)?;
         let target = &self.cluster.target;
-        if rds::cluster(&cx.world.aws, target).await?.is_some()
-            && let Some(warnings) = facts.get_mut("warnings").and_then(|warnings| warnings.as_array_mut())
-        {
+        let stands = rds::cluster(&cx.world.aws, target).await?.is_some();
+        let mut facts = match choose(&self.cluster, &all, &manifest.recovery.name, &manifest.primary.name) {
+            Ok(facts) => facts,
+            Err(blocked) if stands => in_place(cx, self.cluster.adopt.as_deref(), target, blocked).await?,
+            Err(blocked) => return Err(blocked),
+        };
+        if stands && let Some(warnings) = facts.get_mut("warnings").and_then(|warnings| warnings.as_array_mut()) {
             warnings.push(json!(format!(
                 "cluster {target} stands in {} already: it is left as it is where the recovery state holds it, and \
                  is a conflict otherwise",
@@ -72,10 +105,14 @@ impl Step for RestoreCluster {
         if let Some((cause, hint)) = address_taken(cx, self.cluster.adopt.as_deref(), target) {
             return Ok(Seen::Conflict { cause, hint: Some(hint) });
         }
+        if let Some((cause, hint)) = self.taken(cx, &wanted).await? {
+            return Ok(Seen::Conflict { cause, hint: Some(hint) });
+        }
         let Some(look) = self.look(cx, &wanted).await? else { return Ok(Seen::Absent) };
         let parity = match self.owner(cx, &look) {
             Owner::Other(run) => {
-                let (cause, hint) = conflict(&self.what(), cx.world.aws.region(), run.as_deref());
+                let (cause, hint) =
+                    conflict(cx, &self.what(), self.cluster.adopt.as_deref(), &self.cluster.target, run.as_deref());
                 return Ok(Seen::Conflict { cause, hint: Some(hint) });
             }
             Owner::Terraform => true,
@@ -87,13 +124,15 @@ impl Step for RestoreCluster {
 
     async fn apply(&self, cx: &Cx) -> Result<Output, StepError> {
         let wanted = self.wanted(cx)?;
+        self.untaken(cx, &wanted).await?;
         if self.look(cx, &wanted).await?.is_none() {
             self.begin(cx, &wanted).await?;
         }
         let look = self.available(cx, &wanted).await?;
         match self.owner(cx, &look) {
             Owner::Other(run) => {
-                let (cause, hint) = conflict(&self.what(), cx.world.aws.region(), run.as_deref());
+                let (cause, hint) =
+                    conflict(cx, &self.what(), self.cluster.adopt.as_deref(), &self.cluster.target, run.as_deref());
                 return Err(StepError::conflict(cause).hint(hint));
             }
             Owner::Terraform => {}
@@ -154,11 +193,32 @@ impl RestoreCluster {
         Owner::of(cx, self.cluster.adopt.as_deref(), &self.cluster.target, &look.cluster.tags)
     }
 
+    /// An instance of another cluster, or of none, under the identifier of one that is wanted: cause and hint.
+    async fn taken(&self, cx: &Cx, wanted: &Wanted) -> Result<Option<(String, String)>, StepError> {
+        for instance in &wanted.instances {
+            let id = &instance.request.id;
+            let Some(seen) = rds::instance(&cx.world.aws, id).await? else { continue };
+            if seen.cluster.as_deref() != Some(self.cluster.target.as_str()) {
+                let of = seen.cluster.map_or_else(|| "no cluster".to_owned(), |cluster| format!("cluster {cluster}"));
+                let cause = format!("instance {id} stands in {} already, in {of}", cx.world.aws.region());
+                return Ok(Some((cause, "look at it and delete or rename it, then retry".to_owned())));
+            }
+        }
+        Ok(None)
+    }
+
+    async fn untaken(&self, cx: &Cx, wanted: &Wanted) -> Result<(), StepError> {
+        match self.taken(cx, wanted).await? {
+            Some((cause, hint)) => Err(StepError::conflict(cause).hint(hint)),
+            None => Ok(()),
+        }
+    }
+
     /// Sends the restore. "Exists already" may be the answer to a request of ours whose reply was lost; whose it is
     /// is looked at afterwards.
     async fn begin(&self, cx: &Cx, wanted: &Wanted) -> Result<(), StepError> {
         let snapshot = Snapshot::from_facts(cx.facts())?;
-        let mut request = wanted.settings.restore(&self.cluster.target, &snapshot)?;
+        let mut request = wanted.restore(&self.cluster.target, &snapshot)?;
         request.tags.extend(run_tags(&cx.world.run, &snapshot.arn));
         cx.status(format!("{}: restoring from {}", self.what(), snapshot.arn));
         match rds::restore_cluster(&cx.world.aws, request).await {
@@ -194,15 +254,8 @@ impl RestoreCluster {
             }
         }
         futures::stream::iter(creates).buffer_unordered(CREATES).try_collect::<Vec<()>>().await?;
-        for (instance, seen) in wanted.instances.iter().zip(&look.instances) {
-            let cluster = seen.as_ref().map(|seen| seen.cluster.as_deref());
-            if cluster.is_some_and(|cluster| cluster != Some(self.cluster.target.as_str())) {
-                let what = format!("instance {}", instance.request.id);
-                let (cause, hint) = conflict(&what, cx.world.aws.region(), None);
-                return Err(StepError::conflict(cause).hint(hint));
-            }
-        }
-        Ok(())
+        // "Exists already" may have been the answer to a request of ours, or said of somebody else's.
+        self.untaken(cx, wanted).await
     }
 
     async fn create(&self, cx: &Cx, instance: &InstanceSettings) -> Result<(), StepError> {
@@ -286,7 +339,7 @@ impl RestoreCluster {
             "adopt": adopt,
             "restored": restored,
             "recovery_point": restored.then(|| cx.facts().get("recovery_point")).flatten(),
-            "not_set": wanted.settings.not_set,
+            "not_set": wanted.not_as_declared(look),
         })
     }
 }

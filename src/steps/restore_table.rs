@@ -6,10 +6,11 @@
 //! recovery state is waited for and left as it is.
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::declared::{declared, declared_at};
-use super::ownership::{Owner, address_taken, conflict, run_tags};
+use super::ownership::{Owner, address_taken, conflict, in_place, run_tags};
 use super::table_settings::{Change, TableSettings};
 use super::table_source::{ChosenBackup, choose, facts, misplaced};
 use super::{
@@ -22,6 +23,8 @@ use crate::manifest::{Component, Table, TableSource};
 
 /// More changes than there are settings: the end of a table that would not take one.
 const CHANGES: usize = 16;
+/// Notes when a table was restored that stood before this run's restore could be accepted.
+const FOREIGN: &str = "foreign_table";
 /// Answers to a change that come too early.
 const BUSY: [&str; 3] = ["ResourceInUseException", "LimitExceededException", "ContinuousBackupsUnavailableException"];
 
@@ -43,13 +46,21 @@ impl Step for RestoreTable {
     async fn check(&self, cx: &Cx) -> Result<Checked, Blocked> {
         let (session, manifest) = (&cx.world.aws, &cx.world.manifest);
         let region = &manifest.recovery.name;
-        let mut chosen = self.choose(session, region, &manifest.primary.name).await?;
+        let target = &self.table.target;
+        let stands = dynamodb::table(session, target).await?.is_some();
+        let mut chosen = match self.choose(session, region, &manifest.primary.name).await {
+            Ok(chosen) => chosen,
+            Err(blocked) if stands => {
+                let facts = in_place(cx, self.table.adopt.as_deref(), target, blocked).await?;
+                return Ok(Checked { facts, standing: Standing::Unknown });
+            }
+            Err(blocked) => return Err(blocked),
+        };
         let detail = dynamodb::backup(session, &chosen.arn).await?.ok_or_else(|| Blocked {
             cause: format!("backup {} is listed, but cannot be described", chosen.arn),
             hint: Some("check again; it may have been deleted this moment".to_owned()),
         })?;
-        let target = &self.table.target;
-        if dynamodb::table(session, target).await?.is_some() {
+        if stands {
             chosen.warnings.push(format!(
                 "table {target} stands in {region} already: it is left as it is where the recovery state holds it, and \
                  is a conflict otherwise"
@@ -66,7 +77,8 @@ impl Step for RestoreTable {
         let Some(state) = self.look(cx).await? else { return Ok(Seen::Absent) };
         let done = match self.owner(cx, &state, cx.begun()) {
             Owner::Other(run) => {
-                let (cause, hint) = conflict(&self.what(), cx.world.aws.region(), run.as_deref());
+                let (cause, hint) =
+                    conflict(cx, &self.what(), self.table.adopt.as_deref(), &self.table.target, run.as_deref());
                 return Ok(Seen::Conflict { cause, hint: Some(hint) });
             }
             Owner::Terraform => true,
@@ -79,13 +91,20 @@ impl Step for RestoreTable {
     async fn apply(&self, cx: &Cx) -> Result<Output, StepError> {
         let wanted = wanted(cx, &self.table, cx.facts())?;
         let mut begun = cx.begun();
-        if self.look(cx).await?.is_none() {
-            self.begin(cx, &wanted).await?;
+        let started = Timestamp::now();
+        let absent = self.look(cx).await?.is_none();
+        let accepted = absent && self.begin(cx, &wanted).await?;
+        let seen = self.appeared(cx).await?;
+        if absent && !accepted && !begun && !restored_since(&seen, started) {
+            // Known to later attempts, which would otherwise take it for what this one began.
+            let foreign = json!(seen.restored_at);
+            cx.note(FOREIGN, foreign).or_else(|error| if cx.journal.is_none() { Ok(()) } else { Err(error) })?;
+        } else if absent {
             begun = true;
         }
-        let seen = self.appeared(cx).await?;
         if let Owner::Other(run) = self.owner(cx, &seen, begun) {
-            let (cause, hint) = conflict(&self.what(), cx.world.aws.region(), run.as_deref());
+            let (cause, hint) =
+                conflict(cx, &self.what(), self.table.adopt.as_deref(), &self.table.target, run.as_deref());
             return Err(StepError::conflict(cause).hint(hint));
         }
         let mut state = self.active(cx).await?;
@@ -156,7 +175,11 @@ impl RestoreTable {
         let chosen = cx.facts().get("recovery_point").and_then(Value::as_str);
         match Owner::of(cx, self.table.adopt.as_deref(), &self.table.target, &state.tags) {
             Owner::Other(None) if begun && chosen.is_some() && state.restored_from.as_deref() == chosen => {
-                Owner::ThisRun
+                if was_foreign(cx, state) {
+                    Owner::Other(None)
+                } else {
+                    Owner::ThisRun
+                }
             }
             owner => owner,
         }
@@ -172,14 +195,14 @@ impl RestoreTable {
         Ok(wanted)
     }
 
-    /// Sends the restore. "Exists already" may be the answer to a request of ours whose reply was lost; whose it is
-    /// is looked at afterwards.
-    async fn begin(&self, cx: &Cx, wanted: &TableSettings) -> Result<(), StepError> {
+    /// Sends the restore; whether it was accepted. "Exists already" may be the answer to a request of ours whose reply
+    /// was lost; whose it is is looked at afterwards.
+    async fn begin(&self, cx: &Cx, wanted: &TableSettings) -> Result<bool, StepError> {
         let backup = self.backup(cx)?;
         cx.status(format!("{}: restoring from {backup}", self.what()));
         match dynamodb::restore_table(&cx.world.aws, wanted.restore(&self.table.target, backup)).await {
-            Ok(()) => Ok(()),
-            Err(error) if error.is_any(&["TableAlreadyExistsException", "TableInUseException"]) => Ok(()),
+            Ok(()) => Ok(true),
+            Err(error) if error.is_any(&["TableAlreadyExistsException", "TableInUseException"]) => Ok(false),
             Err(error) if error.is("BackupNotFoundException") => Err(StepError::from(error)
                 .hint("the backup is gone since it was chosen: start a new run, which chooses another")),
             Err(error) => Err(error.into()),
@@ -263,6 +286,18 @@ impl RestoreTable {
             "not_set": wanted.not_set,
         })
     }
+}
+
+/// Whether the table was restored no earlier than that. DynamoDB tells whole seconds.
+fn restored_since(state: &TableState, started: Timestamp) -> bool {
+    state.restored_at.is_some_and(|at| at.as_second() >= started.as_second())
+}
+
+/// Whether an earlier attempt found this very table to be somebody else's.
+fn was_foreign(cx: &Cx, state: &TableState) -> bool {
+    let steps = cx.journal.as_ref().map(|journal| journal.state().steps);
+    let note = steps.and_then(|mut steps| steps.remove(&cx.step)).and_then(|mut step| step.notes.remove(FOREIGN));
+    note.is_some_and(|restored_at| restored_at == json!(state.restored_at))
 }
 
 /// What keeps a table from being used, in AWS's words.

@@ -41,7 +41,7 @@ impl Step for VerifyCluster {
             "id": target,
             "endpoint": look.cluster.endpoint,
             "instances": wanted.instances.len(),
-            "not_compared": wanted.settings.not_set,
+            "not_compared": wanted.not_as_declared(&look),
         }))
     }
 

@@ -253,3 +253,66 @@ async fn a_setting_that_drifted_after_the_restore_fails_the_verification_by_name
     assert_eq!(error.kind, lifeboat::journal::FailureKind::CheckFailed);
     assert_eq!(error.cause, "cluster logs-dr is not as declared: backup_retention_period is 1, declared 9");
 }
+
+#[tokio::test]
+async fn an_instance_of_another_cluster_is_a_conflict_before_anything_is_made() {
+    let moto = harness::emulator().await;
+    copied_snapshot(&moto, "nightly-copy").await;
+    let session = moto.session(RECOVERY);
+    let request = rds::InstanceRequest {
+        id: "logs-dr-1".into(),
+        cluster: "billing".into(),
+        engine: "aurora-mysql".into(),
+        class: "db.r6g.large".into(),
+        ..Default::default()
+    };
+    session
+        .rds()
+        .create_db_cluster()
+        .db_cluster_identifier("billing")
+        .engine("aurora-mysql")
+        .master_username("somebody")
+        .master_user_password("not-a-secret")
+        .send()
+        .await
+        .expect("another cluster");
+    rds::create_instance(&session, request).await.expect("its instance");
+    let step = RestoreCluster { cluster: cluster() };
+    let facts = step.check(&cx(&moto, RUN, Value::Null)).await.expect("there is a snapshot").facts;
+    let cx = cx(&moto, RUN, facts);
+    assert!(
+        matches!(step.observe(&cx).await, Ok(Seen::Conflict { cause, .. }) if cause.contains("in cluster billing"))
+    );
+    assert!(step.apply(&cx).await.is_err());
+    assert_eq!(rds::cluster(&session, "logs-dr").await, Ok(None));
+}
+
+#[tokio::test]
+async fn serverless_instances_without_a_declared_capacity_are_given_one_and_it_is_said() {
+    let moto = harness::emulator().await;
+    copied_snapshot(&moto, "nightly-copy").await;
+    let step = RestoreCluster { cluster: Cluster { adopt: None, ..cluster() } };
+    let facts = step.check(&cx(&moto, RUN, Value::Null)).await.expect("there is a snapshot").facts;
+    let cx = cx(&moto, RUN, facts);
+    let output = step.apply(&cx).await.expect("it is restored");
+    step.verify(&cx, &output).await.expect("it serves");
+    assert!(output["not_set"].to_string().contains("0.5 to 16 ACU"), "{output}");
+}
+
+#[tokio::test]
+async fn a_cluster_in_the_recovery_state_needs_no_snapshot() {
+    let moto = harness::emulator().await;
+    foreign(&moto).await;
+    let step = RestoreCluster { cluster: cluster() };
+    let cx = cx(&moto, RUN, Value::Null);
+    assert!(step.check(&cx).await.is_err(), "no state holds it yet");
+    let region = &cx.world.manifest.recovery;
+    let state = json!({"version": 4, "serial": 1, "lineage": "x", "resources": [{"mode": "managed",
+        "type": "aws_rds_cluster", "name": "logs", "instances": [{"attributes": {"id": "logs-dr"}}]}]});
+    let s3 = cx.world.aws.s3();
+    s3.create_bucket().bucket(&region.backend.bucket).send().await.ok();
+    let put = s3.put_object().bucket(&region.backend.bucket).key(lifeboat::aws::s3::state_key(region));
+    put.body(state.to_string().into_bytes().into()).send().await.expect("a state");
+    let checked = step.check(&cx).await.expect("the state holds it");
+    assert!(checked.facts["warnings"].to_string().contains("the recovery state holds logs-dr"), "{}", checked.facts);
+}

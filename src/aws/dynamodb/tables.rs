@@ -6,9 +6,10 @@ use aws_sdk_dynamodb::types::{
     AttributeValue, KeySchemaElement, KeyType, PointInTimeRecoveryStatus, Select, StreamSpecification,
     TableDescription, TimeToLiveDescription, TimeToLiveStatus,
 };
+use jiff::Timestamp;
 
 use super::Tags;
-use crate::aws::{AwsError, Session, explain};
+use crate::aws::{AwsError, Session, explain, timestamp};
 
 /// What a stream shows (DynamoDB API: "StreamSpecification"): `NEW_AND_OLD_IMAGES`, `KEYS_ONLY`, ….
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,6 +54,8 @@ pub struct TableState {
     pub indexes: BTreeMap<String, IndexState>,
     /// The backup that it was restored from, if it was.
     pub restored_from: Option<String>,
+    /// When that was asked for; whole seconds, as DynamoDB tells it.
+    pub restored_at: Option<Timestamp>,
     pub restore_in_progress: bool,
     /// DynamoDB updates it about every six hours.
     pub approximate_bytes: u64,
@@ -198,6 +201,7 @@ fn from_description(table: &TableDescription) -> TableState {
         deletion_protection: table.deletion_protection_enabled().unwrap_or_default(),
         indexes: indexes.collect(),
         restored_from: restore.and_then(|restore| restore.source_backup_arn().map(str::to_owned)),
+        restored_at: restore.and_then(|restore| timestamp(restore.restore_date_time())),
         restore_in_progress: restore.is_some_and(|restore| restore.restore_in_progress()),
         approximate_bytes: table.table_size_bytes().and_then(|bytes| u64::try_from(bytes).ok()).unwrap_or_default(),
         ..TableState::default()

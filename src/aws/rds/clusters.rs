@@ -63,6 +63,7 @@ pub struct RestoreRequest {
     pub snapshot: String,
     pub engine: String,
     pub engine_version: Option<String>,
+    pub availability_zones: Option<BTreeSet<String>>,
     pub port: Option<i32>,
     pub subnet_group: Option<String>,
     pub security_groups: Option<BTreeSet<String>>,
@@ -122,6 +123,7 @@ pub async fn restore_cluster(session: &Session, request: RestoreRequest) -> Resu
         .snapshot_identifier(request.snapshot)
         .engine(request.engine)
         .set_engine_version(request.engine_version)
+        .set_availability_zones(request.availability_zones.map(list))
         .set_port(request.port)
         .set_db_subnet_group_name(request.subnet_group)
         .set_vpc_security_group_ids(request.security_groups.map(list))

@@ -44,7 +44,12 @@ fn declared(changed: &[(&str, Value)]) -> DeclaredSet {
 }
 
 fn snapshot(encrypted: bool) -> Snapshot {
-    Snapshot { arn: "arn:aws:rds:us-east-1:1:cluster-snapshot:copy".into(), encrypted, engine: None }
+    Snapshot {
+        arn: "arn:aws:rds:us-east-1:1:cluster-snapshot:copy".into(),
+        encrypted,
+        engine: None,
+        engine_version: Some("8.0.mysql_aurora.3.08.2".into()),
+    }
 }
 
 /// The cluster as RDS would tell it when all is as declared.
@@ -132,9 +137,30 @@ fn a_cluster_declared_encrypted_is_not_restored_plain() {
 }
 
 #[test]
-fn the_beginning_of_a_version_is_that_version() {
-    assert!(is_version("16", "16.4") && is_version("16.4", "16.4"));
-    assert!(!is_version("16.4", "16.40") && !is_version("16.4", "16"));
+fn a_snapshot_newer_than_declared_is_restored_as_it_is_and_said() {
+    let set = declared(&[("engine_version", json!("8.0.mysql_aurora.3.04.0"))]);
+    let settings = ClusterSettings::of(&cluster(), &set).expect("all that matters is known");
+    let request = settings.restore("logs-dr", &snapshot(true)).expect("it can be asked for");
+    assert_eq!(request.engine_version.as_deref(), Some("8.0.mysql_aurora.3.08.2"));
+    let actual = standing(&settings);
+    assert_eq!(settings.differences(&actual), []);
+    let said = "engine_version (8.0.mysql_aurora.3.08.2, newer than the declared 8.0.mysql_aurora.3.04.0)";
+    assert_eq!(settings.not_as_declared(&actual), [said]);
+    let older = ClusterState { engine_version: "8.0.mysql_aurora.3.03.0".into(), ..actual };
+    assert_eq!(settings.differences(&older).len(), 1);
+}
+
+#[test]
+fn the_declared_zones_are_asked_for_where_they_are_known() {
+    let zones = |value: Value| {
+        let set = declared(&[("availability_zones", value)]);
+        let settings = ClusterSettings::of(&cluster(), &set).expect("all that matters is known");
+        settings.restore("logs-dr", &snapshot(true)).expect("it can be asked for").availability_zones
+    };
+    let both = BTreeSet::from(["us-east-1a".to_owned(), "us-east-1b".to_owned()]);
+    assert_eq!(zones(json!(["us-east-1b", "us-east-1a"])), Some(both));
+    assert_eq!(zones(json!(["us-east-1b", null])), None);
+    assert_eq!(zones(json!([])), None);
 }
 
 #[test]
