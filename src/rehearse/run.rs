@@ -151,7 +151,18 @@ fn declare(plan: &Plan, world: &World, proxy: &Proxy) {
     };
     control.add(lost, effect);
     if let Some(time) = plan.restores_take {
-        control.settle_after(time);
+        // A cluster can take its instances only once it is available: the two are one restore.
+        let half = time / 2;
+        let takes = [
+            ("dynamodb", "*", time),
+            ("rds", "RestoreDBCluster*", half),
+            ("rds", "DescribeDBClusters", half),
+            ("rds", "CreateDBInstance", half),
+            ("rds", "DescribeDBInstances", half),
+        ];
+        for (service, operation, time) in takes {
+            control.add(Pattern::operation(service, operation), Effect::Settle(time));
+        }
         let objects = world.buckets.iter().map(|bucket| bucket.objects).max().unwrap_or(1).max(1);
         let apart = time / u32::try_from(objects).unwrap_or(u32::MAX);
         control.add(Pattern::operation("s3", "CopyObject"), Effect::Pace(apart));

@@ -2,9 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod command;
 mod harness;
 #[path = "../support/offline.rs"]
 mod offline;
+mod outage;
+mod recovered;
 mod scripted;
 mod tfvars;
 
@@ -27,3 +30,7 @@ mod table;
 mod terraform;
 mod terraform_world;
 mod wait;
+
+mod refusals_e2e;
+mod rehearsal_e2e;
+mod resume_e2e;

@@ -1,0 +1,69 @@
+//! `lifeboat` as a process of its own, as an operator starts it, that can reach an emulator and nothing else.
+
+#![expect(clippy::disallowed_methods, reason = "the command is started as a user would start it")]
+
+use std::ffi::OsStr;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use lifeboat::rehearse::private_environment;
+use tokio::sync::{Mutex, MutexGuard};
+
+use crate::harness;
+
+/// Whoever runs Terraform with its provider from end to end does so alone: two at once only take turns at the processor,
+/// and time is measured.
+static TURN: Mutex<()> = Mutex::const_new(());
+
+pub async fn turn() -> MutexGuard<'static, ()> {
+    TURN.lock().await
+}
+
+pub fn project() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// A program with the environment that a rehearsed lifeboat has, in `home`, in a process group of its own.
+pub fn command(program: impl AsRef<OsStr>, endpoint: &str, home: &Path) -> Command {
+    let user: Vec<_> = std::env::vars_os().collect();
+    let mut command = Command::new(program);
+    command
+        .env_clear()
+        .envs(private_environment(&user, endpoint, &home.join("state")))
+        .env("LIFEBOAT_ENVIRONMENTS", project().join("environments"))
+        .env("LIFEBOAT_MOTO", harness::moto())
+        .current_dir(home)
+        .process_group(0);
+    command
+}
+
+/// `lifeboat` itself.
+pub fn lifeboat(endpoint: &str, home: &Path) -> Command {
+    command(env!("CARGO_BIN_EXE_lifeboat"), endpoint, home)
+}
+
+/// Runs a command to its end without keeping the test's other tasks waiting.
+pub async fn output(command: Command) -> Output {
+    tokio::process::Command::from(command).output().await.expect("it can be started")
+}
+
+/// Its exit code, and what it said to people.
+pub async fn said(command: Command) -> (Option<i32>, String) {
+    let output = output(command).await;
+    (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
+/// The runs that have a folder.
+pub fn runs(state: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = std::fs::read_dir(state.join("runs")) else { return Vec::new() };
+    let mut runs: Vec<PathBuf> = entries.map(|entry| entry.expect("an entry").path()).collect();
+    runs.sort();
+    runs
+}
+
+/// The word that follows `mark` in what was said.
+pub fn after<'a>(said: &'a str, mark: &str) -> &'a str {
+    let found = said.split_once(mark).and_then(|(_, rest)| rest.split_whitespace().next());
+    found.unwrap_or_else(|| panic!("no {mark} in:\n{said}"))
+}

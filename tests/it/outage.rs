@@ -1,0 +1,214 @@
+//! An outage to try the whole command in: the example's world, its primary region lost, and a home for runs. The test
+//! holds the command's process, and the proxy that slows or loses what it asks.
+
+use std::fs::File;
+use std::os::unix::process::ExitStatusExt;
+use std::path::PathBuf;
+use std::process::{Child, Command};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use lifeboat::journal::{self, Event, Record};
+use lifeboat::manifest;
+use lifeboat::rehearse::proxy::{Control, Pattern, Proxy, ProxyOptions, RequestRecord, read_records};
+use lifeboat::rehearse::world;
+use rustix::fs::{FlockOperation, flock};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+
+use crate::command;
+use crate::harness::{self, TestEmulator};
+use crate::recovered::Clouds;
+
+pub const FAILOVER: &[&str] = &["failover", "prod", "--confirm", "prod"];
+const PATIENCE: Duration = Duration::from_secs(180);
+
+pub struct Outage {
+    pub clouds: Clouds,
+    pub home: tempfile::TempDir,
+    proxy: Proxy,
+    emulator: TestEmulator,
+}
+
+impl Outage {
+    /// The world before it stands; from here on `eu-west-2` does not answer.
+    pub async fn begin() -> Self {
+        let emulator = harness::emulator().await;
+        let manifest = manifest::load(&command::project().join("environments"), "prod").expect("the example");
+        let world = world::build(&manifest, &emulator.endpoint()).await.expect("a world");
+        let log = emulator.dir.path().join("requests.jsonl");
+        let options = ProxyOptions { upstream: emulator.emulator.address(), log, port: None };
+        let proxy = Proxy::start(&options).await.expect("a proxy");
+        for home in &world.buckets_at {
+            proxy.control().bucket_home(&home.bucket, &home.region);
+        }
+        proxy.control().refuse_region("eu-west-2");
+        let clouds = Clouds::at(&emulator.endpoint());
+        Self { clouds, home: tempfile::tempdir().expect("a folder"), proxy, emulator }
+    }
+
+    pub fn control(&self) -> Arc<Control> {
+        self.proxy.control()
+    }
+
+    pub fn state(&self) -> PathBuf {
+        self.home.path().join("state")
+    }
+
+    pub fn command(&self, program: &str, args: &[&str]) -> Command {
+        let mut command = command::command(program, &self.proxy.endpoint(), self.home.path());
+        command.args(args);
+        command
+    }
+
+    /// Exit code and words of a lifeboat that runs to its end.
+    pub async fn lifeboat(&self, args: &[&str]) -> (Option<i32>, String) {
+        command::said(self.command(env!("CARGO_BIN_EXE_lifeboat"), args)).await
+    }
+
+    /// A lifeboat in the hands of the test.
+    pub fn start(&self, args: &[&str]) -> Running {
+        let mut command = self.command(env!("CARGO_BIN_EXE_lifeboat"), args);
+        let said = tempfile::NamedTempFile::new_in(self.home.path()).expect("a file");
+        command.stderr(said.reopen().expect("the file"));
+        Running { child: command.spawn().expect("it starts"), said }
+    }
+
+    /// The folder of the only run.
+    pub fn run(&self) -> PathBuf {
+        let mut runs = command::runs(&self.state());
+        assert_eq!(runs.len(), 1, "{runs:?}");
+        runs.remove(0)
+    }
+
+    pub fn run_name(&self) -> String {
+        self.run().file_name().expect("a name").to_string_lossy().into_owned()
+    }
+
+    fn records(&self) -> Vec<Record> {
+        let Some(run) = command::runs(&self.state()).pop() else { return Vec::new() };
+        journal::load(&run).map(|loaded| loaded.records).unwrap_or_default()
+    }
+
+    /// Whether the journal has a step's start, and nothing yet of its end.
+    pub fn is_started(&self, step: &str) -> bool {
+        let records = self.records();
+        let about = |event: &Event, wanted: &str| {
+            let event = serde_json::to_value(event).expect("JSON");
+            event["event"] == wanted && event["step"] == step
+        };
+        let has = |wanted: &str| records.iter().any(|record| about(&record.event, wanted));
+        has("step_started") && !has("step_applied") && !has("step_failed")
+    }
+
+    pub fn has_seen(&self, service: &str, operation: &str) -> bool {
+        self.control().seen(&Pattern::operation(service, operation)) > 0
+    }
+
+    pub fn requests(&self) -> Vec<RequestRecord> {
+        read_records(&self.emulator.dir.path().join("requests.jsonl")).expect("requests")
+    }
+
+    /// The requests that may have changed something.
+    pub fn changes(&self) -> Vec<RequestRecord> {
+        let reads = ["Get", "List", "Describe", "Head"];
+        let reads = |request: &RequestRecord| reads.iter().any(|verb| request.operation.starts_with(verb));
+        self.requests().into_iter().filter(|request| !reads(request)).collect()
+    }
+
+    /// Whether a `terraform apply` is at work: its log is locked as long as it is.
+    pub fn terraform_applies(&self) -> bool {
+        self.apply_logs().iter().any(|path| {
+            let log = File::open(path).expect("a log");
+            flock(&log, FlockOperation::NonBlockingLockShared).is_err()
+        })
+    }
+
+    pub fn apply_logs(&self) -> Vec<PathBuf> {
+        let Ok(logs) = std::fs::read_dir(self.run().join("terraform/log")) else { return Vec::new() };
+        let paths = logs.map(|entry| entry.expect("an entry").path());
+        paths.filter(|path| path.to_string_lossy().ends_with("-apply.log")).collect()
+    }
+
+    /// Waits for something to become so.
+    pub async fn until(&self, running: &mut Running, what: &str, is: impl Fn() -> bool) {
+        let began = Instant::now();
+        while !is() {
+            let ended = running.child.try_wait().expect("its state");
+            assert!(ended.is_none() && began.elapsed() < PATIENCE, "never {what}: {ended:?}\n{}", running.said());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+}
+
+impl Drop for Outage {
+    /// A Terraform that a killed lifeboat left behind would go on asking an emulator that is gone.
+    fn drop(&mut self) {
+        let here = self.home.path();
+        for entry in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
+            let ours = std::fs::read_link(entry.path().join("cwd")).is_ok_and(|cwd| cwd.starts_with(here));
+            let pid = entry.file_name().to_string_lossy().parse().ok().and_then(Pid::from_raw);
+            if let Some(pid) = pid.filter(|_| ours) {
+                kill_process(pid, Signal::KILL).ok();
+            }
+        }
+    }
+}
+
+/// A lifeboat that is running; killed when the test is over.
+pub struct Running {
+    child: Child,
+    said: tempfile::NamedTempFile,
+}
+
+impl Running {
+    fn pid(&self) -> Pid {
+        i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).expect("a process id")
+    }
+
+    /// What it has said to people so far.
+    pub fn said(&self) -> String {
+        std::fs::read_to_string(self.said.path()).expect("what it said")
+    }
+
+    /// Waits for it to say something.
+    pub async fn says(&mut self, words: &str) {
+        let began = Instant::now();
+        while !self.said().contains(words) {
+            assert!(!self.has_ended() && began.elapsed() < PATIENCE, "never said {words}:\n{}", self.said());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().expect("its state").is_some()
+    }
+
+    /// Its exit code and what it said.
+    pub async fn ends(&mut self) -> (Option<i32>, String) {
+        let began = Instant::now();
+        while !self.has_ended() {
+            assert!(began.elapsed() < PATIENCE, "it does not end:\n{}", self.said());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        (self.child.wait().expect("its end").code(), self.said())
+    }
+
+    /// Ctrl-C at a terminal goes to the whole process group.
+    pub fn ctrl_c(&self) {
+        kill_process_group(self.pid(), Signal::INT).expect("it is there");
+    }
+
+    /// `kill -9` of lifeboat alone.
+    pub fn kill(&mut self) {
+        kill_process(self.pid(), Signal::KILL).expect("it is there");
+        let end = self.child.wait().expect("its end");
+        assert_eq!(end.signal(), Some(Signal::KILL.as_raw()));
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
