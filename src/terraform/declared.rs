@@ -28,6 +28,7 @@ pub struct Declared {
 
 /// Read of an `aws_rds_cluster`.
 const CLUSTER: &[&str] = &[
+    "availability_zones",
     "backup_retention_period",
     "copy_tags_to_snapshot",
     "db_cluster_parameter_group_name",
