@@ -131,7 +131,11 @@ pub async fn check_bucket(session: &Session, bucket: &Bucket, now: Timestamp) ->
 }
 
 fn standing(place: &BucketPlace, found: &Survey) -> Standing {
-    if *place == BucketPlace::Here && found.is_equal() { Standing::InPlace } else { Standing::Unknown }
+    match place {
+        BucketPlace::Here if found.is_equal() => Standing::InPlace,
+        BucketPlace::Missing => Standing::Absent,
+        _ => Standing::Unknown,
+    }
 }
 
 /// The newest object tells the recovery point only where all were looked at.

@@ -96,7 +96,8 @@ impl Step for RestoreCluster {
                 manifest.recovery.name
             )));
         }
-        Ok(Checked { facts, standing: Standing::Unknown })
+        let standing = if stands { Standing::Unknown } else { Standing::Absent };
+        Ok(Checked { facts, standing })
     }
 
     async fn observe(&self, cx: &Cx) -> Result<Seen, StepError> {

@@ -66,7 +66,8 @@ impl Step for RestoreTable {
                  is a conflict otherwise"
             ));
         }
-        Ok(Checked { facts: facts(&chosen, &detail), standing: Standing::Unknown })
+        let standing = if stands { Standing::Unknown } else { Standing::Absent };
+        Ok(Checked { facts: facts(&chosen, &detail), standing })
     }
 
     async fn observe(&self, cx: &Cx) -> Result<Seen, StepError> {
