@@ -8,6 +8,7 @@ use super::terraform_watch::{Watch, right_account};
 use super::{Blocked, Checked, Compensation, Cx, Output, Seen, Step, StepError};
 use crate::runbook::ApplyScope;
 use crate::terraform::events::Summary;
+use crate::terraform::half_made::half_made;
 use crate::terraform::state::State;
 use crate::terraform::{Saved, TerraformError};
 
@@ -30,6 +31,10 @@ impl Step for TerraformApply {
         if !cx.begun() {
             return Ok(Seen::Absent);
         }
+        // A state that an apply was stopped in is put right first, and only then planned on.
+        if !half_made(&cx.world.terraform.state(&Watch::new(cx)).await?).is_empty() {
+            return Ok(Seen::Absent);
+        }
         let saved = plan(cx, self.scope).await?;
         if !saved.is_empty() {
             return Ok(Seen::Absent);
@@ -39,6 +44,9 @@ impl Step for TerraformApply {
 
     async fn apply(&self, cx: &Cx) -> Result<Output, StepError> {
         right_account(cx).await?;
+        if cx.begun() {
+            self.keep_half_made(cx).await?;
+        }
         let saved = match cx.world.terraform.saved(name(self.scope)) {
             Some(saved) => saved,
             None => plan(cx, self.scope).await?,
@@ -73,6 +81,17 @@ impl Step for TerraformApply {
 }
 
 impl TerraformApply {
+    /// What this run's apply has left half made. A plan of it is no longer one.
+    async fn keep_half_made(&self, cx: &Cx) -> Result<(), TerraformError> {
+        let (terraform, watch) = (&cx.world.terraform, Watch::new(cx));
+        let state = terraform.state(&watch).await?;
+        if half_made(&state).is_empty() {
+            return Ok(());
+        }
+        terraform.forget(name(self.scope))?;
+        terraform.keep_half_made(&state, &watch).await
+    }
+
     /// Applies a saved plan, or nothing where it is empty.
     async fn attempt(&self, cx: &Cx, saved: &Saved) -> Result<Option<Summary>, TerraformError> {
         if saved.is_empty() {

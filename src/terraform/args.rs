@@ -136,6 +136,14 @@ pub fn state_pull() -> Args {
     list(&["state", "pull"])
 }
 
+/// `untaint`: keeps an instance that would be replaced (Terraform: "Command: untaint").
+pub fn untaint(address: &str, lock_timeout: SignedDuration) -> Args {
+    let mut args = list(&["untaint", "-no-color"]);
+    args.push(timeout(lock_timeout));
+    args.push(address.into());
+    args
+}
+
 /// `graph`: what depends on what, as DOT (Terraform: "Command: graph").
 pub fn graph() -> Args {
     list(&["graph"])

@@ -15,6 +15,7 @@ pub mod events;
 pub mod generate;
 pub mod graph;
 pub mod guard;
+pub mod half_made;
 mod marks;
 mod module;
 pub mod overlay;

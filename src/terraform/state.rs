@@ -19,6 +19,8 @@ pub struct State {
     pub serial: u64,
     /// Managed resource instances: address to id. The id is empty where the provider gives none.
     pub resources: BTreeMap<String, String>,
+    /// Instances whose creation was not completed, so that Terraform would replace them: address to type.
+    pub tainted: BTreeMap<String, String>,
     /// Values of outputs that are not sensitive.
     pub outputs: BTreeMap<String, Value>,
 }
@@ -94,6 +96,7 @@ struct WireResource {
 struct WireInstance {
     index_key: Option<Value>,
     deposed: Option<String>,
+    status: Option<String>,
     #[serde(default)]
     attributes: WireAttributes,
 }
@@ -105,11 +108,15 @@ struct WireAttributes {
 
 impl From<Document> for State {
     fn from(document: Document) -> Self {
-        let mut resources = BTreeMap::new();
+        let (mut resources, mut tainted) = (BTreeMap::new(), BTreeMap::new());
         for resource in document.resources.iter().filter(|it| it.mode == "managed") {
             for instance in resource.instances.iter().filter(|it| it.deposed.is_none()) {
                 let id = instance.attributes.id.as_ref().and_then(Value::as_str).unwrap_or_default();
-                resources.insert(resource.address(instance.index_key.as_ref()), id.to_owned());
+                let address = resource.address(instance.index_key.as_ref());
+                if instance.status.as_deref() == Some("tainted") {
+                    tainted.insert(address.clone(), resource.kind.clone());
+                }
+                resources.insert(address, id.to_owned());
             }
         }
         let outputs = document.outputs.into_iter().filter(|(_, output)| !output.sensitive);
@@ -117,6 +124,7 @@ impl From<Document> for State {
             lineage: document.lineage,
             serial: document.serial,
             resources,
+            tainted,
             outputs: outputs.map(|(name, output)| (name, output.value)).collect(),
         }
     }
@@ -145,7 +153,7 @@ mod tests {
             {"mode": "managed", "type": "aws_rds_cluster", "name": "logs", "module": "module.db[\"a\"]",
              "instances": [{"attributes": {"id": "logs-dr", "master_password": "hunter2"}}]},
             {"mode": "managed", "type": "aws_rds_cluster_instance", "name": "logs", "instances": [
-             {"index_key": 0, "attributes": {"id": "logs-dr-1"}}, {"index_key": "b", "attributes": {"id": "logs-dr-2"}},
+             {"index_key": 0, "attributes": {"id": "logs-dr-1"}}, {"index_key": "b", "status": "tainted", "attributes": {"id": "logs-dr-2"}},
              {"index_key": 0, "deposed": "1234", "attributes": {"id": "old"}}]}]}"#;
         let state = State::read(json.as_slice()).unwrap();
         let held: Vec<(&str, &str)> = state.resources.iter().map(|(at, id)| (at.as_str(), id.as_str())).collect();
@@ -155,6 +163,8 @@ mod tests {
             (r#"module.db["a"].aws_rds_cluster.logs"#, "logs-dr"),
         ];
         assert_eq!(held, expected);
+        let tainted = (r#"aws_rds_cluster_instance.logs["b"]"#.to_owned(), "aws_rds_cluster_instance".to_owned());
+        assert_eq!(state.tainted, BTreeMap::from([tainted]));
         assert_eq!((state.serial, state.lineage.as_str()), (15, "6b56a75b"));
         assert_eq!(state.outputs.keys().collect::<Vec<_>>(), ["endpoint"]);
         assert!(!format!("{state:?}").contains("hunter2"));
