@@ -1,6 +1,7 @@
 //! An outage to try the whole command in: the example's world, its primary region lost, and a home for runs. The test
 //! holds the command's process, and the proxy that slows or loses what it asks.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
@@ -14,6 +15,7 @@ use lifeboat::rehearse::proxy::{Control, Pattern, Proxy, ProxyOptions, RequestRe
 use lifeboat::rehearse::world;
 use rustix::fs::{FlockOperation, flock};
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+use serde_json::Value;
 
 use crate::command;
 use crate::harness::{self, TestEmulator};
@@ -117,16 +119,33 @@ impl Outage {
 
     /// Whether a `terraform apply` is at work: its log is locked as long as it is.
     pub fn terraform_applies(&self) -> bool {
-        self.apply_logs().iter().any(|path| {
+        self.logs("apply").iter().any(|path| {
             let log = File::open(path).expect("a log");
             flock(&log, FlockOperation::NonBlockingLockShared).is_err()
         })
     }
 
-    pub fn apply_logs(&self) -> Vec<PathBuf> {
+    /// What Terraform said in its calls of a kind.
+    pub fn logs(&self, verb: &str) -> Vec<PathBuf> {
         let Ok(logs) = std::fs::read_dir(self.run().join("terraform/log")) else { return Vec::new() };
         let paths = logs.map(|entry| entry.expect("an entry").path());
-        paths.filter(|path| path.to_string_lossy().ends_with("-apply.log")).collect()
+        paths.filter(|path| path.to_string_lossy().ends_with(&format!("-{verb}.log"))).collect()
+    }
+
+    /// The addresses that the newest apply has begun and not finished.
+    pub fn at_work(&self) -> BTreeSet<String> {
+        let log = self.logs("apply").into_iter().max().map(|path| std::fs::read_to_string(path).expect("a log"));
+        let mut at_work = BTreeSet::new();
+        for line in log.unwrap_or_default().lines() {
+            let Ok(said) = serde_json::from_str::<Value>(line) else { continue };
+            let address = said["hook"]["resource"]["addr"].as_str().unwrap_or_default().to_owned();
+            match said["type"].as_str() {
+                Some("apply_start") => drop(at_work.insert(address)),
+                Some("apply_complete") => drop(at_work.remove(&address)),
+                _ => {}
+            }
+        }
+        at_work
     }
 
     /// Waits for something to become so.

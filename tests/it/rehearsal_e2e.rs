@@ -85,12 +85,9 @@ fn restores_went_side_by_side(state: &Path) {
     ];
     for (step, needs) in restores {
         let (waited, took) = (seconds(verified[needs], taken[step]), seconds(taken[step], applied[step]));
-        println!("{step} waited {waited:.1} s after {needs} and took {took:.1} s");
         assert!((0.0..MAY_WAIT).contains(&waited), "{step} waited {waited} s");
         assert!((RESTORES_TAKE - 0.5..RESTORES_MAY_TAKE).contains(&took), "{step} took {took} s");
     }
-    let all = seconds(taken["restore.table.metadata"], applied["restore.aurora.logs"]);
-    println!("from the first restore's beginning to the last one's end: {all:.1} s");
 }
 
 /// Asked of a copy of the root that the test makes itself, with the files that lifeboat writes for people.

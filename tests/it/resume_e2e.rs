@@ -42,7 +42,10 @@ async fn each_effect_is_there_once(outage: &Outage) {
 async fn of_two_failovers_one_goes_on_and_ctrl_c_brings_it_to_a_safe_place() {
     let _turn = command::turn().await;
     let outage = Outage::begin().await;
-    outage.control().add(Pattern::operation("ec2", "CreateSubnet"), Effect::Delay(HELD));
+    // The provider looks at a table of the catalog once it is made: stopped there, Terraform calls it half made. The
+    // stream is not made yet: what is made, and stopped before the provider has told of it, Terraform knows nothing of.
+    outage.control().add(Pattern::operation("glue", "GetTable"), Effect::Delay(2 * HELD));
+    outage.control().add(Pattern::operation("firehose", "CreateDeliveryStream"), Effect::Delay(3 * HELD));
     let (mut one, mut other) = (outage.start(FAILOVER), outage.start(FAILOVER));
     while !one.has_ended() && !other.has_ended() {
         tokio::time::sleep(Duration::from_millis(20)).await;
@@ -54,19 +57,25 @@ async fn of_two_failovers_one_goes_on_and_ctrl_c_brings_it_to_a_safe_place() {
     assert_eq!(code, Some(3), "{said}");
     assert!(said.contains("another lifeboat is working on prod"), "{said}");
 
-    outage.until(&mut one, "creating subnets", || outage.has_seen("ec2", "CreateSubnet")).await;
+    let slow =
+        |address: &String| address.contains("aws_glue_catalog_table") || address.contains("aws_kinesis_firehose");
+    let only_slow = || outage.has_seen("glue", "GetTable") && outage.at_work().iter().all(slow);
+    outage.until(&mut one, "building", only_slow).await;
     one.ctrl_c();
     let (code, said) = one.ends().await;
     assert_eq!(code, Some(4), "{said}");
     let run = outage.run_name();
     assert!(said.contains("stopping") && said.contains(&format!("lifeboat resume {run}")), "{said}");
     assert!(!outage.terraform_applies(), "nothing is left at work");
-    let log = std::fs::read_to_string(&outage.apply_logs()[0]).expect("a log");
+    let log = std::fs::read_to_string(&outage.logs("apply")[0]).expect("a log");
     assert_eq!(log.matches("Interrupt received").count(), 1, "{log}");
     assert!(!log.contains("Two interrupts"), "{log}");
 
+    outage.control().clear();
+    outage.control().refuse_region("eu-west-2");
     let (code, said) = outage.lifeboat(&["resume"]).await;
     assert_eq!(code, Some(0), "{said}");
+    assert!(!outage.logs("untaint").is_empty(), "what was half made is kept, not made anew");
     each_effect_is_there_once(&outage).await;
 }
 
@@ -75,11 +84,9 @@ async fn killed_when(outage: &Outage, mut running: Running, what: &str, is: impl
     outage.until(&mut running, what, is).await;
     running.kill();
     let run = outage.run_name();
-    let applies = outage.terraform_applies();
     let (code, said) = outage.lifeboat(FAILOVER).await;
     assert_eq!(code, Some(3), "killed while {what}: {said}");
     assert!(said.contains(&format!("run {run} of prod has no end yet")) && said.contains("was killed"), "{said}");
-    println!("killed while {what}; terraform applies: {applies}, after a refusal: {}", outage.terraform_applies());
     outage.start(&["resume", &run])
 }
 
@@ -102,7 +109,7 @@ async fn a_failover_that_is_killed_again_and_again_is_finished_by_resume_and_doe
     assert!(outage.terraform_applies(), "terraform outlives lifeboat");
     let waiting = "waiting for the terraform of an earlier lifeboat process";
     resumed.says(waiting).await;
-    assert_eq!(outage.apply_logs().len(), 1, "no second terraform beside the first");
+    assert_eq!(outage.logs("apply").len(), 1, "no second terraform beside the first");
 
     let restoring =
         || outage.is_started("restore.aurora.logs") && outage.has_seen("rds", "RestoreDBClusterFromSnapshot");
