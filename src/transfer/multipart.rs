@@ -175,7 +175,8 @@ async fn copy_part(copier: &Copier, object: &Object, upload: &str, part: Part) -
                 .upload_id(upload)
                 .part_number(part.number)
                 .copy_source(copy_source(&copier.source, &object.key))
-                .copy_source_range(part.range())
+                // S3 refuses a range of a source of up to 5 MiB (S3 API: "UploadPartCopy"); a whole object needs none.
+                .set_copy_source_range((part.bytes() < object.size_bytes).then(|| part.range()))
                 .copy_source_if_match(quoted(&object.etag));
             async move { request.send().await.map_err(refusal("s3:PutObject")) }
         })

@@ -257,7 +257,7 @@ async fn a_check_tells_the_recovery_point_before_the_target_is_there() {
     create(&session, SOURCE).await;
     put(&session.s3(), SOURCE, "a", b"abc").await;
     let checked = check_bucket(&session, &bucket(), later()).await.expect("may start");
-    assert_eq!(checked.standing, Standing::Unknown);
+    assert_eq!(checked.standing, Standing::Absent);
     assert_eq!(checked.facts["objects"], 1);
     assert_eq!(checked.facts["bytes_to_copy"], 3);
     let at: Timestamp = checked.facts["recovery_point_at"].as_str().expect("a time").parse().expect("RFC 3339");
