@@ -32,3 +32,12 @@ find_rust() {
     "Rust needs one to link, and the cryptography library to build" \
     "install one: apt-get install gcc, dnf install gcc, or xcode-select --install"
 }
+
+# claim_builds CHECKOUT TARGET: several checkouts share one target folder, and cargo tells by the age of the files alone
+# whether this crate's own builds are fresh: those of another checkout would pass for this one's.
+claim_builds() {
+  local mark=$2/checkout
+  [ "$(cat "$mark" 2>/dev/null)" != "$1" ] || return 0
+  touch "$1"/src/lib.rs "$1"/src/main.rs "$1"/tests/*/main.rs "$1"/benches/*.rs
+  mkdir -p "$2" && echo "$1" | replace "$mark"
+}

@@ -47,4 +47,6 @@ find_emulator
   [ -z "$rust_exports" ] || echo "$rust_exports"
 } | replace "$cache/env"
 
+claim_builds "$repo" "${CARGO_TARGET_DIR:-$cache/target}"
+
 echo "$cache/env"
