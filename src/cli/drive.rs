@@ -55,13 +55,14 @@ pub async fn drive(run: Run<'_>, output: Output, environment: &Environment) -> R
     if output == Output::Text {
         report::to_stderr(&report::closing(&summary, environment.stderr_look()));
     }
-    Ok(exit(&ended, summary.missed()))
+    Ok(exit(&ended, summary.missed() || summary.skipped()))
 }
 
-/// A failed check is a result, not a disturbance: 5 says that the run did all it could and what it found is not right.
-fn exit(ended: &Ended, objective_missed: bool) -> Exit {
+/// A failed check is a result, not a disturbance: 5 says that the run did all it could and what it found is not right,
+/// or not known to be. `short`: an objective was missed, or a step was left out.
+fn exit(ended: &Ended, short: bool) -> Exit {
     match ended {
-        Ended::Done { .. } if objective_missed => Exit::CheckFailed,
+        Ended::Done { .. } if short => Exit::CheckFailed,
         Ended::Done { .. } => Exit::Done,
         Ended::Interrupted => Exit::Held,
         Ended::Held { failures } => {

@@ -6,14 +6,15 @@ use std::sync::Arc;
 use clap::Args;
 
 use super::args::Output;
+use super::choice::Choice;
 use super::drive::Run;
 use super::environment::Environment;
 use super::error::{CliError, Exit};
 use super::wiring::RunPlace;
 use super::{drive, home, signals, wiring};
-use crate::journal::{Event, Journal, JournalError, Loaded, Outcome, RunStarted, StepPhase};
+use crate::journal::{Event, Journal, JournalError, Loaded, Outcome, RunStarted, Skipped};
 use crate::report;
-use crate::runbook::{Runbook, StepId};
+use crate::runbook::Runbook;
 use crate::scenario;
 use crate::steps::Notice;
 use crate::terraform::Workdir;
@@ -25,11 +26,14 @@ pub struct Resume {
     /// Try a failed step once more (repeatable)
     #[arg(long, value_name = "STEP")]
     pub retry: Vec<String>,
+    /// Go on without a failed step (repeatable); the report says so, and what it leaves unproven
+    #[arg(long, value_name = "STEP", requires = "because")]
+    pub skip: Vec<String>,
     /// Give the run up, so that another can start; what it did stays as it is
-    #[arg(long, requires = "because", conflicts_with = "retry")]
+    #[arg(long, requires = "because", conflicts_with_all = ["retry", "skip"])]
     pub abandon: bool,
-    /// Why it is given up
-    #[arg(long, value_name = "TEXT", requires = "abandon")]
+    /// Why a step is left out, or the run given up
+    #[arg(long, value_name = "TEXT")]
     pub because: Option<String>,
     /// Take the Terraform root as it is now, instead of the copy that the run began with; not while a saved plan of
     /// that copy waits to be applied
@@ -67,8 +71,8 @@ pub async fn run(command: &Resume, environment: &Environment) -> Result<Exit, Cl
         report::to_stderr(&format!("run {run} is given up; what it did stays as it is\n"));
         return Ok(Exit::Done);
     }
-    let retry = chosen(command, &run, &loaded)?;
-    go_on(command, environment, &run_dir, journal, loaded, retry).await
+    let choice = Choice::of(command, &run, &loaded.state)?;
+    go_on(command, environment, &run_dir, journal, loaded, choice).await
 }
 
 /// Takes the run up in its folder, by the runbook that its journal holds.
@@ -78,7 +82,7 @@ async fn go_on(
     run_dir: &Path,
     journal: Journal,
     loaded: Loaded,
-    retry: Vec<StepId>,
+    choice: Choice,
 ) -> Result<Exit, CliError> {
     let Some(started) = &loaded.state.started else {
         return Err(CliError::error("the run never began").cause("its journal is empty"));
@@ -99,9 +103,15 @@ async fn go_on(
     let place = RunPlace { run: &started.run, run_dir, runbook: started.runbook.clone(), stop: signals::listen()? };
     let (engine, notices) = wiring::engine(plans, connected.aws, place, environment).await?;
     let restaged = if command.restage { Some(restage(&engine.world.terraform).await?) } else { None };
-    let resumed = Event::RunResumed { pid: std::process::id(), host: wiring::host(), retry, restaged };
-    let record = journal.append(resumed).map_err(|error| unusable(&started.run, &error))?;
-    engine.notices.send(Notice::Record(record)).ok();
+    let Choice { retry, skip } = choice;
+    let mut events = vec![Event::RunResumed { pid: std::process::id(), host: wiring::host(), retry, restaged }];
+    let because = command.because.clone().unwrap_or_default();
+    let skipped = Skipped { by: connected.caller.arn, because };
+    events.extend(skip.into_iter().map(|step| Event::StepSkipped { step, skipped: skipped.clone() }));
+    for event in events {
+        let record = journal.append(event).map_err(|error| unusable(&started.run, &error))?;
+        engine.notices.send(Notice::Record(record)).ok();
+    }
     let run = Run { engine, notices, journal: Arc::new(journal), history: &loaded.records };
     drive::drive(run, command.output, environment).await
 }
@@ -137,36 +147,6 @@ fn choose(run: Option<&str>, environment: &Environment) -> Result<std::path::Pat
     newest
         .map(|unfinished| unfinished.dir)
         .ok_or_else(|| CliError::blocked("there is no unfinished run").next("lifeboat runs"))
-}
-
-/// The failed steps that are to be tried again. All of them have to be chosen or none go on: the operator has seen why.
-fn chosen(command: &Resume, run: &str, loaded: &Loaded) -> Result<Vec<StepId>, CliError> {
-    let failed: Vec<&StepId> = loaded
-        .state
-        .steps
-        .iter()
-        .filter(|(_, step)| matches!(step.phase, StepPhase::Failed(_)))
-        .map(|(id, _)| id)
-        .collect();
-    let retry: Vec<StepId> = command.retry.iter().map(|id| StepId::new(id.as_str())).collect();
-    let again = |ids: &[&StepId]| {
-        let words: Vec<String> = ids.iter().map(|id| format!("--retry {id}")).collect();
-        format!("lifeboat resume {run} {}", words.join(" "))
-    };
-    if let Some(unknown) = retry.iter().find(|id| !failed.contains(id)) {
-        let names: Vec<&str> = failed.iter().map(|id| id.as_str()).collect();
-        return Err(CliError::usage(format!("step {unknown} has not failed")).cause(match names.len() {
-            0 => "no step has".to_owned(),
-            _ => format!("these have: {}", names.join(", ")),
-        }));
-    }
-    if retry.is_empty() && !failed.is_empty() {
-        let first = failed.first().map_or_else(String::new, |id| id.to_string());
-        return Err(CliError::blocked(format!("run {run} waits for a choice: step {first} failed"))
-            .hint("see why with lifeboat status; then try again once the cause is gone")
-            .next(again(&failed)));
-    }
-    Ok(retry)
 }
 
 /// Stages the root anew and returns the digest of the copy.

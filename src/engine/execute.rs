@@ -47,7 +47,7 @@ enum StepEnd {
 pub async fn execute(engine: &Engine, journal: Arc<Journal>) -> Result<Ended, EngineError> {
     let state = journal.state();
     let run = Run { engine: engine.clone(), journal, outputs: known_outputs(&state) };
-    let mut verified: BTreeSet<StepId> = by_phase(&state, |phase| matches!(phase, StepPhase::Verified { .. }));
+    let mut settled: BTreeSet<StepId> = by_phase(&state, StepPhase::is_settled);
     // Steps that are running, have failed, or were parked: not to be started (again) here.
     let mut taken: BTreeSet<StepId> = by_phase(&state, |phase| matches!(phase, StepPhase::Failed(_)));
     let mut tasks = JoinSet::new();
@@ -55,8 +55,8 @@ pub async fn execute(engine: &Engine, journal: Arc<Journal>) -> Result<Ended, En
     loop {
         if fatal.is_none() && !*engine.stop.borrow() {
             for spec in &engine.runbook.steps {
-                let waits = spec.after.iter().any(|id| !verified.contains(id));
-                if waits || verified.contains(&spec.id) || !taken.insert(spec.id.clone()) {
+                let waits = spec.after.iter().any(|id| !settled.contains(id));
+                if waits || settled.contains(&spec.id) || !taken.insert(spec.id.clone()) {
                     continue;
                 }
                 let run = run.clone();
@@ -66,7 +66,7 @@ pub async fn execute(engine: &Engine, journal: Arc<Journal>) -> Result<Ended, En
         }
         let Some(joined) = tasks.join_next().await else { break };
         match joined {
-            Ok((id, Ok(StepEnd::Verified))) => drop(verified.insert(id)),
+            Ok((id, Ok(StepEnd::Verified))) => drop(settled.insert(id)),
             Ok((_, Ok(StepEnd::Failed | StepEnd::Parked))) => {}
             Ok((_, Err(error))) => fatal = fatal.or(Some(error)),
             // Steps catch their own panics below; this is the runtime going down.
@@ -205,8 +205,7 @@ impl Run {
             self.append(Event::RunHeld { reason: format!("failed: {}", names.join(", ")) })?;
             return Ok(Ended::Held { failures });
         }
-        let verified = |step: &crate::journal::StepState| matches!(step.phase, StepPhase::Verified { .. });
-        if !state.steps.values().all(verified) {
+        if !state.steps.values().all(|step| step.phase.is_settled()) {
             self.append(Event::RunHeld { reason: "stopped by the operator".into() })?;
             return Ok(Ended::Interrupted);
         }
@@ -215,7 +214,8 @@ impl Run {
                 matches!(step.phase, StepPhase::Verified { reconciled: false }) && spec.action.changed(&step.output)
             })
         });
-        let not_checked = self.engine.runbook.not_checked.clone();
+        let mut not_checked = self.engine.runbook.not_checked.clone();
+        not_checked.extend(state.skipped());
         self.append(Event::RunFinished { outcome: Outcome::Done { changed, not_checked } })?;
         Ok(Ended::Done { changed })
     }

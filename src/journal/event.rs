@@ -80,6 +80,11 @@ pub enum Event {
         step: StepId,
         failure: Failure,
     },
+    /// The operator chose to go on without a step that failed.
+    StepSkipped {
+        step: StepId,
+        skipped: Skipped,
+    },
     /// No step can go on; the operator chooses.
     RunHeld {
         reason: String,
@@ -111,6 +116,14 @@ pub struct Failure {
     pub kind: FailureKind,
     pub cause: String,
     pub hint: Option<String>,
+}
+
+/// Who left a step out, and why.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Skipped {
+    /// ARN of the caller, as STS says.
+    pub by: String,
+    pub because: String,
 }
 
 /// What sort of failure it is; decides the exit code and what resume may do.

@@ -6,6 +6,6 @@ mod state;
 #[cfg(test)]
 mod tests;
 
-pub use event::{Event, FORMAT_VERSION, Failure, FailureKind, Outcome, Record, RunStarted};
+pub use event::{Event, FORMAT_VERSION, Failure, FailureKind, Outcome, Record, RunStarted, Skipped};
 pub use file::{Journal, JournalError, Loaded, is_held, load};
 pub use state::{IllegalTransition, RunState, StepPhase, StepState};

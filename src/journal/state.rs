@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::{Event, Failure, Outcome, RunStarted};
-use crate::runbook::StepId;
+use super::{Event, Failure, Outcome, RunStarted, Skipped};
+use crate::runbook::{NotChecked, StepId};
 
 /// Where a step stands.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,6 +23,15 @@ pub enum StepPhase {
         reconciled: bool,
     },
     Failed(Failure),
+    /// Left out by the operator. What waits for it goes on without it.
+    Skipped(Skipped),
+}
+
+impl StepPhase {
+    /// Whether what waits for the step may go on.
+    pub fn is_settled(&self) -> bool {
+        matches!(self, Self::Verified { .. } | Self::Skipped(_))
+    }
 }
 
 /// One step of a run as the journal tells it.
@@ -94,8 +103,7 @@ impl RunState {
             Event::RunHeld { reason } => self.held = Some(reason.clone()),
             Event::RunFinished { outcome } => {
                 if let Outcome::Done { .. } = outcome
-                    && let Some((step, _)) =
-                        self.steps.iter().find(|(_, step)| !matches!(step.phase, StepPhase::Verified { .. }))
+                    && let Some((step, _)) = self.steps.iter().find(|(_, step)| !step.phase.is_settled())
                 {
                     return illegal("run_finished", format!("step {step} is not verified"));
                 }
@@ -108,7 +116,8 @@ impl RunState {
             | Event::StepApplied { step, .. }
             | Event::StepReconciled { step, .. }
             | Event::StepVerified { step }
-            | Event::StepFailed { step, .. } => {
+            | Event::StepFailed { step, .. }
+            | Event::StepSkipped { step, .. } => {
                 if self.held.is_some() {
                     return illegal("a step's event", "the run is held".into());
                 }
@@ -159,6 +168,7 @@ impl RunState {
             (Event::StepFailed { failure, .. }, StepPhase::Taken | StepPhase::Started | StepPhase::Applied { .. }) => {
                 StepPhase::Failed(failure.clone())
             }
+            (Event::StepSkipped { skipped, .. }, StepPhase::Failed(_)) => StepPhase::Skipped(skipped.clone()),
             (event, phase) => {
                 return Err(IllegalTransition {
                     event: format!("{} of {id}", name(event)),
@@ -174,12 +184,26 @@ impl RunState {
         self.steps.get(id).is_some_and(|step| matches!(step.phase, StepPhase::Failed(_)))
     }
 
-    /// The first step that `id` waits for and that is not verified.
+    /// What the steps that were left out leave unproven: they themselves, and all that went on without them.
+    pub fn skipped(&self) -> Vec<NotChecked> {
+        let Some(started) = &self.started else { return Vec::new() };
+        let mut list = Vec::new();
+        for (id, step) in &self.steps {
+            let StepPhase::Skipped(Skipped { by, because }) = &step.phase else { continue };
+            list.push(NotChecked { what: format!("step {id}"), why: format!("left out by {by}: {because}") });
+            list.extend(started.runbook.dependents(id).into_iter().map(|weakened| NotChecked {
+                what: format!("what step {weakened} builds on"),
+                why: format!("it went on without {id}, which was left out"),
+            }));
+        }
+        list
+    }
+
+    /// The first step that `id` waits for and that is neither verified nor left out.
     fn unmet(&self, id: &StepId) -> Option<StepId> {
         let spec = self.started.as_ref()?.runbook.step(id)?;
-        let verified =
-            |id: &StepId| self.steps.get(id).is_some_and(|step| matches!(step.phase, StepPhase::Verified { .. }));
-        spec.after.iter().find(|id| !verified(id)).cloned()
+        let settled = |id: &StepId| self.steps.get(id).is_some_and(|step| step.phase.is_settled());
+        spec.after.iter().find(|id| !settled(id)).cloned()
     }
 }
 
@@ -196,6 +220,7 @@ fn name(event: &Event) -> &'static str {
         Event::StepReconciled { .. } => "step_reconciled",
         Event::StepVerified { .. } => "step_verified",
         Event::StepFailed { .. } => "step_failed",
+        Event::StepSkipped { .. } => "step_skipped",
         Event::RunHeld { .. } => "run_held",
         Event::RunFinished { .. } => "run_finished",
     }

@@ -44,6 +44,7 @@ fn section(lines: &mut Vec<String>, look: Look, heading: &str, body: Vec<String>
 pub(super) fn ending_words(summary: &Summary) -> (String, Tone) {
     let took = duration(summary.wall_ms);
     match summary.ending {
+        Ending::Done if summary.skipped() => (format!("done in {took}; steps were left out"), Tone::Doubtful),
         Ending::Done if summary.missed() => (format!("done in {took}; an objective was missed"), Tone::Doubtful),
         Ending::Done => (format!("done in {took}"), Tone::Good),
         Ending::AlreadyInPlace => ("already in place, nothing was changed".into(), Tone::Good),
@@ -125,6 +126,7 @@ pub(super) fn mark(step: &StepSummary, ending: Ending) -> (&'static str, Tone) {
     match step.status {
         StepStatus::Verified => ("✓", Tone::Good),
         StepStatus::Failed => ("✗", Tone::Bad),
+        StepStatus::Skipped => ("↷", Tone::Doubtful),
         StepStatus::Running | StepStatus::Verifying if ending == Ending::Running => ("▸", Tone::Active),
         _ if step.is_open() => ("?", Tone::Doubtful),
         _ => ("·", Tone::Quiet),
@@ -138,6 +140,7 @@ pub(super) fn note(step: &StepSummary, ending: Ending) -> String {
         StepStatus::Verified if step.attempts > 1 => format!("{} attempts", step.attempts),
         StepStatus::Verified => String::new(),
         StepStatus::Failed => "failed".into(),
+        StepStatus::Skipped => "left out".into(),
         StepStatus::Running if ending == Ending::Running => "running".into(),
         StepStatus::Verifying if ending == Ending::Running => "verifying".into(),
         StepStatus::Verifying => "done, not proven".into(),

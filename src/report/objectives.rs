@@ -215,6 +215,7 @@ impl<'a> Measure<'a> {
     fn unfinished(&self, step: &StepSpec, track: Option<&Track>) -> String {
         match track.map(Track::status) {
             Some(StepStatus::Failed) => format!("{} failed", step.id),
+            Some(StepStatus::Skipped) => format!("{} was left out", step.id),
             _ if self.ending == Ending::Running => format!("{} is not done yet", step.id),
             _ => format!("{} was not done", step.id),
         }

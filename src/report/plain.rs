@@ -111,6 +111,9 @@ fn say(view: &View, event: &Event, record: &Record) -> Vec<String> {
             let hint = failure.hint.as_deref().map_or_else(String::new, |hint| format!("; hint: {}", escape(hint)));
             format!("{}: FAILED: {}{hint}", name(step), escape(&failure.cause))
         }
+        Event::StepSkipped { step, skipped } => {
+            format!("{}: LEFT OUT by {}: {}", name(step), escape(&skipped.by), escape(&skipped.because))
+        }
         Event::RunHeld { reason } => format!("run held: {}", escape(reason)),
         Event::RunFinished { outcome: Outcome::Done { changed: true, .. } } => "run done".into(),
         Event::RunFinished { outcome: Outcome::Done { changed: false, .. } } => {

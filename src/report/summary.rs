@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::objectives::{ObjectiveResult, Verdict, measure};
 use super::requests::{self, Requests};
 use super::timeline::{Facts, StepStatus, Timeline, Track, wall_ms};
-use crate::journal::{self, Failure, FailureKind, JournalError, Loaded, Outcome, RunStarted};
+use crate::journal::{self, Failure, FailureKind, JournalError, Loaded, Outcome, RunStarted, Skipped};
 use crate::manifest::Component;
 use crate::runbook::{NotChecked, Phase, StepId, StepSpec};
 
@@ -120,13 +120,15 @@ pub struct StepSummary {
     /// Age of the recovery point at the impact.
     pub recovery_point_age_at_impact_ms: Option<u64>,
     pub failure: Option<Failure>,
+    /// Who left it out, and why.
+    pub skipped: Option<Skipped>,
     pub warnings: Vec<String>,
 }
 
 impl StepSummary {
     /// It was begun and no end of it is recorded.
     pub fn is_open(&self) -> bool {
-        self.attempts > 0 && !matches!(self.status, StepStatus::Verified | StepStatus::Failed)
+        self.attempts > 0 && !matches!(self.status, StepStatus::Verified | StepStatus::Failed | StepStatus::Skipped)
     }
 }
 
@@ -134,6 +136,11 @@ impl Summary {
     /// Whether an objective was missed for certain.
     pub fn missed(&self) -> bool {
         self.objectives.iter().any(|objective| objective.verdict() == Some(Verdict::Missed))
+    }
+
+    /// Whether the operator left anything out.
+    pub fn skipped(&self) -> bool {
+        self.steps.iter().any(|step| step.status == StepStatus::Skipped)
     }
 
     pub fn verified(&self) -> usize {
@@ -197,7 +204,7 @@ pub fn summarize(loaded: &Loaded, held: bool, now: Timestamp) -> Option<Summary>
         torn: loaded.torn.is_some(),
         critical_path: critical_path(started, &steps),
         objectives: measure(&timeline, started, ending),
-        not_checked: not_checked(&timeline, started),
+        not_checked: not_checked(loaded, started),
         undo: undo(&timeline),
         requests: None,
         next: next(&started.run, ending, &steps),
@@ -259,13 +266,14 @@ fn step(
         recovery_point: facts.recovery_point,
         recovery_point_at: facts.recovery_point_at,
         failure: track.failure.clone(),
+        skipped: track.skipped.clone(),
         warnings: facts.warnings.into_iter().chain(not_set(&track.output)).collect(),
     }
 }
 
 fn waited_for(timeline: &Timeline, spec: &StepSpec, track: &Track) -> Vec<StepId> {
     if track.first_started.is_none() {
-        return spec.after.iter().filter(|id| !timeline.is(id, StepStatus::Verified)).cloned().collect();
+        return spec.after.iter().filter(|id| !timeline.is_settled(id)).cloned().collect();
     }
     let ended = |id: &&StepId| timeline.step(id).and_then(|track| track.ended).map(|ended| ended.offset_ms);
     spec.after.iter().max_by_key(ended).cloned().into_iter().collect()
@@ -284,19 +292,15 @@ fn critical_path(started: &RunStarted, steps: &[StepSummary]) -> CriticalPath {
     }
 }
 
-fn not_checked(timeline: &Timeline, started: &RunStarted) -> Vec<NotChecked> {
-    let mut list = started.runbook.not_checked.clone();
-    if let Some(Outcome::Done { not_checked, .. }) = &timeline.outcome {
-        let known: BTreeSet<(&str, &str)> =
-            list.iter().map(|entry| (entry.what.as_str(), entry.why.as_str())).collect();
-        let new: Vec<NotChecked> = not_checked
-            .iter()
-            .filter(|entry| !known.contains(&(entry.what.as_str(), entry.why.as_str())))
-            .cloned()
-            .collect();
-        list.extend(new);
-    }
-    list
+/// What the runbook leaves out, what the operator left out, and what else the run's end names; each once.
+fn not_checked(loaded: &Loaded, started: &RunStarted) -> Vec<NotChecked> {
+    let at_the_end = match &loaded.state.outcome {
+        Some(Outcome::Done { not_checked, .. }) => not_checked.as_slice(),
+        _ => &[],
+    };
+    let mut known = BTreeSet::new();
+    let all = started.runbook.not_checked.iter().cloned().chain(loaded.state.skipped()).chain(at_the_end.to_vec());
+    all.filter(|entry| known.insert((entry.what.clone(), entry.why.clone()))).collect()
 }
 
 /// Declared settings that a restore could not set, as its output lists them.

@@ -13,7 +13,7 @@ fn summary(script: &Script) -> Summary {
     summarize(&script.load(), false, script.now()).expect("a run")
 }
 
-fn all() -> [(&'static str, Script); 6] {
+fn all() -> [(&'static str, Script); 7] {
     [
         ("done", samples::done()),
         ("held", samples::held()),
@@ -21,6 +21,7 @@ fn all() -> [(&'static str, Script); 6] {
         ("check_failed", samples::check_failed()),
         ("killed", samples::killed()),
         ("resumed", samples::resumed()),
+        ("left_out", samples::left_out()),
     ]
 }
 

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::journal::{Event, Failure, Outcome, Record, RunStarted};
+use crate::journal::{Event, Failure, Outcome, Record, RunStarted, Skipped};
 use crate::runbook::StepId;
 
 /// A point of the run.
@@ -32,6 +32,8 @@ pub enum StepStatus {
     Verifying,
     Verified,
     Failed,
+    /// Left out by the operator after it had failed.
+    Skipped,
 }
 
 /// One step's times and findings.
@@ -51,6 +53,7 @@ pub(super) struct Track {
     pub facts: Value,
     pub output: Value,
     pub failure: Option<Failure>,
+    pub skipped: Option<Skipped>,
 }
 
 impl Track {
@@ -101,6 +104,11 @@ impl Timeline {
 
     pub fn is(&self, id: &StepId, status: StepStatus) -> bool {
         self.step(id).is_some_and(|track| track.status() == status)
+    }
+
+    /// Whether what waits for the step may go on.
+    pub fn is_settled(&self, id: &StepId) -> bool {
+        self.is(id, StepStatus::Verified) || self.is(id, StepStatus::Skipped)
     }
 
     pub fn count(&self, status: StepStatus) -> usize {
@@ -190,6 +198,11 @@ impl Track {
                 self.failure = Some(failure.clone());
                 self.status = Some(StepStatus::Failed);
             }
+            Event::StepSkipped { skipped, .. } => {
+                self.skipped = Some(skipped.clone());
+                self.failure = None;
+                self.status = Some(StepStatus::Skipped);
+            }
             _ => {}
         }
     }
@@ -205,7 +218,8 @@ pub(super) fn step_of(event: &Event) -> Option<&StepId> {
         | Event::StepApplied { step, .. }
         | Event::StepReconciled { step, .. }
         | Event::StepVerified { step }
-        | Event::StepFailed { step, .. } => Some(step),
+        | Event::StepFailed { step, .. }
+        | Event::StepSkipped { step, .. } => Some(step),
         _ => None,
     }
 }

@@ -107,7 +107,7 @@ impl View {
         let is = |step: &StepSpec, status| self.timeline.is(&step.id, status);
         let done = steps.iter().filter(|step| is(step, StepStatus::Verified)).count();
         let heading = fit(&format!("{}  {done} of {}", phase.title(), steps.len()), look.columns() - 2);
-        if done == steps.len() {
+        if steps.iter().all(|step| is(step, StepStatus::Verified)) {
             return vec![look.paint(Tone::Good, &format!("✓ {heading}"))];
         }
         let mut lines = vec![look.paint(Tone::Heading, &heading)];
@@ -117,6 +117,9 @@ impl View {
             } else if is(step, StepStatus::Failed) {
                 let line = fit(&format!("{} failed", escape(step.id.as_str())), look.columns() - 4);
                 lines.push(look.paint(Tone::Bad, &format!("  ✗ {line}")));
+            } else if is(step, StepStatus::Skipped) {
+                let line = fit(&format!("{} left out", escape(step.id.as_str())), look.columns() - 4);
+                lines.push(look.paint(Tone::Doubtful, &format!("  ↷ {line}")));
             }
         }
         let idle: Vec<&&StepSpec> = steps.iter().filter(|step| is(step, StepStatus::Waiting)).collect();
@@ -155,7 +158,7 @@ impl View {
     }
 
     fn waiting(&self, step: &StepSpec, look: Look) -> String {
-        let open = step.after.iter().filter(|id| !self.timeline.is(id, StepStatus::Verified));
+        let open = step.after.iter().filter(|id| !self.timeline.is_settled(id));
         let names: Vec<String> = open.map(|id| escape(id.as_str())).collect();
         let line = match names.len() {
             0 => format!("  waiting: {}", escape(step.id.as_str())),

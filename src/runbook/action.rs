@@ -57,6 +57,21 @@ pub enum Action {
 }
 
 impl Action {
+    /// Why a run cannot go on without a step of this kind; `None` where the operator may leave it out.
+    pub fn indispensable(&self) -> Option<&'static str> {
+        const MADE: &str = "what comes after it works with what it makes";
+        const EMPTY: &str = "Terraform adopts what it restores; without it an empty one would be created";
+        match self {
+            Self::TerraformPrepare
+            | Self::TerraformDeclare
+            | Self::TerraformPlan { scope: ApplyScope::Base }
+            | Self::TerraformApply { scope: ApplyScope::Base } => Some(MADE),
+            Self::RestoreCluster { cluster } => cluster.adopt.is_some().then_some(EMPTY),
+            Self::RestoreTable { table } => table.adopt.is_some().then_some(EMPTY),
+            _ => None,
+        }
+    }
+
     /// Whether a step of this kind that returned `output`, and was not found done already, changed anything in AWS.
     pub fn changed(&self, output: &Value) -> bool {
         let any = |counts: &[&str]| counts.iter().any(|count| output[*count].as_u64() != Some(0));

@@ -59,6 +59,21 @@ impl Runbook {
         Ok(order)
     }
 
+    /// All steps that wait for this one, directly or through others, in the order of the runbook.
+    pub fn dependents(&self, id: &StepId) -> Vec<StepId> {
+        let mut waiting = BTreeSet::from([id]);
+        loop {
+            let more = self.steps.iter().filter(|step| step.after.iter().any(|id| waiting.contains(id)));
+            let more: Vec<&StepId> = more.map(|step| &step.id).filter(|id| !waiting.contains(id)).collect();
+            if more.is_empty() {
+                break;
+            }
+            waiting.extend(more);
+        }
+        waiting.remove(id);
+        self.steps.iter().map(|step| &step.id).filter(|id| waiting.contains(id)).cloned().collect()
+    }
+
     /// The critical path by the expected time of each step.
     ///
     /// # Errors

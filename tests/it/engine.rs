@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use jiff::SignedDuration;
 use lifeboat::engine::{Ended, Engine, execute, preflight};
-use lifeboat::journal::{self, Event, FailureKind, Journal, RunStarted, StepPhase};
+use lifeboat::journal::{self, Event, FailureKind, Journal, Outcome, RunStarted, Skipped, StepPhase};
 use lifeboat::runbook::{Action, Phase, Runbook, StepId, StepSpec};
 use lifeboat::steps::{Blocked, Checked, Compensation, Cx, MakeStep, Notice, Output, Seen, Standing, Step, StepError};
 use serde_json::{Value, json};
@@ -279,6 +279,28 @@ async fn a_failed_verification_is_a_failed_check() {
     assert!(!bench.effects().contains_key("d"));
     assert_eq!(bench.resume(&["c"]).await, Ended::Done { changed: false });
     bench.each_effect_once();
+}
+
+#[tokio::test]
+async fn what_waits_for_a_step_that_was_left_out_goes_on_and_is_said_to_be_unproven() {
+    let bench = Bench::new(DIAMOND).misbehave("b", Misbehaviour::Foreign);
+    assert!(matches!(bench.run().await, Ended::Held { .. }));
+    let (journal, _) = Journal::open(bench.dir.path()).unwrap();
+    journal.append(Event::RunResumed { pid: 1, host: "h".into(), retry: vec![], restaged: None }).unwrap();
+    let skipped = Skipped { by: "ops".into(), because: "done by hand".into() };
+    journal.append(Event::StepSkipped { step: "b".into(), skipped }).unwrap();
+    drop(journal);
+    assert_eq!(bench.resume(&[]).await, Ended::Done { changed: false });
+    let done: BTreeSet<String> = bench.effects().into_keys().collect();
+    assert_eq!(done, ["a", "c", "d", "e"].map(str::to_owned).into());
+    let Some(Outcome::Done { not_checked, .. }) = journal::load(bench.dir.path()).unwrap().state.outcome else {
+        panic!("no end")
+    };
+    let not_checked: Vec<String> = not_checked.iter().map(|it| format!("{}: {}", it.what, it.why)).collect();
+    assert_eq!(
+        not_checked,
+        ["step b: left out by ops: done by hand", "what step d builds on: it went on without b, which was left out"]
+    );
 }
 
 #[tokio::test]

@@ -1,0 +1,76 @@
+//! The operator's choices about failed steps, checked against the journal: which are tried again, which are left out.
+
+use super::error::CliError;
+use super::resume::Resume;
+use crate::journal::{RunState, StepPhase};
+use crate::runbook::StepId;
+
+/// What becomes of the failed steps of a run.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Choice {
+    pub retry: Vec<StepId>,
+    pub skip: Vec<StepId>,
+}
+
+impl Choice {
+    /// Reads the choices. All failed steps have to be chosen for or none goes on: the operator has seen why each failed.
+    ///
+    /// # Errors
+    /// Exit 2 for a step that has not failed, or is chosen for twice; 3 for a failed one without a choice, and for one that
+    /// the run cannot go on without.
+    pub fn of(command: &Resume, run: &str, state: &RunState) -> Result<Self, CliError> {
+        let has_failed = |id: &StepId| state.steps.get(id).is_some_and(|it| matches!(it.phase, StepPhase::Failed(_)));
+        let failed: Vec<&StepId> = state.steps.keys().filter(|id| has_failed(id)).collect();
+        let ids = |names: &[String]| names.iter().map(|id| StepId::new(id.as_str())).collect::<Vec<_>>();
+        let choice = Self { retry: ids(&command.retry), skip: ids(&command.skip) };
+        if let Some(unknown) = choice.steps().find(|id| !failed.contains(id)) {
+            return Err(not_failed(unknown, &failed));
+        }
+        if let Some(both) = choice.retry.iter().find(|id| choice.skip.contains(id)) {
+            return Err(CliError::usage(format!("step {both} can be tried again or left out, not both")));
+        }
+        for id in &choice.skip {
+            dispensable(id, run, state)?;
+        }
+        if let Some(open) = failed.iter().find(|id| !choice.steps().any(|chosen| chosen == **id)) {
+            let why = match &state.steps[*open].phase {
+                StepPhase::Failed(failure) => failure.cause.clone(),
+                _ => String::new(),
+            };
+            return Err(open_choice(run, open, &why, &failed));
+        }
+        Ok(choice)
+    }
+
+    fn steps(&self) -> impl Iterator<Item = &StepId> {
+        self.retry.iter().chain(&self.skip)
+    }
+}
+
+fn not_failed(unknown: &StepId, failed: &[&StepId]) -> CliError {
+    let names: Vec<&str> = failed.iter().map(|id| id.as_str()).collect();
+    CliError::usage(format!("step {unknown} has not failed")).cause(match names.len() {
+        0 => "no step has".to_owned(),
+        _ => format!("these have: {}", names.join(", ")),
+    })
+}
+
+fn dispensable(id: &StepId, run: &str, state: &RunState) -> Result<(), CliError> {
+    let spec = state.started.as_ref().and_then(|started| started.runbook.step(id));
+    match spec.and_then(|spec| spec.action.indispensable()) {
+        None => Ok(()),
+        Some(why) => Err(CliError::blocked(format!("step {id} cannot be left out"))
+            .cause(why)
+            .next(format!("lifeboat resume {run} --retry {id}"))),
+    }
+}
+
+fn open_choice(run: &str, open: &StepId, why: &str, failed: &[&StepId]) -> CliError {
+    let retries: Vec<String> = failed.iter().map(|id| format!("--retry {id}")).collect();
+    CliError::blocked(format!("run {run} waits for a choice: step {open} failed"))
+        .cause(why)
+        .hint(format!(
+            "try again once the cause is gone, or go on without it: --skip {open} --because \"…\"; then the report says so"
+        ))
+        .next(format!("lifeboat resume {run} {}", retries.join(" ")))
+}
