@@ -35,7 +35,7 @@ const EXIT_CODES: &str = "Exit codes:
   2  usage, or the manifest is not valid
   3  blocked by a guard, another run or preflight; nothing was changed
   4  held; the command that goes on with it is printed
-  5  finished, but a check failed or an objective was missed";
+  5  finished, but a check failed, a step was left out, or an objective was missed";
 
 #[derive(Subcommand)]
 pub enum Command {

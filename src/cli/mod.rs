@@ -10,6 +10,7 @@ mod environment;
 mod error;
 mod failover;
 mod home;
+mod outlook;
 mod plan;
 mod rehearse;
 mod report;

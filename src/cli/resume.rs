@@ -11,7 +11,8 @@ use super::drive::Run;
 use super::environment::Environment;
 use super::error::{CliError, Exit};
 use super::wiring::RunPlace;
-use super::{drive, home, signals, wiring};
+use super::{drive, home, outlook, signals, wiring};
+use crate::engine;
 use crate::journal::{Event, Journal, JournalError, Loaded, Outcome, RunStarted, Skipped};
 use crate::report;
 use crate::runbook::Runbook;
@@ -103,6 +104,8 @@ async fn go_on(
     let place = RunPlace { run: &started.run, run_dir, runbook: started.runbook.clone(), stop: signals::listen()? };
     let (engine, notices) = wiring::engine(plans, connected.aws, place, environment).await?;
     let restaged = if command.restage { Some(restage(&engine.world.terraform).await?) } else { None };
+    let found = engine::foresee(&engine, &loaded.state, &choice.retry).await;
+    report::to_stderr(&outlook::shown(&loaded, &found, environment.stderr_look()));
     let Choice { retry, skip } = choice;
     let mut events = vec![Event::RunResumed { pid: std::process::id(), host: wiring::host(), retry, restaged }];
     let because = command.because.clone().unwrap_or_default();

@@ -83,7 +83,7 @@ fn by_phase(state: &RunState, is: impl Fn(&StepPhase) -> bool) -> BTreeSet<StepI
     state.steps.iter().filter(|(_, step)| is(&step.phase)).map(|(id, _)| id.clone()).collect()
 }
 
-fn known_outputs(state: &RunState) -> Outputs {
+pub(super) fn known_outputs(state: &RunState) -> Outputs {
     let outputs = Outputs::default();
     let done = state.steps.iter().filter(|(_, step)| matches!(step.phase, StepPhase::Verified { .. }));
     remember(&outputs, done.map(|(id, step)| (id.clone(), step.output.clone())));
@@ -165,7 +165,7 @@ impl Run {
                 self.append(Event::StepReconciled { step: cx.step.clone(), output: output.clone() })?;
                 Ok(Ok(output))
             }
-            Ok(Seen::Absent | Seen::InProgress) => {
+            Ok(Seen::Absent | Seen::InProgress(_)) => {
                 if cx.stopping() {
                     return Ok(Err(StepError::interrupted("stopped before it began")));
                 }

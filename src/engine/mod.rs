@@ -4,9 +4,11 @@
 //! It knows steps by their trait alone, and tells what happens only through the journal and the notices.
 
 mod execute;
+mod foresee;
 mod preflight;
 
 pub use execute::{Ended, EngineError, execute};
+pub use foresee::{Found, foresee};
 pub use preflight::{Preflight, preflight};
 
 use std::sync::Arc;

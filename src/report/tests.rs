@@ -142,6 +142,22 @@ fn the_way_on_is_a_command() {
 }
 
 #[test]
+fn a_resume_says_first_what_it_found() {
+    let step = |step: &str, seconds: Option<i64>, found: &str, then| Outlook {
+        step: step.into(),
+        since: seconds.map(|seconds| samples::killed().now() - SignedDuration::from_secs(seconds)),
+        found: found.into(),
+        then,
+    };
+    let steps = [
+        step("restore.aurora.logs", Some(252), "cluster streaming-logs-aurora-prod-dr is creating", "attaching"),
+        step("restore.bucket.logs", None, "not there, or not all of it\u{202e}", "doing it"),
+    ];
+    let script = samples::killed();
+    insta::assert_snapshot!(outlook(&summary(&script), &steps, script.now(), Look::PLAIN));
+}
+
+#[test]
 fn a_retried_step_is_no_failure_any_more() {
     let mut script = samples::held();
     script.resume(60, &["restore.aurora.logs"]).begin("restore.aurora.logs").pass(10);

@@ -57,6 +57,18 @@ pub enum Action {
 }
 
 impl Action {
+    /// Whether Terraform does it, so that only a plan tells what of it is there.
+    pub fn is_terraform(&self) -> bool {
+        matches!(
+            self,
+            Self::TerraformPrepare
+                | Self::TerraformPlan { .. }
+                | Self::TerraformApply { .. }
+                | Self::TerraformDeclare
+                | Self::TerraformSettled
+        )
+    }
+
     /// Why a run cannot go on without a step of this kind; `None` where the operator may leave it out.
     pub fn indispensable(&self) -> Option<&'static str> {
         const MADE: &str = "what comes after it works with what it makes";

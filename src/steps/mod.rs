@@ -101,8 +101,8 @@ pub enum Standing {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Seen {
     Absent,
-    /// Begun and not done: `apply` attaches to it and waits.
-    InProgress,
+    /// Begun and not done, in AWS's own words ("cluster logs-dr is creating"): `apply` attaches to it and waits.
+    InProgress(String),
     Done(Output),
     /// Something else is there; it is never overwritten.
     Conflict {

@@ -119,8 +119,12 @@ impl Step for RestoreCluster {
             Owner::Terraform => true,
             Owner::ThisRun => look.differences(&wanted.settings, &wanted.instances).is_empty(),
         };
-        let ready = parity && look.faults(&wanted.instances).is_empty();
-        Ok(if ready { Seen::Done(self.output(cx, &look, &wanted)) } else { Seen::InProgress })
+        let faults = look.faults(&wanted.instances);
+        Ok(match faults.first() {
+            Some(fault) => Seen::InProgress(fault.clone()),
+            None if parity => Seen::Done(self.output(cx, &look, &wanted)),
+            None => Seen::InProgress(format!("cluster {} is available, with other settings", self.cluster.target)),
+        })
     }
 
     async fn apply(&self, cx: &Cx) -> Result<Output, StepError> {

@@ -76,7 +76,7 @@ impl Step for RestoreTable {
             return Ok(Seen::Conflict { cause, hint: Some(hint) });
         }
         let Some(state) = self.look(cx).await? else { return Ok(Seen::Absent) };
-        let done = match self.owner(cx, &state, cx.begun()) {
+        let settled = match self.owner(cx, &state, cx.begun()) {
             Owner::Other(run) => {
                 let (cause, hint) =
                     conflict(cx, &self.what(), self.table.adopt.as_deref(), &self.table.target, run.as_deref());
@@ -85,8 +85,11 @@ impl Step for RestoreTable {
             Owner::Terraform => true,
             Owner::ThisRun => self.with_run_tags(cx, wanted.clone())?.next_change(&state).is_none(),
         };
-        let ready = done && unready(&state).is_none();
-        Ok(if ready { Seen::Done(self.output(cx, &state, &wanted)) } else { Seen::InProgress })
+        Ok(match unready(&state) {
+            Some(status) => Seen::InProgress(format!("table {}: {status}", self.table.target)),
+            None if settled => Seen::Done(self.output(cx, &state, &wanted)),
+            None => Seen::InProgress(format!("table {}: ACTIVE, with other settings", self.table.target)),
+        })
     }
 
     async fn apply(&self, cx: &Cx) -> Result<Output, StepError> {

@@ -113,7 +113,8 @@ async fn a_failover_that_is_killed_again_and_again_is_finished_by_resume_and_doe
 
     let restoring =
         || outage.is_started("restore.aurora.logs") && outage.has_seen("rds", "RestoreDBClusterFromSnapshot");
-    let resumed = killed_when(&outage, resumed, "restoring", restoring).await;
+    let mut resumed = killed_when(&outage, resumed, "restoring", restoring).await;
+    resumed.says("steps are verified\n  restore.aurora.logs  ").await;
 
     let adopting = || outage.is_started("adoption.apply") && outage.has_seen("monitoring", "PutDashboard");
     let resumed = killed_when(&outage, resumed, "adopting", adopting).await;

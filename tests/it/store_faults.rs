@@ -89,7 +89,8 @@ async fn what_takes_its_time_is_waited_for_and_is_in_progress_meanwhile() {
     let (cluster, table, meanwhile) = tokio::join!(cluster.apply(&on_cluster), table.apply(&on_table), watch);
     cluster.expect("the cluster is restored");
     table.expect("the table is restored");
-    assert_eq!(meanwhile, (Ok(Seen::InProgress), Ok(Seen::InProgress)));
+    let (Ok(Seen::InProgress(cluster)), Ok(Seen::InProgress(table))) = meanwhile else { panic!("{meanwhile:?}") };
+    assert_eq!((cluster.as_str(), table.as_str()), ("cluster logs-dr is creating", "table metadata-dr: CREATING"));
     assert!(began.elapsed() >= Duration::from_secs(8), "the instance comes after the cluster: {:?}", began.elapsed());
 }
 
