@@ -9,6 +9,7 @@ use super::restore_bucket::{Pace, began, check_time, compared, survey_buckets};
 use super::{Blocked, Checked, Compensation, Cx, Output, Seen, Step, StepError};
 use crate::aws::Session;
 use crate::manifest::{Bucket, Quantity};
+use crate::transfer::Bounds;
 use crate::verify::unmet;
 
 /// The step `verify.bucket.NAME`.
@@ -52,7 +53,7 @@ pub async fn verify_bucket(
     began: Option<Timestamp>,
     tell: impl Fn(u64),
 ) -> Result<Output, StepError> {
-    let found = survey_buckets(session, bucket, u64::MAX, began, tell).await?;
+    let found = survey_buckets(session, bucket, Bounds::WHOLE, began, tell).await?;
     if let Some(unequal) = found.unequal() {
         let text = format!("bucket {} is not equal to {}: {unequal}", bucket.target, bucket.source);
         return Err(StepError::check_failed(text).hint("retry the restore step to copy what is missing"));
