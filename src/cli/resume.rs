@@ -22,7 +22,7 @@ use crate::terraform::Workdir;
 pub struct Resume {
     /// The run; without it, the newest unfinished one
     pub run: Option<String>,
-    /// Try a failed step once more (repeatable)
+    /// Try a failed step once more (repeatable); with a failed verification also the restore before it
     #[arg(long, value_name = "STEP")]
     pub retry: Vec<String>,
     /// Give the run up, so that another can start; what it did stays as it is
@@ -153,7 +153,7 @@ fn chosen(command: &Resume, run: &str, loaded: &Loaded) -> Result<Vec<StepId>, C
         let words: Vec<String> = ids.iter().map(|id| format!("--retry {id}")).collect();
         format!("lifeboat resume {run} {}", words.join(" "))
     };
-    if let Some(unknown) = retry.iter().find(|id| !failed.contains(id)) {
+    if let Some(unknown) = retry.iter().find(|id| !loaded.state.may_be_tried_again(id, &retry)) {
         let names: Vec<&str> = failed.iter().map(|id| id.as_str()).collect();
         return Err(CliError::usage(format!("step {unknown} has not failed")).cause(match names.len() {
             0 => "no step has".to_owned(),

@@ -35,6 +35,8 @@ enum Misbehaviour {
     Foreign,
     Blocked,
     FailVerification,
+    /// It is a proof of what `a` made, and does not find it.
+    ProofFailsOnce,
 }
 
 struct Simulated {
@@ -87,6 +89,11 @@ impl Step for Simulated {
         assert_eq!(cx.facts()["of"], Value::from(self.id.clone()), "the check's facts reach the step");
         if self.is(Misbehaviour::Panic) {
             panic!("a defect");
+        }
+        if self.once(Misbehaviour::ProofFailsOnce) {
+            // Somebody takes it away between the two.
+            self.cloud.effects.lock().unwrap().remove("a");
+            return Err(StepError::check_failed("a is missing"));
         }
         if self.once(Misbehaviour::FailOnce) {
             return Err(StepError::failed("throttled").hint("try again"));
@@ -183,7 +190,9 @@ impl Bench {
         let (engine, _told) = self.engine();
         let (journal, _) = Journal::open(self.dir.path()).unwrap();
         let retry = retry.iter().map(|id| StepId::from(*id)).collect();
-        journal.append(Event::RunResumed { pid: 1, host: "other".into(), retry, restaged: None }).unwrap();
+        journal
+            .append(Event::RunResumed { pid: 1, host: "other".into(), retry, restaged: None })
+            .unwrap();
         execute(&engine, Arc::new(journal)).await.unwrap()
     }
 
@@ -278,6 +287,20 @@ async fn a_failed_verification_is_a_failed_check() {
     assert_eq!(failures[0].1.kind, FailureKind::CheckFailed);
     assert!(!bench.effects().contains_key("d"));
     assert_eq!(bench.resume(&["c"]).await, Ended::Done { changed: false });
+    bench.each_effect_once();
+}
+
+#[tokio::test]
+async fn a_restore_whose_proof_failed_is_done_again_with_it() {
+    let bench = Bench::new(DIAMOND).misbehave("b", Misbehaviour::ProofFailsOnce);
+    let Ended::Held { failures } = bench.run().await else { panic!("not held") };
+    assert_eq!(failures[0].1.kind, FailureKind::CheckFailed);
+    assert!(!bench.effects().contains_key("a"), "it was taken away");
+    let state = journal::load(bench.dir.path()).unwrap().state;
+    let steps = |ids: &[&str]| ids.iter().map(|id| StepId::from(*id)).collect::<Vec<_>>();
+    assert!(!state.may_be_tried_again(&"a".into(), &steps(&["a"])), "alone it has nothing to mend");
+    assert!(!state.may_be_tried_again(&"e".into(), &steps(&["e", "b"])), "the failed step does not wait for it");
+    assert_eq!(bench.resume(&["a", "b"]).await, Ended::Done { changed: false });
     bench.each_effect_once();
 }
 
