@@ -9,6 +9,7 @@ mod environment;
 mod error;
 mod failover;
 mod home;
+mod inputs;
 mod plan;
 mod rehearse;
 mod report;

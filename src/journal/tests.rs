@@ -45,13 +45,14 @@ fn started() -> Event {
         pid: 1,
         host: "laptop".into(),
         impact_at: None,
+        inputs: None,
         runbook: runbook(),
     }))
 }
 
 fn resumed(retry: &[&str]) -> Event {
     let retry = retry.iter().map(|id| StepId::from(*id)).collect();
-    Event::RunResumed { pid: 2, host: "other".into(), retry, restaged: None }
+    Event::RunResumed { pid: 2, host: "other".into(), retry, restaged: None, accepted: vec![] }
 }
 
 fn failure(kind: FailureKind) -> Failure {

@@ -191,7 +191,7 @@ impl Bench {
         let (journal, _) = Journal::open(self.dir.path()).unwrap();
         let retry = retry.iter().map(|id| StepId::from(*id)).collect();
         journal
-            .append(Event::RunResumed { pid: 1, host: "other".into(), retry, restaged: None })
+            .append(Event::RunResumed { pid: 1, host: "other".into(), retry, restaged: None, accepted: vec![] })
             .unwrap();
         execute(&engine, Arc::new(journal)).await.unwrap()
     }
@@ -206,6 +206,7 @@ impl Bench {
             pid: 1,
             host: String::new(),
             impact_at: None,
+            inputs: None,
             runbook: self.runbook.clone(),
         }))
     }
