@@ -2,6 +2,7 @@
 //!
 //! Only the recovery region is ever asked, and Route 53 and IAM, which have one control plane.
 
+pub mod archive;
 mod error;
 mod session;
 mod time;

@@ -8,11 +8,12 @@ use std::collections::BTreeMap;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::primitives::DateTime;
-use aws_sdk_s3::types::EncodingType;
+use aws_sdk_s3::types::{EncodingType, OptionalObjectAttributes};
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::archive::is_listed_archived;
 use super::{AwsError, Session, explain};
 use crate::manifest::Region;
 use crate::terraform::state::State;
@@ -38,6 +39,8 @@ pub struct Object {
     pub etag: String,
     /// `None` is `STANDARD`.
     pub storage_class: Option<String>,
+    /// Known to lie in an archive, where it cannot be read.
+    pub archived: bool,
     pub modified_at: Option<Timestamp>,
 }
 
@@ -123,6 +126,7 @@ pub async fn list_page(client: &Client, bucket: &str, token: Option<String>) -> 
         .list_objects_v2()
         .bucket(bucket)
         .encoding_type(EncodingType::Url)
+        .optional_object_attributes(OptionalObjectAttributes::RestoreStatus)
         .set_continuation_token(token)
         .send()
         .await
@@ -144,6 +148,7 @@ pub async fn list_page(client: &Client, bucket: &str, token: Option<String>) -> 
             size_bytes: found.size().and_then(|size| u64::try_from(size).ok()).unwrap_or_default(),
             etag: found.e_tag().unwrap_or_default().trim_matches('"').to_owned(),
             storage_class: found.storage_class().map(|class| class.as_str().to_owned()).filter(|c| c != "STANDARD"),
+            archived: is_listed_archived(found),
             modified_at: found.last_modified().and_then(timestamp),
         });
     }

@@ -23,7 +23,9 @@ impl Choice {
         let failed: Vec<&StepId> = state.steps.keys().filter(|id| has_failed(id)).collect();
         let ids = |names: &[String]| names.iter().map(|id| StepId::new(id.as_str())).collect::<Vec<_>>();
         let choice = Self { retry: ids(&command.retry), skip: ids(&command.skip) };
-        if let Some(unknown) = choice.steps().find(|id| !failed.contains(id)) {
+        let mut unknown = choice.retry.iter().filter(|id| !state.may_be_tried_again(id, &choice.retry));
+        let mut not_open = choice.skip.iter().filter(|id| !has_failed(id));
+        if let Some(unknown) = unknown.next().or_else(|| not_open.next()) {
             return Err(not_failed(unknown, &failed));
         }
         if let Some(both) = choice.retry.iter().find(|id| choice.skip.contains(id)) {

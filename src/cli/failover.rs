@@ -11,7 +11,7 @@ use super::drive::Run;
 use super::environment::Environment;
 use super::error::{CliError, Exit};
 use super::wiring::RunPlace;
-use super::{confirm, drive, home, signals, wiring};
+use super::{confirm, drive, home, inputs, signals, wiring};
 use crate::engine::{self, Engine, Preflight};
 use crate::journal::{Event, Journal, RunStarted};
 use crate::manifest::Manifest;
@@ -48,7 +48,7 @@ pub async fn run(command: &Failover, environment: &Environment) -> Result<Exit, 
         return Err(CliError::usage(format!("--confirm says {name}, the environment is {}", command.env)));
     }
     let plans = wiring::read(&command.env, environment)?;
-    let manifest = plans.manifest.clone();
+    let (manifest, declared) = (plans.manifest.clone(), plans.declared.clone());
     let _lock = home::lock_environment(&environment.home, &manifest)?;
     home::refuse_unfinished(&environment.home, &manifest)?;
     let connected = wiring::connect(&manifest).await?;
@@ -84,6 +84,7 @@ pub async fn run(command: &Failover, environment: &Environment) -> Result<Exit, 
         pid: std::process::id(),
         host: wiring::host(),
         impact_at: command.impact_at,
+        inputs: Some(inputs::read(&manifest, &declared, engine.world.terraform.binary(), environment)?),
         runbook: engine.runbook.as_ref().clone(),
     };
     let journal = open_journal(&run_dir, started, &found, &engine)?;

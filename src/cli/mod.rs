@@ -10,6 +10,7 @@ mod environment;
 mod error;
 mod failover;
 mod home;
+mod inputs;
 mod outlook;
 mod plan;
 mod rehearse;

@@ -10,8 +10,9 @@ use super::choice::Choice;
 use super::drive::Run;
 use super::environment::Environment;
 use super::error::{CliError, Exit};
+use super::inputs::Changed;
 use super::wiring::RunPlace;
-use super::{drive, home, outlook, signals, wiring};
+use super::{drive, home, inputs, outlook, signals, wiring};
 use crate::engine;
 use crate::journal::{Event, Journal, JournalError, Loaded, Outcome, RunStarted, Skipped};
 use crate::report;
@@ -24,7 +25,7 @@ use crate::terraform::Workdir;
 pub struct Resume {
     /// The run; without it, the newest unfinished one
     pub run: Option<String>,
-    /// Try a failed step once more (repeatable)
+    /// Try a failed step once more (repeatable); with a failed verification also the restore before it
     #[arg(long, value_name = "STEP")]
     pub retry: Vec<String>,
     /// Go on without a failed step (repeatable); the report says so, and what it leaves unproven
@@ -40,9 +41,9 @@ pub struct Resume {
     /// that copy waits to be applied
     #[arg(long, conflicts_with = "abandon")]
     pub restage: bool,
-    /// Go on although the manifest is not the one that the run began with
-    #[arg(long)]
-    pub accept_changed_manifest: bool,
+    /// Go on although this is not what the run began with (repeatable)
+    #[arg(long, value_name = "WHAT", value_enum)]
+    pub accept_changed: Vec<Changed>,
     /// `json`: the run's events, one a line, on standard output
     #[arg(short, long, value_enum, default_value = "text")]
     pub output: Output,
@@ -89,25 +90,26 @@ async fn go_on(
         return Err(CliError::error("the run never began").cause("its journal is empty"));
     };
     let plans = wiring::read_file(&started.manifest, environment)?;
-    if wiring::sha256(&started.manifest)? != started.manifest_sha256 && !command.accept_changed_manifest {
-        return Err(CliError::blocked(format!(
-            "{} is not what run {} began with",
-            started.manifest.display(),
-            started.run
-        ))
-        .cause("its content has another SHA-256; the run goes on by the runbook in its journal")
-        .hint("put it back, or accept the difference with --accept-changed-manifest"));
-    }
+    let (manifest, declared) = (plans.manifest.clone(), plans.declared.clone());
     same_steps(started, &scenario::failover(&plans.manifest))?;
     let _lock = home::lock_environment(&environment.home, &plans.manifest)?;
     let connected = wiring::connect(&plans.manifest).await?;
     let place = RunPlace { run: &started.run, run_dir, runbook: started.runbook.clone(), stop: signals::listen()? };
     let (engine, notices) = wiring::engine(plans, connected.aws, place, environment).await?;
+    let now = inputs::Now {
+        manifest_sha256: &wiring::sha256(&started.manifest)?,
+        manifest: &manifest,
+        declared: &declared,
+        binary: engine.world.terraform.binary(),
+        environment,
+    };
+    let accepted = inputs::compare(started, &now, &command.accept_changed)?;
     let restaged = if command.restage { Some(restage(&engine.world.terraform).await?) } else { None };
     let found = engine::foresee(&engine, &loaded.state, &choice.retry).await;
     report::to_stderr(&outlook::shown(&loaded, &found, environment.stderr_look()));
     let Choice { retry, skip } = choice;
-    let mut events = vec![Event::RunResumed { pid: std::process::id(), host: wiring::host(), retry, restaged }];
+    let mut events =
+        vec![Event::RunResumed { pid: std::process::id(), host: wiring::host(), retry, restaged, accepted }];
     let because = command.because.clone().unwrap_or_default();
     let skipped = Skipped { by: connected.caller.arn, because };
     events.extend(skip.into_iter().map(|step| Event::StepSkipped { step, skipped: skipped.clone() }));

@@ -1,5 +1,6 @@
 //! Brings together what a command works with: manifest, Terraform root, AWS session, world and engine.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -24,6 +25,8 @@ pub struct Plans {
     pub templates: Templates,
     /// The recovery region's backend and variables.
     pub generated: Vec<GeneratedFile>,
+    /// Names of the variables that the root declares.
+    pub declared: BTreeSet<String>,
 }
 
 /// Who is asking, and the clients to ask with.
@@ -69,7 +72,8 @@ fn complete(manifest: Manifest, environment: &Environment) -> Result<Plans, CliE
         TfvarsError::Invalid(error) => invalid(&error, environment),
         error => CliError::usage("the recovery region's variables cannot be made").cause(error.to_string()),
     })?;
-    Ok(Plans { manifest: Arc::new(manifest), templates, generated })
+    let declared = root.variables.into_keys().collect();
+    Ok(Plans { manifest: Arc::new(manifest), templates, generated, declared })
 }
 
 fn invalid(error: &Invalid, environment: &Environment) -> CliError {

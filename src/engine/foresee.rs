@@ -35,8 +35,8 @@ pub async fn foresee(engine: &Engine, state: &RunState, retry: &[StepId]) -> Vec
     let in_hand = |spec: &&StepSpec| {
         state.steps.get(&spec.id).is_some_and(|step| match step.phase {
             StepPhase::Taken | StepPhase::Started | StepPhase::Applied { .. } => true,
-            StepPhase::Failed(_) => retry.contains(&spec.id),
-            StepPhase::Waiting | StepPhase::Verified { .. } | StepPhase::Skipped(_) => false,
+            StepPhase::Failed(_) | StepPhase::Verified { .. } => retry.contains(&spec.id),
+            StepPhase::Waiting | StepPhase::Skipped(_) => false,
         })
     };
     let looks = engine.runbook.steps.iter().filter(in_hand).map(async |spec| {

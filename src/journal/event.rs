@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::Inputs;
 use crate::runbook::{NotChecked, Runbook, StepId};
 
 /// The record format that this version writes. A newer one is read, never appended to.
@@ -33,7 +34,8 @@ pub struct Record {
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
     RunStarted(Box<RunStarted>),
-    /// A process took the run up again; the operator chose to try these failed steps once more.
+    /// A process took the run up again; the operator chose to try these steps once more: failed ones, and restores whose
+    /// proof failed.
     RunResumed {
         pid: u32,
         host: String,
@@ -41,6 +43,9 @@ pub enum Event {
         /// SHA-256 of the Terraform root's new copy, where the operator had it staged anew.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         restaged: Option<String>,
+        /// What was another than at the run's start, and the operator accepted, in words.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        accepted: Vec<String>,
     },
     /// What a step's check found and settled before anything was changed.
     StepChecked {
@@ -107,6 +112,9 @@ pub struct RunStarted {
     pub host: String,
     /// When the impact began, where the operator said so.
     pub impact_at: Option<Timestamp>,
+    /// `None` in runs of a lifeboat that did not keep them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inputs: Option<Inputs>,
     pub runbook: Runbook,
 }
 

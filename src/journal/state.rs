@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::{Event, Failure, Outcome, RunStarted, Skipped};
-use crate::runbook::{NotChecked, StepId};
+use crate::runbook::{NotChecked, Phase, StepId};
 
 /// Where a step stands.
 #[derive(Clone, Debug, PartialEq)]
@@ -90,7 +90,7 @@ impl RunState {
         match event {
             Event::RunStarted(_) => return illegal("run_started", "the run has started".into()),
             Event::RunResumed { retry, .. } => {
-                if let Some(step) = retry.iter().find(|id| !self.has_failed(id)) {
+                if let Some(step) = retry.iter().find(|id| !self.may_be_tried_again(id, retry)) {
                     return illegal("run_resumed", format!("step {step}, to be tried again, has not failed"));
                 }
                 for id in retry {
@@ -197,6 +197,23 @@ impl RunState {
             }));
         }
         list
+    }
+
+    /// Whether the operator may have a step tried again, together with those of `with`: one that has failed, or the
+    /// restore whose proof has. A restore that is done looks again and makes only what is missing by now.
+    pub fn may_be_tried_again(&self, id: &StepId, with: &[StepId]) -> bool {
+        let restored = || {
+            let runbook = self.started.as_ref().map(|started| &started.runbook);
+            runbook.and_then(|runbook| runbook.step(id)).is_some_and(|spec| spec.phase == Phase::Restore)
+                && self.steps.get(id).is_some_and(|step| matches!(step.phase, StepPhase::Verified { .. }))
+        };
+        self.has_failed(id) || (restored() && with.iter().any(|failed| self.waits_for(failed, id)))
+    }
+
+    /// Whether a failed step waits for another.
+    fn waits_for(&self, failed: &StepId, other: &StepId) -> bool {
+        let spec = self.started.as_ref().and_then(|started| started.runbook.step(failed));
+        self.has_failed(failed) && spec.is_some_and(|spec| spec.after.contains(other))
     }
 
     /// The first step that `id` waits for and that is neither verified nor left out.

@@ -87,13 +87,14 @@ fn say(view: &View, event: &Event, record: &Record) -> Vec<String> {
                 book.steps.len()
             )
         }
-        Event::RunResumed { retry, restaged, .. } => {
+        Event::RunResumed { retry, restaged, accepted, .. } => {
             let anew = if restaged.is_some() { " with the Terraform root staged anew" } else { "" };
+            let changed = accepted.iter().map(|it| format!("; accepted: {}", escape(it))).collect::<String>();
             let names = retry.iter().map(name).collect::<Vec<_>>().join(", ");
             if names.is_empty() {
-                format!("run resumed{anew}")
+                format!("run resumed{anew}{changed}")
             } else {
-                format!("run resumed{anew}, trying again: {names}")
+                format!("run resumed{anew}, trying again: {names}{changed}")
             }
         }
         Event::StepChecked { step, facts } => return checked(step, &Facts::of(facts), record),

@@ -149,7 +149,7 @@ impl Drop for Terminal {
 fn lasting(view: &View, record: &Record, look: Look) -> Vec<String> {
     match &record.event {
         Event::RunStarted(started) => started_lines(started, look),
-        Event::RunResumed { retry, restaged, .. } => {
+        Event::RunResumed { retry, restaged, accepted, .. } => {
             let done = view.timeline.count(StepStatus::Verified);
             let mut text = format!("resumed: {done} of {} steps were verified before", view.timeline.steps.len());
             if !retry.is_empty() {
@@ -159,6 +159,7 @@ fn lasting(view: &View, record: &Record, look: Look) -> Vec<String> {
             if restaged.is_some() {
                 text += "; the Terraform root is staged anew";
             }
+            text.extend(accepted.iter().map(|it| format!("; accepted: {}", escape(it))));
             wrap("", &text, look.columns())
         }
         Event::StepChecked { step, facts } => checked(step, &Facts::of(facts), record, look),

@@ -18,12 +18,13 @@ use super::{Blocked, Checked, Compensation, Cx, Output, Progress, Seen, Standing
 use crate::aws::s3::{BucketPlace, find_bucket};
 use crate::aws::{AwsError, Session};
 use crate::manifest::Bucket;
-use crate::transfer::{Copier, Limits, Summary, Survey, TransferError, copy_missing, diff, list, survey};
+use crate::transfer::{Bounds, Copier, Limits, Summary, Survey, TransferError, copy_missing, diff, list, survey};
 
 /// Bytes that one comparison of buckets may read where neither ETags nor checksums tell.
 const CONTENT_BYTES: u64 = 2 << 30;
 /// Keys that a check looks at: enough for an honest recovery point of most buckets, and it ends in a minute or two.
 const KEYS_OF_A_CHECK: u64 = 200_000;
+const OF_A_CHECK: Bounds = Bounds { keys: KEYS_OF_A_CHECK, heads: 20_000 };
 
 /// How far this machine's clock, which tells when the run began, may be ahead of S3's, which tells when an object was
 /// written.
@@ -89,8 +90,8 @@ pub(super) fn began(cx: &Cx) -> Option<Timestamp> {
 /// May the bucket be restored, and to which point in time? `now` is what the run's own time is told by from here on.
 ///
 /// # Errors
-/// The source is missing, unreadable, or in another region than the recovery region; the target is in another region,
-/// or has what nothing may be copied over.
+/// The source is missing, unreadable, archived, or in another region than the recovery region; the target is in another
+/// region, or has what nothing may be copied over.
 pub async fn check_bucket(session: &Session, bucket: &Bucket, now: Timestamp) -> Result<Checked, Blocked> {
     let Bucket { source, target, .. } = bucket;
     match find_bucket(session, source).await? {
@@ -120,12 +121,15 @@ pub async fn check_bucket(session: &Session, bucket: &Bucket, now: Timestamp) ->
         }
     }
     let found = match place {
-        BucketPlace::Here => survey_buckets(session, bucket, KEYS_OF_A_CHECK, Some(now), |_| {}).await?,
+        BucketPlace::Here => survey_buckets(session, bucket, OF_A_CHECK, Some(now), |_| {}).await?,
         _ => survey_source(session, source).await?,
     };
     if let Some(foreign) = found.foreign() {
         // Nothing in the run could clear it: better now than when the infrastructure stands.
         return Err(Blocked { cause: format!("target bucket {target} has {foreign}"), hint: Some(KEEP.to_owned()) });
+    }
+    if let Some(archived) = found.archived.say("in an archive, where they cannot be copied") {
+        return Err(Blocked { cause: format!("source bucket {source} has {archived}"), hint: Some(THAW.to_owned()) });
     }
     Ok(Checked { facts: facts(&found, now), standing: standing(&place, &found) })
 }
@@ -152,6 +156,10 @@ fn facts(found: &Survey, now: Timestamp) -> Value {
             facts["recovery_point_at"] = json!(newest.to_string());
         }
     }
+    if found.not_asked > 0 {
+        let count = found.not_asked;
+        warnings.push(format!("{count} objects of Intelligent-Tiering were not asked whether they are archived"));
+    }
     facts["warnings"] = json!(warnings);
     facts
 }
@@ -174,7 +182,7 @@ pub async fn observe_bucket(
             return Ok(Seen::Conflict { cause, hint: None });
         }
     }
-    let found = survey_buckets(session, bucket, u64::MAX, began, tell).await?;
+    let found = survey_buckets(session, bucket, Bounds::WHOLE, began, tell).await?;
     if let Some(foreign) = found.foreign() {
         return Ok(Seen::Conflict {
             cause: format!("bucket {} has {foreign}", bucket.target),
@@ -190,6 +198,9 @@ pub async fn observe_bucket(
     Ok(Seen::Absent)
 }
 
+const THAW: &str = "restore them first, which takes minutes to two days by class and tier (S3 User Guide: \"Restoring an \
+                    archived object\"): aws s3api restore-object; or keep the recovery region's copies in a class that \
+                    is read at once";
 const AGAIN: &str = "retry the step: what was copied is not copied again";
 const KEEP: &str = "nothing was overwritten: move these objects away or choose an empty target bucket, then retry";
 
@@ -229,13 +240,21 @@ pub async fn restore_bucket(
     Ok(output)
 }
 
+/// The answers of UploadPartCopy and of CopyObject.
+fn is_archived(error: &AwsError) -> bool {
+    error.is_any(&["InvalidObjectState", "ObjectNotInActiveTierError"])
+}
+
 fn explain(error: TransferError, target: &str) -> StepError {
     match error {
+        TransferError::Aws(error) if is_archived(&error) => StepError::from(error).hint(THAW),
         TransferError::Aws(error) => error.into(),
         TransferError::Conflict(what) => StepError::conflict(format!("bucket {target} has {what}")).hint(KEEP),
         TransferError::Failed { said, first } => {
+            let archived = first.as_ref().is_some_and(is_archived);
             let hint = first.and_then(|error| StepError::from(error).hint);
-            StepError::failed(said).hint(hint.unwrap_or_else(|| AGAIN.to_owned()))
+            let other = if archived { format!("{THAW}; then {AGAIN}") } else { AGAIN.to_owned() };
+            StepError::failed(said).hint(hint.unwrap_or(other))
         }
         error @ TransferError::Stopped(_) => StepError::interrupted(error.to_string()),
     }
@@ -251,14 +270,14 @@ fn tolerated_from(began: Timestamp) -> Timestamp {
     began.checked_sub(CLOCK_SKEW).unwrap_or(began)
 }
 
-/// Compares the two buckets, at most `most_keys` of their keys. `began` is when the run began.
+/// Compares the two buckets, as far as `bounds` say. `began` is when the run began.
 ///
 /// # Errors
 /// AWS refused.
 pub async fn survey_buckets(
     session: &Session,
     bucket: &Bucket,
-    most_keys: u64,
+    bounds: Bounds,
     began: Option<Timestamp>,
     tell: impl Fn(u64),
 ) -> Result<Survey, AwsError> {
@@ -266,14 +285,14 @@ pub async fn survey_buckets(
     let copier = Copier::new(session, source, target, Limits::default(), || false);
     let comparer = Arc::new(copier.comparer(CONTENT_BYTES));
     let differences = diff(list(session.s3(), source), list(session.s3(), target));
-    survey(comparer, differences, most_keys, began.map(tolerated_from), tell).await
+    survey(comparer, differences, bounds, began.map(tolerated_from), tell).await
 }
 
 async fn survey_source(session: &Session, source: &str) -> Result<Survey, AwsError> {
     let copier = Copier::new(session, source, source, Limits::default(), || false);
     let nothing = futures::stream::empty();
     let differences = diff(list(session.s3(), source), nothing);
-    survey(Arc::new(copier.comparer(0)), differences, KEYS_OF_A_CHECK, None, |_| {}).await
+    survey(Arc::new(copier.comparer(0)), differences, OF_A_CHECK, None, |_| {}).await
 }
 
 /// What a comparison tells while it goes on.

@@ -9,6 +9,7 @@ use super::restore_bucket::{Pace, began, check_time, compared, survey_buckets};
 use super::{Blocked, Checked, Compensation, Cx, Output, Seen, Step, StepError};
 use crate::aws::Session;
 use crate::manifest::{Bucket, Quantity};
+use crate::transfer::{Bounds, Survey};
 use crate::verify::unmet;
 
 /// The step `verify.bucket.NAME`.
@@ -52,10 +53,10 @@ pub async fn verify_bucket(
     began: Option<Timestamp>,
     tell: impl Fn(u64),
 ) -> Result<Output, StepError> {
-    let found = survey_buckets(session, bucket, u64::MAX, began, tell).await?;
+    let found = survey_buckets(session, bucket, Bounds::WHOLE, began, tell).await?;
     if let Some(unequal) = found.unequal() {
         let text = format!("bucket {} is not equal to {}: {unequal}", bucket.target, bucket.source);
-        return Err(StepError::check_failed(text).hint("retry the restore step to copy what is missing"));
+        return Err(StepError::check_failed(text).hint(way_on(bucket, &found)));
     }
     let unmet = unmet(&bucket.verify, |quantity| match quantity {
         Quantity::Objects => Some(found.same),
@@ -65,5 +66,20 @@ pub async fn verify_bucket(
     match unmet {
         Some(unmet) => Err(StepError::check_failed(format!("bucket {}: {unmet}", bucket.target))),
         None => Ok(json!({ "objects": found.same, "bytes": found.same_bytes, "extra": found.recent.count })),
+    }
+}
+
+/// What helps: a restore that is done copies nothing by itself, it has to be named beside its proof.
+fn way_on(bucket: &Bucket, found: &Survey) -> String {
+    let name = &bucket.name;
+    match found.foreign() {
+        None => format!(
+            "copy what is missing: resume the run with --retry restore.bucket.{name} --retry verify.bucket.{name}"
+        ),
+        Some(_) => format!(
+            "nothing is overwritten or deleted: find out who writes to {}, move those objects away, then resume the run \
+             with --retry restore.bucket.{name} --retry verify.bucket.{name}",
+            bucket.target
+        ),
     }
 }

@@ -16,6 +16,7 @@ use bytes::{Buf, Bytes};
 use super::copy::{head, quoted};
 use super::limiter::{Limiter, refusal};
 use crate::aws::AwsError;
+use crate::aws::archive::is_archived;
 use crate::aws::s3::Object;
 
 /// What a comparison shows.
@@ -41,6 +42,15 @@ impl Comparer {
     pub(super) fn new(client: Client, source: &str, target: &str, limiter: Arc<Limiter>, content_bytes: u64) -> Self {
         let (source, target) = (source.to_owned(), target.to_owned());
         Self { client, source, target, limiter, budget: AtomicU64::new(content_bytes) }
+    }
+
+    /// Whether a source object whose listing does not tell lies in an archive; it does not where it is gone by now.
+    ///
+    /// # Errors
+    /// AWS refused.
+    pub async fn is_archived(&self, object: &Object) -> Result<bool, AwsError> {
+        let found = head(&self.client, &self.limiter, &self.source, &object.key, None).await?;
+        Ok(found.is_some_and(|found| is_archived(&found)))
     }
 
     /// Compares by size, ETag, checksum, content, in this order.
@@ -157,9 +167,14 @@ fn judge(there: &HeadObjectOutput, here: &HeadObjectOutput) -> Option<Verdict> {
     (is_md5(there) && is_md5(here)).then(|| Verdict::Different("the MD5s differ".to_owned()))
 }
 
-/// The checksum that covers the whole object, whatever its parts.
-pub(super) fn full_object_checksum(head: &HeadObjectOutput) -> Option<(ChecksumAlgorithm, String)> {
-    checksum_of(head).filter(|_| is_full_object(head))
+/// Whether the object's checksum covers the whole object and can be computed from parts, however it is cut: of the
+/// algorithms only the CRCs can (S3 User Guide: "Checking object integrity", full-object and composite checksums).
+pub(super) fn has_part_independent_checksum(head: &HeadObjectOutput) -> bool {
+    is_full_object(head) && checksum_of(head).is_some_and(|(algorithm, _)| is_crc(&algorithm))
+}
+
+pub(super) fn is_crc(algorithm: &ChecksumAlgorithm) -> bool {
+    matches!(algorithm, ChecksumAlgorithm::Crc32 | ChecksumAlgorithm::Crc32C | ChecksumAlgorithm::Crc64Nvme)
 }
 
 /// The object's checksum, of whichever algorithm it has.

@@ -16,10 +16,11 @@ use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::operation::head_object::HeadObjectOutput;
 use aws_sdk_s3::types::{ChecksumMode, StorageClass, TaggingDirective};
 
-use super::compare::{Comparer, Verdict, full_object_checksum};
+use super::compare::{Comparer, Verdict, has_part_independent_checksum};
 use super::limiter::{Limiter, refusal};
 use super::multipart;
 use super::parts::{allowed_part_bytes, cut_evenly, parts_of_etag};
+use crate::aws::archive::is_archived;
 use crate::aws::s3::{Object, copy_source, timestamp};
 use crate::aws::{AwsError, Session};
 
@@ -158,8 +159,7 @@ impl Copier {
             let Some(head) = self.head(&self.source, &object.key, None).await? else {
                 return self.copy_simply(object).await;
             };
-            let provable = full_object_checksum(&head).is_some();
-            if provable || object.size_bytes > LARGEST_SIMPLE_BYTES {
+            if has_part_independent_checksum(&head) || object.size_bytes > LARGEST_SIMPLE_BYTES {
                 let part_bytes = allowed_part_bytes(object.size_bytes, self.limits.part_bytes);
                 return multipart::copy(self, object, &head, cut_evenly(object.size_bytes, part_bytes)).await;
             }
@@ -258,6 +258,7 @@ fn object_of(key: &str, head: &HeadObjectOutput) -> Object {
         size_bytes: head.content_length().and_then(|size| u64::try_from(size).ok()).unwrap_or_default(),
         etag: head.e_tag().unwrap_or_default().trim_matches('"').to_owned(),
         storage_class: head.storage_class().map(|class| class.as_str().to_owned()).filter(|c| c != "STANDARD"),
+        archived: is_archived(head),
         modified_at: head.last_modified().and_then(timestamp),
     }
 }

@@ -105,7 +105,14 @@ mod tests {
 
     fn object(key: &str, etag: &str) -> Object {
         let size_bytes = etag.len() as u64;
-        Object { key: key.into(), size_bytes, etag: etag.into(), storage_class: None, modified_at: None }
+        Object {
+            key: key.into(),
+            size_bytes,
+            etag: etag.into(),
+            storage_class: None,
+            archived: false,
+            modified_at: None,
+        }
     }
 
     fn listing(objects: &BTreeMap<String, String>) -> impl Stream<Item = Result<Object, AwsError>> + Send + use<> {

@@ -19,4 +19,4 @@ pub use diff::{Difference, diff};
 pub use limiter::Limiter;
 pub use list::list;
 pub use run::{Summary, TransferError, copy_missing};
-pub use survey::{Names, Survey, survey};
+pub use survey::{Bounds, Names, Survey, survey};

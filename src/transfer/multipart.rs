@@ -5,10 +5,10 @@ use std::sync::atomic::Ordering;
 
 use aws_sdk_s3::operation::create_multipart_upload::builders::CreateMultipartUploadFluentBuilder;
 use aws_sdk_s3::operation::head_object::HeadObjectOutput;
-use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart, CopyPartResult, StorageClass};
+use aws_sdk_s3::types::{ChecksumType, CompletedMultipartUpload, CompletedPart, CopyPartResult, StorageClass};
 use futures::{StreamExt, TryStreamExt, stream};
 
-use super::compare::checksum_of;
+use super::compare::{checksum_of, is_crc};
 use super::copy::{Copier, CopyError, quoted};
 use super::limiter::refusal;
 use super::parts::{Part, cut_at, cut_evenly, is_even, parts_of_etag};
@@ -135,6 +135,9 @@ fn like(
     head: &HeadObjectOutput,
 ) -> CreateMultipartUploadFluentBuilder {
     let checksum = checksum_of(head);
+    // Parts never give a SHA of the whole object: only a composite one, by which the two cannot be compared.
+    let composite = checksum.as_ref().is_some_and(|(algorithm, _)| !is_crc(algorithm));
+    let checksum_type = head.checksum_type().cloned().map(|it| if composite { ChecksumType::Composite } else { it });
     request
         .set_metadata(head.metadata().cloned())
         .set_content_type(head.content_type().map(str::to_owned))
@@ -145,7 +148,7 @@ fn like(
         .set_website_redirect_location(head.website_redirect_location().map(str::to_owned))
         .set_storage_class(object.storage_class.as_deref().map(StorageClass::from))
         .set_checksum_algorithm(checksum.map(|(algorithm, _)| algorithm))
-        .set_checksum_type(head.checksum_type().cloned())
+        .set_checksum_type(checksum_type)
 }
 
 async fn copy_parts(

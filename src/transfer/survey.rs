@@ -10,12 +10,27 @@ use tokio::task::JoinSet;
 use super::compare::{Comparer, Verdict};
 use super::diff::{Difference, written_since};
 use crate::aws::AwsError;
+use crate::aws::archive::may_be_archived;
 use crate::aws::s3::Object;
 
 /// Names that are kept of each sort; the rest is counted.
 const NAMES_KEPT: usize = 5;
 /// Objects that are compared beyond their listing at once.
 const COMPARED_AT_ONCE: usize = 32;
+
+/// What bounds a survey.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    /// Keys that are looked at.
+    pub keys: u64,
+    /// Objects that are asked whether they are archived, where their listing does not tell.
+    pub heads: u64,
+}
+
+impl Bounds {
+    /// Every key, and nobody is asked about archives.
+    pub const WHOLE: Self = Self { keys: u64::MAX, heads: 0 };
+}
 
 /// A count with its first few names.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -52,6 +67,11 @@ pub struct Survey {
     pub same_bytes: u64,
     pub missing: Names,
     pub missing_bytes: u64,
+    /// Those of the missing ones that lie in an archive, so that they cannot be copied.
+    pub archived: Names,
+    /// How many missing ones were asked whether they are archived, and how many more could be.
+    pub asked: u64,
+    pub not_asked: u64,
     pub different: Names,
     /// Objects that only the target has, from before the run.
     pub extra: Names,
@@ -92,7 +112,7 @@ fn join<const N: usize>(said: [Option<String>; N]) -> Option<String> {
     (!said.is_empty()).then(|| said.join("; "))
 }
 
-/// Goes through the differences of two buckets, at most `most_keys` of them, comparing further what a listing does not
+/// Goes through the differences of two buckets, as far as `bounds` say, comparing further what a listing does not
 /// prove. What the target alone has is no difference where it was written `since`.
 ///
 /// # Errors
@@ -100,7 +120,7 @@ fn join<const N: usize>(said: [Option<String>; N]) -> Option<String> {
 pub async fn survey(
     comparer: Arc<Comparer>,
     differences: impl Stream<Item = Result<Difference, AwsError>> + Send,
-    most_keys: u64,
+    bounds: Bounds,
     since: Option<Timestamp>,
     progress: impl Fn(u64),
 ) -> Result<Survey, AwsError> {
@@ -108,7 +128,7 @@ pub async fn survey(
     let mut comparing = JoinSet::new();
     let mut differences = std::pin::pin!(differences);
     while let Some(difference) = differences.next().await {
-        if found.keys >= most_keys {
+        if found.keys >= bounds.keys {
             found.cut = true;
             break;
         }
@@ -116,16 +136,23 @@ pub async fn survey(
         if found.keys.is_multiple_of(1000) {
             progress(found.keys);
         }
-        if let Some((source, target)) = found.count(difference?, since) {
-            if comparing.len() >= COMPARED_AT_ONCE {
-                found.settle(comparing.join_next().await)?;
-            }
-            let comparer = Arc::clone(&comparer);
-            comparing.spawn(async move {
-                let verdict = comparer.compare(&source, &target).await;
-                (source, verdict)
-            });
+        let Some(open) = found.count(difference?, bounds, since) else { continue };
+        if comparing.len() >= COMPARED_AT_ONCE {
+            found.settle(comparing.join_next().await)?;
         }
+        let comparer = Arc::clone(&comparer);
+        comparing.spawn(async move {
+            match open {
+                Open::Unlike { source, target } => {
+                    let verdict = comparer.compare(&source, &target).await;
+                    Settled::Compared(source, verdict)
+                }
+                Open::Archived(object) => {
+                    let archived = comparer.is_archived(&object).await;
+                    Settled::Archived(object, archived)
+                }
+            }
+        });
     }
     while let Some(compared) = comparing.join_next().await {
         found.settle(Some(compared))?;
@@ -135,7 +162,7 @@ pub async fn survey(
 
 impl Survey {
     /// Counts what a listing proves; gives back what it does not.
-    fn count(&mut self, difference: Difference, since: Option<Timestamp>) -> Option<(Object, Object)> {
+    fn count(&mut self, difference: Difference, bounds: Bounds, since: Option<Timestamp>) -> Option<Open> {
         if let Difference::Same(object) | Difference::Missing(object) | Difference::Unlike { source: object, .. } =
             &difference
         {
@@ -149,23 +176,41 @@ impl Survey {
             Difference::Missing(object) => {
                 self.missing.add(&object.key, "");
                 self.missing_bytes += object.size_bytes;
+                if object.archived {
+                    self.archived.add(&object.key, object.storage_class.as_deref().unwrap_or_default());
+                } else if may_be_archived(object.storage_class.as_deref()) {
+                    if self.asked < bounds.heads {
+                        self.asked += 1;
+                        return Some(Open::Archived(object));
+                    }
+                    self.not_asked += 1;
+                }
             }
             Difference::Extra(object) if written_since(&object, since) => self.recent.add(&object.key, ""),
             Difference::Extra(object) => self.extra.add(&object.key, ""),
-            Difference::Unlike { source, target } => return Some((source, target)),
+            Difference::Unlike { source, target } => return Some(Open::Unlike { source, target }),
         }
         None
     }
 
-    fn settle(&mut self, compared: Option<Result<Compared, tokio::task::JoinError>>) -> Result<(), AwsError> {
-        let Some(compared) = compared else { return Ok(()) };
-        let (object, verdict) = compared.map_err(|error| AwsError {
+    fn settle(&mut self, settled: Option<Result<Settled, tokio::task::JoinError>>) -> Result<(), AwsError> {
+        let Some(settled) = settled else { return Ok(()) };
+        let settled = settled.map_err(|error| AwsError {
             operation: "s3:GetObject",
             code: None,
             message: format!("a comparison broke off: {error}"),
             transient: false,
         })?;
-        match verdict? {
+        let (object, verdict) = match settled {
+            Settled::Compared(object, verdict) => (object, verdict?),
+            Settled::Archived(object, archived) => {
+                if archived? {
+                    self.archived.add(&object.key, object.storage_class.as_deref().unwrap_or_default());
+                }
+                return Ok(());
+            }
+        };
+        match verdict {
             Verdict::Equal => {
                 self.same += 1;
                 self.same_bytes += object.size_bytes;
@@ -177,4 +222,17 @@ impl Survey {
     }
 }
 
-type Compared = (Object, Result<Verdict, AwsError>);
+/// What a listing leaves open.
+enum Open {
+    Unlike {
+        source: Object,
+        target: Object,
+    },
+    /// Whether it is archived.
+    Archived(Object),
+}
+
+enum Settled {
+    Compared(Object, Result<Verdict, AwsError>),
+    Archived(Object, Result<bool, AwsError>),
+}

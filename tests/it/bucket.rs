@@ -224,6 +224,24 @@ async fn what_is_written_to_the_target_during_the_run_is_left_alone_and_counted(
     assert_eq!(get(&s3, TARGET, "a").await, b"theirs");
 }
 
+/// An object that is lost between copy and proof: the way on that the hint names works.
+#[tokio::test]
+async fn what_was_lost_before_the_proof_is_copied_when_the_restore_is_tried_again() {
+    let (_moto, session, s3) = both().await;
+    for key in ["a", "b"] {
+        put(&s3, SOURCE, key, key.as_bytes()).await;
+    }
+    restore(&session).await.expect("copied");
+    s3.delete_object().bucket(TARGET).key("a").send().await.expect("gone");
+    let error = verify_bucket(&session, &bucket(), Some(later()), |_| {}).await.expect_err("one is missing");
+    assert!(error.cause.ends_with("1 object missing: a"), "{error}");
+    let hint = error.hint.expect("a way on");
+    assert!(hint.ends_with("--retry restore.bucket.logs --retry verify.bucket.logs"), "{hint}");
+    assert_eq!(observe_bucket(&session, &bucket(), Some(later()), |_| {}).await, Ok(Seen::Absent), "it begins again");
+    assert_eq!(restore(&session).await.expect("copied")["copied"], 1);
+    verify_bucket(&session, &bucket(), Some(later()), |_| {}).await.expect("equal");
+}
+
 #[tokio::test]
 async fn equal_content_in_other_parts_is_compared_by_content() {
     let (_moto, session, s3) = both().await;

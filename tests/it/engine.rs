@@ -35,6 +35,8 @@ enum Misbehaviour {
     Foreign,
     Blocked,
     FailVerification,
+    /// It is a proof of what `a` made, and does not find it.
+    ProofFailsOnce,
 }
 
 struct Simulated {
@@ -87,6 +89,11 @@ impl Step for Simulated {
         assert_eq!(cx.facts()["of"], Value::from(self.id.clone()), "the check's facts reach the step");
         if self.is(Misbehaviour::Panic) {
             panic!("a defect");
+        }
+        if self.once(Misbehaviour::ProofFailsOnce) {
+            // Somebody takes it away between the two.
+            self.cloud.effects.lock().unwrap().remove("a");
+            return Err(StepError::check_failed("a is missing"));
         }
         if self.once(Misbehaviour::FailOnce) {
             return Err(StepError::failed("throttled").hint("try again"));
@@ -183,7 +190,9 @@ impl Bench {
         let (engine, _told) = self.engine();
         let (journal, _) = Journal::open(self.dir.path()).unwrap();
         let retry = retry.iter().map(|id| StepId::from(*id)).collect();
-        journal.append(Event::RunResumed { pid: 1, host: "other".into(), retry, restaged: None }).unwrap();
+        journal
+            .append(Event::RunResumed { pid: 1, host: "other".into(), retry, restaged: None, accepted: vec![] })
+            .unwrap();
         execute(&engine, Arc::new(journal)).await.unwrap()
     }
 
@@ -197,6 +206,7 @@ impl Bench {
             pid: 1,
             host: String::new(),
             impact_at: None,
+            inputs: None,
             runbook: self.runbook.clone(),
         }))
     }
@@ -286,7 +296,9 @@ async fn what_waits_for_a_step_that_was_left_out_goes_on_and_is_said_to_be_unpro
     let bench = Bench::new(DIAMOND).misbehave("b", Misbehaviour::Foreign);
     assert!(matches!(bench.run().await, Ended::Held { .. }));
     let (journal, _) = Journal::open(bench.dir.path()).unwrap();
-    journal.append(Event::RunResumed { pid: 1, host: "h".into(), retry: vec![], restaged: None }).unwrap();
+    journal
+        .append(Event::RunResumed { pid: 1, host: "h".into(), retry: vec![], restaged: None, accepted: vec![] })
+        .unwrap();
     let skipped = Skipped { by: "ops".into(), because: "done by hand".into() };
     journal.append(Event::StepSkipped { step: "b".into(), skipped }).unwrap();
     drop(journal);
@@ -301,6 +313,20 @@ async fn what_waits_for_a_step_that_was_left_out_goes_on_and_is_said_to_be_unpro
         not_checked,
         ["step b: left out by ops: done by hand", "what step d builds on: it went on without b, which was left out"]
     );
+}
+
+#[tokio::test]
+async fn a_restore_whose_proof_failed_is_done_again_with_it() {
+    let bench = Bench::new(DIAMOND).misbehave("b", Misbehaviour::ProofFailsOnce);
+    let Ended::Held { failures } = bench.run().await else { panic!("not held") };
+    assert_eq!(failures[0].1.kind, FailureKind::CheckFailed);
+    assert!(!bench.effects().contains_key("a"), "it was taken away");
+    let state = journal::load(bench.dir.path()).unwrap().state;
+    let steps = |ids: &[&str]| ids.iter().map(|id| StepId::from(*id)).collect::<Vec<_>>();
+    assert!(!state.may_be_tried_again(&"a".into(), &steps(&["a"])), "alone it has nothing to mend");
+    assert!(!state.may_be_tried_again(&"e".into(), &steps(&["e", "b"])), "the failed step does not wait for it");
+    assert_eq!(bench.resume(&["a", "b"]).await, Ended::Done { changed: false });
+    bench.each_effect_once();
 }
 
 #[tokio::test]

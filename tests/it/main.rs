@@ -12,6 +12,7 @@ mod scripted;
 mod tfvars;
 
 mod bucket;
+mod bucket_classes;
 mod bucket_races;
 mod catalog;
 mod cli;

@@ -1,6 +1,7 @@
 //! What a failover must not do, with the real Terraform: begin without a journal, write over what stands, move traffic
 //! to data that is not whole.
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use aws_sdk_s3::primitives::ByteStream;
@@ -33,6 +34,7 @@ async fn a_failover_that_cannot_be_whole_changes_nothing_overwrites_nothing_and_
     without_a_journal_nothing_is_changed(&outage).await;
     let run = objects_of_others_are_not_overwritten(&outage).await;
     assert_eq!(outage.clouds.records().await, records);
+    what_is_another_than_at_the_start_is_refused_by_name(&outage, &run).await;
     with_an_item_too_few_no_traffic_moves(&outage, &run).await;
     assert_eq!(outage.clouds.records().await, records);
     the_operator_may_go_on_without_a_check_and_the_report_says_so(&outage, &run).await;
@@ -90,12 +92,36 @@ async fn objects_of_others_are_not_overwritten(outage: &Outage) -> String {
     run
 }
 
+/// Leaves a var file changed.
+async fn what_is_another_than_at_the_start_is_refused_by_name(outage: &Outage, run: &str) {
+    let resume = ["resume", run, "--retry", "restore.bucket.logs", "--retry", "verify.table.metadata"];
+    let journal = std::fs::read(outage.run().join("journal.jsonl")).expect("a journal");
+    let wrapper = outage.home.path().join("wrapper");
+    std::fs::write(&wrapper, "#!/bin/sh\nexec terraform \"$@\"\n").expect("a script");
+    std::fs::set_permissions(&wrapper, std::fs::Permissions::from_mode(0o755)).expect("it can be started");
+    let var_file = outage.home.path().join("environments/prod/terraform.tfvars");
+    let values = std::fs::read_to_string(&var_file).expect("the var file");
+    std::fs::write(&var_file, values + "# looked at\n").expect("written");
+    let mut command = outage.command(env!("CARGO_BIN_EXE_lifeboat"), &resume);
+    command.env("TF_VAR_master_password", "not-as-it-was").env("LIFEBOAT_TF_BIN", &wrapper);
+    let (code, said) = command::said(command).await;
+    assert_eq!(code, Some(3), "{said}");
+    for part in ["terraform.tfvars has another content", "TF_VAR_master_password", "wrapper"] {
+        assert!(said.contains(part), "{part} is not in:\n{said}");
+    }
+    assert!(said.contains("--accept-changed var-files") && !said.contains("not-as-it-was"), "{said}");
+    assert_eq!(std::fs::read(outage.run().join("journal.jsonl")).expect("a journal"), journal, "nothing has begun");
+}
+
 async fn with_an_item_too_few_no_traffic_moves(outage: &Outage, run: &str) {
-    let again = ["resume", run, "--retry", "restore.bucket.logs", "--retry", "verify.table.metadata"];
+    let retries = ["--retry", "restore.bucket.logs", "--retry", "verify.table.metadata"];
+    let again = [&["resume", run, "--accept-changed", "var-files"][..], &retries].concat();
     let (code, said) = outage.lifeboat(&again).await;
     assert_eq!(code, Some(5), "{said}");
     assert!(said.contains("1000") && said.contains("items >= 1001"), "what was found and expected: {said}");
     assert!(!outage.has_seen("route53", "ChangeResourceRecordSets"));
+    let journal = std::fs::read_to_string(outage.run().join("journal.jsonl")).expect("a journal");
+    assert!(journal.contains("\"accepted\":[\"var-files: "), "what was accepted is on record");
 }
 
 async fn the_operator_may_go_on_without_a_check_and_the_report_says_so(outage: &Outage, run: &str) {
