@@ -9,6 +9,7 @@ mod time;
 
 pub mod dynamodb;
 pub mod glue;
+pub mod kms;
 pub mod rds;
 pub mod route53;
 pub mod s3;

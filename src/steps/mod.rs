@@ -11,6 +11,7 @@ mod cluster_version;
 mod cutover;
 mod cx;
 mod declared;
+mod encryption;
 mod error;
 mod make;
 mod ownership;

@@ -14,6 +14,7 @@ use super::cluster_look::ClusterLook;
 use super::cluster_settings::ClusterSettings;
 use super::cluster_source::{Snapshot, choose};
 use super::declared::{DeclaredSet, declared};
+use super::encryption::check_key;
 use super::ownership::{Owner, address_taken, conflict, in_place, run_tags};
 use super::{
     APPEARS, Blocked, Checked, Compensation, Cx, Output, Ready, SETTLES, Seen, Standing, Step, StepError, deadline,
@@ -89,6 +90,14 @@ impl Step for RestoreCluster {
             Err(blocked) if stands => in_place(cx, self.cluster.adopt.as_deref(), target, blocked).await?,
             Err(blocked) => return Err(blocked),
         };
+        if !stands {
+            let text = |name: &str| facts.get(name).and_then(|value| value.as_str());
+            let what = format!("snapshot {}", text("recovery_point").unwrap_or_default());
+            let doubt = check_key(&cx.world.aws, text("kms_key"), &what).await?;
+            if let Some(warnings) = facts.get_mut("warnings").and_then(|warnings| warnings.as_array_mut()) {
+                warnings.extend(doubt.map(|doubt| json!(doubt)));
+            }
+        }
         if stands && let Some(warnings) = facts.get_mut("warnings").and_then(|warnings| warnings.as_array_mut()) {
             warnings.push(json!(format!(
                 "cluster {target} stands in {} already: it is left as it is where the recovery state holds it, and \

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::declared::{declared, declared_at};
+use super::encryption::check_key;
 use super::ownership::{Owner, address_taken, conflict, in_place, run_tags};
 use super::table_settings::{Change, TableSettings};
 use super::table_source::{ChosenBackup, choose, facts, misplaced};
@@ -60,6 +61,10 @@ impl Step for RestoreTable {
             cause: format!("backup {} is listed, but cannot be described", chosen.arn),
             hint: Some("check again; it may have been deleted this moment".to_owned()),
         })?;
+        if !stands {
+            let what = format!("backup {}", chosen.arn);
+            chosen.warnings.extend(check_key(session, detail.kms_key.as_deref(), &what).await?);
+        }
         if stands {
             chosen.warnings.push(format!(
                 "table {target} stands in {region} already: it is left as it is where the recovery state holds it, and \

@@ -23,6 +23,7 @@ mod world;
 mod aurora;
 mod cutover;
 mod emulator;
+mod keys;
 mod proxy;
 mod rehearsal;
 mod rehearsal_world;

@@ -95,7 +95,8 @@ async fn objects_of_others_are_not_overwritten(outage: &Outage) -> String {
 /// Leaves a var file changed.
 async fn what_is_another_than_at_the_start_is_refused_by_name(outage: &Outage, run: &str) {
     let resume = ["resume", run, "--retry", "restore.bucket.logs", "--retry", "verify.table.metadata"];
-    let journal = std::fs::read(outage.run().join("journal.jsonl")).expect("a journal");
+    let path = outage.state().join("runs").join(run).join("journal.jsonl");
+    let journal = std::fs::read(&path).expect("a journal");
     let wrapper = outage.home.path().join("wrapper");
     std::fs::write(&wrapper, "#!/bin/sh\nexec terraform \"$@\"\n").expect("a script");
     std::fs::set_permissions(&wrapper, std::fs::Permissions::from_mode(0o755)).expect("it can be started");
@@ -110,7 +111,7 @@ async fn what_is_another_than_at_the_start_is_refused_by_name(outage: &Outage, r
         assert!(said.contains(part), "{part} is not in:\n{said}");
     }
     assert!(said.contains("--accept-changed var-files") && !said.contains("not-as-it-was"), "{said}");
-    assert_eq!(std::fs::read(outage.run().join("journal.jsonl")).expect("a journal"), journal, "nothing has begun");
+    assert_eq!(std::fs::read(&path).expect("a journal"), journal, "nothing has begun");
 }
 
 async fn with_an_item_too_few_no_traffic_moves(outage: &Outage, run: &str) {
@@ -120,7 +121,8 @@ async fn with_an_item_too_few_no_traffic_moves(outage: &Outage, run: &str) {
     assert_eq!(code, Some(5), "{said}");
     assert!(said.contains("1000") && said.contains("items >= 1001"), "what was found and expected: {said}");
     assert!(!outage.has_seen("route53", "ChangeResourceRecordSets"));
-    let journal = std::fs::read_to_string(outage.run().join("journal.jsonl")).expect("a journal");
+    let path = outage.state().join("runs").join(run).join("journal.jsonl");
+    let journal = std::fs::read_to_string(path).expect("a journal");
     assert!(journal.contains("\"accepted\":[\"var-files: "), "what was accepted is on record");
 }
 

@@ -32,6 +32,8 @@ pub struct BackupDetail {
     pub stream: Option<Stream>,
     /// The attribute that items expire by, where time to live was on.
     pub ttl_attribute: Option<String>,
+    /// ARN of the KMS key that its table was encrypted with, where that is not DynamoDB's own.
+    pub kms_key: Option<String>,
 }
 
 /// All backups of the table that stand in the region, of every type. The table itself need not exist.
@@ -111,5 +113,8 @@ fn from_description(description: &aws_sdk_dynamodb::types::BackupDescription) ->
         ttl_attribute: ttl
             .filter(|ttl| super::tables::is_on(ttl))
             .and_then(|ttl| ttl.attribute_name().map(str::to_owned)),
+        kms_key: features
+            .and_then(|features| features.sse_description())
+            .and_then(|encryption| encryption.kms_master_key_arn().map(str::to_owned)),
     })
 }
