@@ -8,6 +8,7 @@ mod drive;
 mod environment;
 mod error;
 mod failover;
+mod faulted;
 mod home;
 mod plan;
 mod rehearse;
