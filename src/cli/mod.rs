@@ -9,6 +9,7 @@ mod drive;
 mod environment;
 mod error;
 mod failover;
+mod faulted;
 mod home;
 mod inputs;
 mod outlook;

@@ -10,9 +10,11 @@ use jiff::{SignedDuration, Timestamp};
 use super::args::Output;
 use super::environment::Environment;
 use super::error::{CliError, Exit};
-use super::{home, wiring};
+use super::{faulted, home, wiring};
+use crate::rehearse::fault::{self, FaultError, Wanted};
 use crate::rehearse::{self, ChildEnd, Outage, Plan, Rehearsal, RehearseError, Stage, example};
 use crate::report::{self, Look};
+use crate::scenario;
 
 #[derive(Args)]
 pub struct Rehearse {
@@ -30,6 +32,15 @@ pub struct Rehearse {
     /// Port of the emulator [default: a free one]
     #[arg(long)]
     pub port: Option<u16>,
+    /// Let something go wrong (repeatable): see --list-faults
+    #[arg(long = "fault", value_name = "KIND[:ARGS]")]
+    pub faults: Vec<String>,
+    /// Show the kinds of faults
+    #[arg(long, conflicts_with_all = ["env", "faults"])]
+    pub list_faults: bool,
+    /// Draw the same lots as another rehearsal with this seed [default: a new one, which is told]
+    #[arg(long, value_name = "NUMBER")]
+    pub seed: Option<u64>,
     /// `json`: the failover's events, one a line, on standard output
     #[arg(short, long, value_enum, default_value = "text")]
     pub output: Output,
@@ -45,11 +56,20 @@ pub enum OutageKind {
     Slow,
 }
 
-/// Rehearses, and leaves a report. The exit code is the failover's; 5 if it asked anything of the lost region.
+/// Rehearses, and leaves a report. The exit code is that of the last command; 5 if the lost region was asked anything, or
+/// a fault did not fire.
 ///
 /// # Errors
 /// The rehearsal could not be held.
 pub async fn run(command: &Rehearse, environment: &Environment) -> Result<Exit, CliError> {
+    if command.list_faults {
+        report::to_stdout(&match command.output {
+            Output::Text => fault::faults_table(),
+            Output::Json => fault::faults_json(),
+        });
+        return Ok(Exit::Done);
+    }
+    let wanted = fault::parse(&command.faults).map_err(|error| wrong_fault(&error))?;
     let name = home::new_run(command.env.as_deref().unwrap_or(example::ENVIRONMENT), Timestamp::now());
     let dir = home::make_rehearsal_dir(&environment.home, &name)?;
     let mut environment = environment.clone();
@@ -60,13 +80,24 @@ pub async fn run(command: &Rehearse, environment: &Environment) -> Result<Exit, 
     }
     let env = command.env.as_deref().unwrap_or(example::ENVIRONMENT);
     let plans = wiring::read(env, &environment)?;
+    let runbook = scenario::failover(&plans.manifest);
+    let faults = match wanted {
+        Wanted::Faults(faults) => faults,
+        Wanted::Campaign(_) => return Err(CliError::error("campaigns are not there yet")),
+    };
+    fault::check_steps(&faults, &runbook, &plans.manifest).map_err(|error| wrong_fault(&error))?;
+    let seed = command.seed.unwrap_or_else(new_seed);
+    if !faults.is_empty() {
+        report::to_stderr(&format!("seed {seed}: repeat with --seed {seed}\n"));
+    }
     let plan = Plan {
         manifest: plans.manifest.as_ref().clone(),
         dir: dir.clone(),
         moto: environment.moto.clone().unwrap_or_else(|| PathBuf::from("moto_server")),
         port: command.port,
         lifeboat: this_program()?,
-        args: arguments(command, env, &environment),
+        args: ["failover", env, "--confirm", env].map(OsString::from).into(),
+        common: arguments(command, &environment),
         variables: environment.variables.clone(),
         outage: match command.outage {
             OutageKind::Refuses => Outage::Refuses,
@@ -74,7 +105,9 @@ pub async fn run(command: &Rehearse, environment: &Environment) -> Result<Exit, 
             OutageKind::Slow => Outage::Slow(Duration::from_secs(30)),
         },
         restores_take: command.restores_take.map(SignedDuration::unsigned_abs),
-        faults: Vec::new(),
+        faults,
+        runbook,
+        seed,
         keep: command.keep,
     };
     let rehearsal = rehearse::run(plan, &tell).await.map_err(failed)?;
@@ -91,9 +124,23 @@ fn this_program() -> Result<PathBuf, CliError> {
     }
 }
 
-/// What the real command is called with.
-fn arguments(command: &Rehearse, env: &str, environment: &Environment) -> Vec<OsString> {
-    let mut args: Vec<OsString> = ["failover", env, "--confirm", env, "--environments"].map(OsString::from).into();
+/// A seed that nobody has chosen.
+fn new_seed() -> u64 {
+    u64::try_from(Timestamp::now().as_microsecond()).unwrap_or(1) % 1_000_000
+}
+
+fn wrong_fault(error: &FaultError) -> CliError {
+    let shown = CliError::usage(format!("--fault {}", error.fault)).cause(error.why.clone());
+    let shown = match &error.hint {
+        Some(hint) => shown.hint(hint.clone()),
+        None => shown,
+    };
+    shown.next("lifeboat rehearse --list-faults")
+}
+
+/// What each of the real commands is called with.
+fn arguments(command: &Rehearse, environment: &Environment) -> Vec<OsString> {
+    let mut args: Vec<OsString> = vec!["--environments".into()];
     let environments = std::path::absolute(&environment.environments);
     args.push(environments.unwrap_or_else(|_| environment.environments.clone()).into());
     for (flag, value) in [
@@ -113,6 +160,7 @@ fn tell(stage: Stage<'_>) {
         }
         Stage::WorldBuilt { took, .. } => format!("it stands ({:.1}s)\n", took.as_secs_f64()),
         Stage::OutageDeclared { region, .. } => format!("{region} is lost: no request to it will be answered\n\n"),
+        Stage::Happened { what } => what.to_owned(),
         Stage::CommandEnded { .. } => "\n".to_owned(),
     };
     report::to_stderr(&words);
@@ -125,6 +173,8 @@ fn conclude(rehearsal: &Rehearsal, dir: &Path, env: &str, environment: &Environm
         leave_report(rehearsal, run_dir, dir, look)?;
     }
     report::to_stderr(&ended(&rehearsal.end));
+    let faults = faulted::told(rehearsal);
+    report::to_stderr(&faults.words);
     let lost = rehearsal.requests_to_lost_region;
     if lost > 0 {
         report::to_stderr(&format!(
@@ -136,7 +186,7 @@ fn conclude(rehearsal: &Rehearsal, dir: &Path, env: &str, environment: &Environm
         report::to_stderr(&exports(rehearsal, env));
     }
     Ok(match rehearsal.end.code {
-        Some(0) if lost > 0 => Exit::CheckFailed,
+        Some(0) if lost > 0 || !faults.all_well => Exit::CheckFailed,
         Some(code) => Exit::of(code),
         None => Exit::Error,
     })

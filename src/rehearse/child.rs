@@ -1,9 +1,10 @@
 //! The rehearsed command: the real `lifeboat`, as a process of its own that can reach the emulator and nothing else.
 //!
-//! It has the terminal's output, but a process group of its own, so that Ctrl-C reaches it once, through us. It is
-//! never killed: it decides itself how to stop.
+//! It has the terminal's output, but a process group of its own, so that Ctrl-C reaches it once, through us. It decides
+//! itself how to stop: it is killed only where that is what is rehearsed.
 
 use std::ffi::{OsStr, OsString};
+use std::fs::File;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -72,33 +73,99 @@ pub fn private_environment(user: &[(OsString, OsString)], endpoint: &str, home: 
     variables
 }
 
+/// The same environment with another home.
+pub(crate) fn private_home(variables: &[(OsString, OsString)], home: &Path) -> Vec<(OsString, OsString)> {
+    let mut variables: Vec<_> = variables.iter().filter(|(name, _)| name != "LIFEBOAT_HOME").cloned().collect();
+    variables.push(("LIFEBOAT_HOME".into(), home.into()));
+    variables
+}
+
+/// Where what it says goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Says {
+    /// To the same terminal as this program's words.
+    Here,
+    /// Appended to a file.
+    File(PathBuf),
+}
+
+/// A command that has been started. It goes on when this is dropped: only [`Running::kill`] ends it.
+pub(crate) struct Running {
+    child: Child,
+    pid: Option<Pid>,
+    began: Instant,
+    peak_rss_kib: Option<u64>,
+}
+
+impl Running {
+    /// # Errors
+    /// It could not be started.
+    pub fn start(plan: &ChildPlan, says: &Says) -> Result<Self, RehearseError> {
+        let began = Instant::now();
+        let child = spawn(plan, says)?;
+        let pid = child.id().and_then(|pid| i32::try_from(pid).ok()).and_then(Pid::from_raw);
+        Ok(Self { child, pid, began, peak_rss_kib: None })
+    }
+
+    pub fn pid(&self) -> Option<Pid> {
+        self.pid
+    }
+
+    /// Waits for its end; may be given up and begun again. Each Ctrl-C or SIGTERM that comes meanwhile is passed on to it.
+    ///
+    /// # Errors
+    /// It could not be waited for.
+    pub async fn ends(&mut self, interrupts: &mut Interrupts) -> Result<ChildEnd, RehearseError> {
+        let mut sample = tokio::time::interval(SAMPLE_EVERY);
+        let status = loop {
+            tokio::select! {
+                status = self.child.wait() => break status.map_err(RehearseError::io("the rehearsed command was lost"))?,
+                signal = interrupts.next() => pass_on(self.pid, signal),
+                _ = sample.tick() => self.peak_rss_kib = self.pid.and_then(high_water_mark_kib).max(self.peak_rss_kib),
+            }
+        };
+        let peak_rss_kib = self.peak_rss_kib;
+        Ok(ChildEnd { code: status.code(), signal: status.signal(), wall: self.began.elapsed(), peak_rss_kib })
+    }
+
+    /// Sends it a signal; an error would mean that it has just ended.
+    pub fn send(&self, signal: Signal) {
+        pass_on(self.pid, signal);
+    }
+
+    /// `kill -9` of this process alone, and waits for it.
+    ///
+    /// # Errors
+    /// It could not be waited for.
+    pub async fn kill(&mut self) -> Result<ChildEnd, RehearseError> {
+        self.send(Signal::KILL);
+        let status = self.child.wait().await.map_err(RehearseError::io("the killed command was lost"))?;
+        let peak_rss_kib = self.peak_rss_kib;
+        Ok(ChildEnd { code: status.code(), signal: status.signal(), wall: self.began.elapsed(), peak_rss_kib })
+    }
+}
+
 /// Runs it to its end. Each Ctrl-C or SIGTERM that comes meanwhile is passed on to it.
 ///
 /// # Errors
 /// It could not be started or waited for.
+#[cfg(test)]
 pub(crate) async fn run(plan: &ChildPlan, interrupts: &mut Interrupts) -> Result<ChildEnd, RehearseError> {
-    let began = Instant::now();
-    let mut child = spawn(plan)?;
-    let pid = child.id().and_then(|pid| i32::try_from(pid).ok()).and_then(Pid::from_raw);
-    let mut peak_rss_kib = None;
-    let mut sample = tokio::time::interval(SAMPLE_EVERY);
-    let status = loop {
-        tokio::select! {
-            status = child.wait() => break status.map_err(RehearseError::io("the rehearsed command was lost"))?,
-            signal = interrupts.next() => pass_on(pid, signal),
-            _ = sample.tick() => peak_rss_kib = pid.and_then(high_water_mark_kib).max(peak_rss_kib),
-        }
-    };
-    Ok(ChildEnd { code: status.code(), signal: status.signal(), wall: began.elapsed(), peak_rss_kib })
+    Running::start(plan, &Says::Here)?.ends(interrupts).await
 }
 
-fn spawn(plan: &ChildPlan) -> Result<Child, RehearseError> {
+fn spawn(plan: &ChildPlan, says: &Says) -> Result<Child, RehearseError> {
+    let what = format!("{} could not be started", plan.program.display());
     #[expect(clippy::disallowed_methods, reason = "the rehearsed lifeboat starts here and nowhere else")]
     let mut command = std::process::Command::new(&plan.program);
     command.args(&plan.args).env_clear().envs(plan.variables.iter().map(|(name, value)| (name, value)));
+    if let Says::File(path) = says {
+        let unwritable = |error| RehearseError::io(format!("cannot write {}", path.display()))(error);
+        let file = File::options().create(true).append(true).open(path).map_err(unwritable)?;
+        command.stderr(file.try_clone().map_err(unwritable)?).stdout(file);
+    }
     // A group that is not the terminal's may write to it, but would be stopped if it tried to read.
     command.stdin(Stdio::null()).process_group(0);
-    let what = format!("{} could not be started", plan.program.display());
     Command::from(command).spawn().map_err(RehearseError::io(what))
 }
 

@@ -4,6 +4,7 @@
 //! holds, and stops the group when the pipe closes. `keep` tells the watchdog to let it live. It sees no credentials,
 //! endpoints or settings of the user's. It may be killed at any time: what it holds is made up.
 
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -25,6 +26,8 @@ const READY_WITHIN: Duration = Duration::from_secs(30);
 const PORT_ATTEMPTS: u32 = 5;
 /// How long it may take to end by itself.
 const STOP_WITHIN: Duration = Duration::from_secs(3);
+/// Objects up to this size are held in memory.
+const IN_MEMORY_BYTES: &str = "1073741824";
 /// How much of the log an error shows.
 const LOG_TAIL_LINES: usize = 15;
 /// Settings of the user's that must not reach the emulator.
@@ -84,9 +87,30 @@ impl Emulator {
         if options.port.is_some() && TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_err() {
             return Err(RehearseError::PortTaken { port });
         }
-        let program = find(&options.program)?;
+        let words = ["-H".into(), "127.0.0.1".into(), "-p".into(), port.to_string().into()];
+        Self::start_with(options, &find(&options.program)?, &words, port).await
+    }
+
+    /// Starts the server that can be copied: `program` of ours, in moto's Python, told over `control`.
+    pub(super) async fn start_forkable(
+        options: &EmulatorOptions,
+        python: &Path,
+        program: &Path,
+        control: &Path,
+    ) -> Result<Self, RehearseError> {
+        let port = free_port()?;
+        let words = [program.into(), "127.0.0.1".into(), port.to_string().into(), control.into()];
+        Self::start_with(options, python, &words, port).await
+    }
+
+    async fn start_with(
+        options: &EmulatorOptions,
+        program: &Path,
+        words: &[OsString],
+        port: u16,
+    ) -> Result<Self, RehearseError> {
         let log = options.dir.join("emulator.log");
-        let child = spawn(&program, options, port, &log)?;
+        let child = spawn(program, words, options, port, &log)?;
         let mut emulator = Self { child, address: (Ipv4Addr::LOCALHOST, port).into(), log, kept: false };
         emulator.wait_until_ready().await?;
         Ok(emulator)
@@ -175,13 +199,18 @@ impl Drop for Emulator {
     }
 }
 
-fn spawn(program: &Path, options: &EmulatorOptions, port: u16, log: &Path) -> Result<Child, RehearseError> {
+fn spawn(
+    program: &Path,
+    words: &[OsString],
+    options: &EmulatorOptions,
+    port: u16,
+    log: &Path,
+) -> Result<Child, RehearseError> {
     let output = File::create(log).map_err(RehearseError::io(format!("cannot write {}", log.display())))?;
     let errors = output.try_clone().map_err(RehearseError::io(format!("cannot write {}", log.display())))?;
     #[expect(clippy::disallowed_methods, reason = "the rehearsal's emulator starts here and nowhere else")]
     let mut command = Command::new("sh");
-    command.args(["-c", WATCHED, "lifeboat-emulator"]).arg(program);
-    command.args(["-H", "127.0.0.1", "-p", &port.to_string()]);
+    command.args(["-c", WATCHED, "lifeboat-emulator"]).arg(program).args(words);
     for (name, _) in std::env::vars_os() {
         let foreign = name.to_str().is_some_and(|name| FOREIGN_SETTINGS.iter().any(|prefix| name.starts_with(prefix)));
         if foreign {
@@ -192,6 +221,9 @@ fn spawn(program: &Path, options: &EmulatorOptions, port: u16, log: &Path) -> Re
         .env("MOTO_IAM_LOAD_MANAGED_POLICIES", "true")
         .env("MOTO_ACCOUNT_ID", &options.account)
         .env("PYTHONUNBUFFERED", "1")
+        .env("MOTO_PORT", port.to_string())
+        // Larger objects would go to files, whose position copies of the process share.
+        .env("MOTO_S3_DEFAULT_KEY_BUFFER_SIZE", IN_MEMORY_BYTES)
         .current_dir(&options.dir)
         .stdin(Stdio::piped())
         .stdout(output)
@@ -201,7 +233,7 @@ fn spawn(program: &Path, options: &EmulatorOptions, port: u16, log: &Path) -> Re
 }
 
 /// The program as a path that can be executed: a name is looked up on `PATH`.
-fn find(program: &Path) -> Result<PathBuf, RehearseError> {
+pub(super) fn find(program: &Path) -> Result<PathBuf, RehearseError> {
     let missing = || RehearseError::EmulatorMissing { program: program.to_owned() };
     if program.components().count() > 1 {
         return std::path::absolute(program).ok().filter(|path| path.is_file()).ok_or_else(missing);
@@ -245,7 +277,7 @@ mod tests {
         std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o700)).expect("its mode");
         let options =
             EmulatorOptions { program: program.clone(), dir: dir.to_owned(), port: None, account: "0".to_owned() };
-        spawn(&program, &options, 1, &dir.join("log")).expect("a process")
+        spawn(&program, &[], &options, 1, &dir.join("log")).expect("a process")
     }
 
     fn ends(child: &mut Child, within: Duration) -> bool {

@@ -9,6 +9,7 @@ use super::RehearseError;
 pub(crate) struct Interrupts {
     interrupt: Signal,
     terminate: Signal,
+    heard: bool,
 }
 
 impl Interrupts {
@@ -16,15 +17,26 @@ impl Interrupts {
     /// The signals cannot be listened to.
     pub fn listen() -> Result<Self, RehearseError> {
         let listen = |kind| signal(kind).map_err(RehearseError::io("cannot listen for signals"));
-        Ok(Self { interrupt: listen(SignalKind::interrupt())?, terminate: listen(SignalKind::terminate())? })
+        Ok(Self {
+            interrupt: listen(SignalKind::interrupt())?,
+            terminate: listen(SignalKind::terminate())?,
+            heard: false,
+        })
     }
 
     /// Waits for the next one.
     pub async fn next(&mut self) -> Sent {
-        tokio::select! {
+        let sent = tokio::select! {
             _ = self.interrupt.recv() => Sent::INT,
             _ = self.terminate.recv() => Sent::TERM,
-        }
+        };
+        self.heard = true;
+        sent
+    }
+
+    /// Whether one has come.
+    pub fn were_heard(&self) -> bool {
+        self.heard
     }
 
     /// Does the work unless an interrupt comes first.

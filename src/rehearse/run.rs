@@ -1,15 +1,20 @@
 //! The course of a rehearsal: emulator, world, proxy, outage, the command, and what it asked of AWS.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use super::child::{self, ChildEnd, ChildPlan, private_environment};
+use super::child::{ChildEnd, Says, private_environment};
+use super::fault::{Asked, Fault, Fired, Setting, Trouble};
 use super::interrupt::Interrupts;
+use super::operator::{Desk, Done, carry_through, words};
+use super::pair::race;
 use super::proxy::{Effect, Pattern, Proxy, ProxyOptions, Summary, read_records};
 use super::world::{self, World};
 use super::{Emulator, EmulatorOptions, RehearseError};
 use crate::manifest::Manifest;
+use crate::runbook::Runbook;
 
 /// What is rehearsed and how.
 #[derive(Clone, Debug)]
@@ -25,13 +30,18 @@ pub struct Plan {
     pub lifeboat: PathBuf,
     /// `failover prod --confirm prod`
     pub args: Vec<OsString>,
+    /// What every command is called with, also those that go on with the run.
+    pub common: Vec<OsString>,
     /// The user's environment, of which the command gets what leads to no real account.
     pub variables: Vec<(OsString, OsString)>,
     pub outage: Outage,
     /// How long each restore takes; as long as the emulator needs if nothing is given.
     pub restores_take: Option<Duration>,
-    /// Further bad luck, from the declaration on.
-    pub faults: Vec<(Pattern, Effect)>,
+    /// Further bad luck, from the declaration on. Its steps are those of `runbook`.
+    pub faults: Vec<Asked>,
+    pub runbook: Runbook,
+    /// What lots are drawn by.
+    pub seed: u64,
     /// Whether the emulator lives on afterwards.
     pub keep: bool,
 }
@@ -61,6 +71,10 @@ pub enum Stage<'a> {
         region: &'a str,
         endpoint: &'a str,
     },
+    /// A fault struck, or another command is started.
+    Happened {
+        what: &'a str,
+    },
     CommandEnded {
         end: &'a ChildEnd,
     },
@@ -70,7 +84,16 @@ pub enum Stage<'a> {
 #[derive(Debug)]
 pub struct Rehearsal {
     pub world: World,
+    /// How the last command ended.
     pub end: ChildEnd,
+    /// All commands, in their order.
+    pub commands: Vec<Done>,
+    /// The second of two operators, where there were two.
+    pub other: Option<ChildEnd>,
+    /// What each fault did.
+    pub fired: Vec<Fired>,
+    /// All that was asked for, for those who look for a name that nothing matched.
+    pub asked: BTreeSet<(String, String)>,
     /// Requests of the command and all that it started, since the declaration.
     pub requests: Summary,
     /// Requests to the lost region's own services.
@@ -112,10 +135,44 @@ pub async fn run(plan: Plan, tell: &dyn Fn(Stage<'_>)) -> Result<Rehearsal, Rehe
     declare(&plan, &world, &proxy);
     tell(Stage::OutageDeclared { region: &plan.manifest.primary.name, endpoint: &proxy.endpoint() });
     let home = plan.dir.join("home");
-    let variables = private_environment(&plan.variables, &proxy.endpoint(), &home);
-    let command = ChildPlan { program: plan.lifeboat, args: plan.args, variables };
-    let end = child::run(&command, &mut interrupts).await?;
+    let mut trouble = Trouble::set(
+        &plan.faults,
+        &Setting {
+            control: proxy.control(),
+            home: &home,
+            runbook: &plan.runbook,
+            manifest: &plan.manifest,
+            seed: plan.seed,
+        },
+    );
+    let desk = Desk {
+        variables: private_environment(&plan.variables, &proxy.endpoint(), &home),
+        lifeboat: plan.lifeboat,
+        first: plan.args,
+        common: plan.common,
+        home: home.clone(),
+        says: Says::Here,
+        survives_full_disk: Trouble::is_full_disk_wanted(&plan.faults),
+    };
+    let happened = |what: &str| tell(Stage::Happened { what });
+    let two = plan.faults.iter().any(|asked| asked.fault == Fault::TwoOperators);
+    let (commands, other, home) = if two {
+        let pair = race(&desk, &plan.dir.join("home-2"), &mut trouble, &mut interrupts, &happened).await?;
+        (pair.commands, Some(pair.refused), pair.home)
+    } else if plan.faults.is_empty() {
+        (vec![alone(&desk, &mut interrupts).await?], None, home)
+    } else {
+        (carry_through(&desk, &mut trouble, &mut interrupts, &happened).await?, None, home)
+    };
+    let Some(end) = commands.last().map(|done| done.end) else {
+        return Err(RehearseError::Unsupported("no command was started".to_owned()));
+    };
     tell(Stage::CommandEnded { end: &end });
+    let asked = proxy.control().asked();
+    let mut fired = trouble.fired();
+    for fired in fired.iter_mut().filter(|fired| fired.fault == "two-operators") {
+        fired.times = u64::from(other.is_some());
+    }
     proxy.stop().await?;
 
     let unreadable = RehearseError::io(format!("{} cannot be read", requests_log.display()));
@@ -125,7 +182,25 @@ pub async fn run(plan: Plan, tell: &dyn Fn(Stage<'_>)) -> Result<Rehearsal, Rehe
         emulator.keep()?;
     }
     let emulator = EmulatorLeft { endpoint, pid: emulator.pid(), kept: plan.keep, _emulator: emulator };
-    Ok(Rehearsal { world, end, requests, requests_to_lost_region, requests_log, home, emulator })
+    Ok(Rehearsal {
+        world,
+        end,
+        commands,
+        other,
+        fired,
+        asked,
+        requests,
+        requests_to_lost_region,
+        requests_log,
+        home,
+        emulator,
+    })
+}
+
+/// The command without anything that goes wrong: nobody resumes it.
+async fn alone(desk: &Desk, interrupts: &mut Interrupts) -> Result<Done, RehearseError> {
+    let end = desk.start(&desk.first)?.ends(interrupts).await?;
+    Ok(Done { command: words(&desk.first), end })
 }
 
 fn emulator_options(plan: &Plan) -> EmulatorOptions {
@@ -166,8 +241,5 @@ fn declare(plan: &Plan, world: &World, proxy: &Proxy) {
         let objects = world.buckets.iter().map(|bucket| bucket.objects).max().unwrap_or(1).max(1);
         let apart = time / u32::try_from(objects).unwrap_or(u32::MAX);
         control.add(Pattern::operation("s3", "CopyObject"), Effect::Pace(apart));
-    }
-    for (pattern, effect) in &plan.faults {
-        control.add(pattern.clone(), effect.clone());
     }
 }

@@ -37,7 +37,10 @@ async fn a_rehearsal_tells_what_the_command_did_and_asked() {
         variables,
         outage: Outage::Refuses,
         restores_take: Some(Duration::from_secs(5)),
+        common: Vec::new(),
         faults: Vec::new(),
+        runbook: lifeboat::scenario::failover(&rehearsal_world::manifest()),
+        seed: 1,
         keep: false,
     };
     let stages = RefCell::new(Vec::new());

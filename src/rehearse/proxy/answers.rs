@@ -40,6 +40,48 @@ pub fn throttled(call: &Call, json: bool) -> Canned {
     }
 }
 
+/// "Your credentials have expired", as each protocol says it ("Common error types" of each API).
+pub fn expired(call: &Call, json: bool) -> Canned {
+    let xml = |status: u16, body: &'static str| Canned {
+        status,
+        content_type: "text/xml",
+        body: Bytes::from_static(body.as_bytes()),
+    };
+    match call.service.as_str() {
+        _ if json => Canned {
+            status: 400,
+            content_type: "application/x-amz-json-1.1",
+            body: Bytes::from_static(
+                br#"{"__type":"ExpiredTokenException","message":"The security token included in the request is expired"}"#,
+            ),
+        },
+        "s3" => xml(400, "<Error><Code>ExpiredToken</Code><Message>The provided token has expired.</Message></Error>"),
+        "ec2" => xml(
+            400,
+            "<Response><Errors><Error><Code>RequestExpired</Code><Message>Request has expired.</Message></Error>\
+             </Errors><RequestID>rehearsal</RequestID></Response>",
+        ),
+        _ => xml(
+            403,
+            "<ErrorResponse><Error><Type>Sender</Type><Code>ExpiredToken</Code><Message>The security token included \
+             in the request is expired</Message></Error><RequestId>rehearsal</RequestId></ErrorResponse>",
+        ),
+    }
+}
+
+/// A second cluster of a name, which AWS refuses and the emulator would put in the place of the first (Amazon RDS API:
+/// "RestoreDBClusterFromSnapshot", errors).
+pub fn cluster_exists() -> Canned {
+    Canned {
+        status: 400,
+        content_type: "text/xml",
+        body: Bytes::from_static(
+            b"<ErrorResponse><Error><Type>Sender</Type><Code>DBClusterAlreadyExistsFault</Code><Message>DB Cluster \
+              already exists</Message></Error><RequestId>rehearsal</RequestId></ErrorResponse>",
+        ),
+    }
+}
+
 /// The emulator could not be asked.
 pub fn no_upstream(error: &str) -> Canned {
     Canned {

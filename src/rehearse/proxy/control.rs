@@ -1,12 +1,15 @@
 //! The rules in force and what they need to remember; shared between the proxy and whoever steers it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+
+use tokio::sync::oneshot;
 
 use super::Call;
 use super::rules::{Effect, Pattern, Request, Rule, Rules, Verdict, decide};
 use super::settle::Kind;
+use super::trap::{Armed, Caught, Sprung, Trap, spring};
 
 /// Steers a running proxy.
 #[derive(Debug, Default)]
@@ -17,6 +20,12 @@ pub struct Control {
 #[derive(Debug, Default)]
 struct State {
     rules: Rules,
+    /// The names of the rules, in their order.
+    names: Vec<RuleId>,
+    /// How many requests each rule has done something to, also after its end.
+    hits: HashMap<RuleId, u64>,
+    next_rule: u64,
+    traps: Vec<Armed>,
     ordinal: u64,
     /// How many there were of each kind of request, and when the first came.
     seen: HashMap<(String, String, String), (u64, Instant)>,
@@ -26,15 +35,40 @@ struct State {
     homes: BTreeMap<String, String>,
 }
 
+/// A rule's name, for whoever wants to end it or know what it did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct RuleId(u64);
+
 impl Control {
     /// Adds a rule; it is in force for the next request.
-    pub fn add(&self, pattern: Pattern, effect: Effect) {
-        self.lock().rules.0.push(Rule { pattern, effect, until: None });
+    pub fn add(&self, pattern: Pattern, effect: Effect) -> RuleId {
+        self.lock().add(Rule { pattern, effect, until: None })
     }
 
     /// Adds a rule that ends by itself.
-    pub fn add_for(&self, pattern: Pattern, effect: Effect, time: Duration) {
-        self.lock().rules.0.push(Rule { pattern, effect, until: Some(Instant::now() + time) });
+    pub fn add_for(&self, pattern: Pattern, effect: Effect, time: Duration) -> RuleId {
+        self.lock().add(Rule { pattern, effect, until: Some(Instant::now() + time) })
+    }
+
+    /// Ends a rule. What it did is still counted.
+    pub fn remove(&self, rule: RuleId) {
+        let mut state = self.lock();
+        if let Some(index) = state.names.iter().position(|name| *name == rule) {
+            state.names.remove(index);
+            state.rules.0.remove(index);
+        }
+    }
+
+    /// How many requests a rule has done something to.
+    pub fn hits(&self, rule: RuleId) -> u64 {
+        self.lock().hits.get(&rule).copied().unwrap_or(0)
+    }
+
+    /// Sets a trap. What is returned tells the request that it catches, or ends when the proxy does.
+    pub fn trap(&self, trap: Trap) -> oneshot::Receiver<Caught> {
+        let (armed, told) = Armed::new(trap);
+        self.lock().traps.push(armed);
+        told
     }
 
     /// Takes a region off the net: its own services no longer answer.
@@ -49,7 +83,9 @@ impl Control {
 
     /// Ends all rules.
     pub fn clear(&self) {
-        self.lock().rules = Rules::default();
+        let mut state = self.lock();
+        state.rules = Rules::default();
+        state.names.clear();
     }
 
     /// Tells where a bucket lives. Requests to it count for that region, whatever region they are signed for: that is
@@ -79,7 +115,34 @@ impl Control {
         let (nth, first) = state.seen.entry(key).or_insert((0, now));
         *nth += 1;
         let request = Request { call, ordinal, nth: *nth, first: *first };
-        decide(&request, &state.rules, now)
+        let verdict = decide(&request, &state.rules, now);
+        let untouched = decide(&request, &Rules::default(), now);
+        let acting = state.rules.0.iter().zip(&state.names).filter_map(|(rule, name)| {
+            (decide(&request, &Rules(vec![rule.clone()]), now) != untouched).then_some(*name)
+        });
+        for name in acting.collect::<Vec<_>>() {
+            *state.hits.entry(name).or_default() += 1;
+        }
+        verdict
+    }
+
+    /// The trap that closes on a request that is about to be forwarded.
+    pub(super) fn sprung(&self, call: &Call, agent: &str) -> Option<Sprung> {
+        spring(&mut self.lock().traps, call, agent)
+    }
+
+    /// All services and operations that were asked for.
+    pub fn asked(&self) -> BTreeSet<(String, String)> {
+        self.lock().seen.keys().map(|(_, service, operation)| (service.clone(), operation.clone())).collect()
+    }
+
+    /// Whether something of this kind and name was made here, and not deleted since.
+    pub(super) fn exists(&self, kind: Kind, region: &str, name: &str) -> bool {
+        self.lock().births.contains_key(&(kind, region.to_owned(), name.to_owned()))
+    }
+
+    pub(super) fn gone(&self, kind: Kind, region: &str, name: &str) {
+        self.lock().births.remove(&(kind, region.to_owned(), name.to_owned()));
     }
 
     pub(super) fn born(&self, kind: Kind, region: &str, name: &str, now: Instant) {
@@ -93,5 +156,15 @@ impl Control {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn add(&mut self, rule: Rule) -> RuleId {
+        let name = RuleId(self.next_rule);
+        self.next_rule += 1;
+        self.names.push(name);
+        self.rules.0.push(rule);
+        name
     }
 }

@@ -30,6 +30,7 @@ impl Entry {
             agent: agent.to_owned(),
             status: 0,
             outcome: RequestOutcome::Abandoned,
+            lost_status: None,
             duration_ms: 0,
             request_bytes: 0,
             response_bytes: 0,
@@ -41,6 +42,17 @@ impl Entry {
     pub fn set(&mut self, status: u16, outcome: RequestOutcome) {
         self.record.status = status;
         self.record.outcome = outcome;
+    }
+
+    /// The emulator has answered, and the client does not know it yet.
+    pub fn answered(&mut self, status: u16) {
+        self.record.lost_status = Some(status);
+    }
+
+    /// The client is given the answer.
+    pub fn passed_on(&mut self, status: u16) {
+        self.record.lost_status = None;
+        self.set(status, RequestOutcome::Forwarded);
     }
 
     pub fn outcome(&self) -> RequestOutcome {

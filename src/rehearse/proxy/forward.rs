@@ -15,13 +15,14 @@ use hyper::{Request, Response, StatusCode, Uri, Version};
 use hyper_util::client::legacy::{Client, connect::HttpConnector};
 
 use super::Control;
-use super::answers::{Canned, no_upstream, throttled};
+use super::answers::{Canned, cluster_exists, expired, no_upstream, throttled};
 use super::body::{Passing, peek};
 use super::call::{Call, Head};
 use super::entry::{Entry, agent};
 use super::record::{RequestLog, RequestOutcome};
 use super::rules::{Action, Verdict};
 use super::settle::{Kind, hold_back};
+use super::trap::{Catch, Release, Sprung};
 
 /// How much of a body is looked into for the name of the operation.
 const PEEK_BYTES: usize = 64 * 1024;
@@ -48,6 +49,14 @@ pub struct Way {
     pub log: Arc<RequestLog>,
 }
 
+/// A request that is to be forwarded, and what else there is to know of it.
+struct Asked<'a> {
+    call: &'a Call,
+    agent: &'static str,
+    verdict: Verdict,
+    sprung: Option<Sprung>,
+}
+
 /// There is no answer: the connection is closed.
 #[derive(Debug, thiserror::Error)]
 pub enum NoAnswer {
@@ -68,7 +77,9 @@ impl Way {
         let mut call = Call::of(&head, &beginning);
         let body = Passing::new(Some(beginning), rest);
         let verdict = self.control.judge(&mut call, Instant::now());
-        let mut entry = Entry::new(&self.log, &call, agent(&parts.headers), body.counter());
+        let agent = agent(&parts.headers);
+        let mut entry = Entry::new(&self.log, &call, agent, body.counter());
+        let json = parts.headers.contains_key("x-amz-target");
         tokio::time::sleep(verdict.wait).await;
         match verdict.action {
             Action::Refuse => {
@@ -82,10 +93,22 @@ impl Way {
             }
             Action::Throttle => {
                 entry.set(0, RequestOutcome::Throttled);
-                Ok(answer(throttled(&call, parts.headers.contains_key("x-amz-target")), entry))
+                Ok(answer(throttled(&call, json), entry))
+            }
+            Action::Expire => {
+                entry.set(0, RequestOutcome::Expired);
+                Ok(answer(expired(&call, json), entry))
             }
             Action::Forward | Action::LoseReply => {
-                self.forward(Request::from_parts(parts, body), &call, verdict, entry).await
+                let mut sprung = self.control.sprung(&call, agent);
+                if let Some(early) = sprung.take_if(|sprung| sprung.catch == Catch::Before)
+                    && early.hold(&call, agent).await == Release::Withhold
+                {
+                    entry.set(0, RequestOutcome::Refused);
+                    return Err(NoAnswer::Withheld);
+                }
+                self.forward(Request::from_parts(parts, body), Asked { call: &call, agent, verdict, sprung }, entry)
+                    .await
             }
         }
     }
@@ -93,10 +116,14 @@ impl Way {
     async fn forward(
         &self,
         request: Request<Passing>,
-        call: &Call,
-        verdict: Verdict,
+        asked: Asked<'_>,
         mut entry: Entry,
     ) -> Result<Response<Passing>, NoAnswer> {
+        let Asked { call, agent, verdict, sprung } = asked;
+        if self.stands(call) {
+            entry.set(0, RequestOutcome::Forwarded);
+            return Ok(answer(cluster_exists(), entry));
+        }
         let response = match self.client.request(self.directed(request)).await {
             Ok(response) => response,
             Err(error) => {
@@ -104,15 +131,19 @@ impl Way {
                 return Ok(answer(no_upstream(&error.to_string()), entry));
             }
         };
-        let created = Kind::created(call).filter(|_| response.status().is_success());
-        if let (Some(kind), Some(name)) = (created, &call.resource) {
-            self.control.born(kind, &call.region, name, Instant::now());
+        entry.answered(response.status().as_u16());
+        if response.status().is_success() {
+            self.remember(call);
         }
-        if verdict.action == Action::LoseReply {
+        let withheld = match sprung {
+            Some(sprung) => sprung.hold(call, agent).await == Release::Withhold,
+            None => false,
+        };
+        if withheld || verdict.action == Action::LoseReply {
             entry.set(0, RequestOutcome::ReplyLost);
             return Err(NoAnswer::Withheld);
         }
-        entry.set(response.status().as_u16(), RequestOutcome::Forwarded);
+        entry.passed_on(response.status().as_u16());
         let (mut parts, body) = response.into_parts();
         strip(&mut parts.headers);
         let body = match (Kind::told(call), verdict.settle) {
@@ -123,6 +154,23 @@ impl Way {
         };
         let body = body.when_done(|bytes| entry.finish(bytes));
         Ok(Response::from_parts(parts, body))
+    }
+
+    /// What was made here, and what of it is gone again.
+    fn remember(&self, call: &Call) {
+        let Some(name) = &call.resource else { return };
+        if let Some(kind) = Kind::created(call) {
+            self.control.born(kind, &call.region, name, Instant::now());
+        }
+        if let Some(kind) = Kind::deleted(call) {
+            self.control.gone(kind, &call.region, name);
+        }
+    }
+
+    /// Whether a cluster is to be made under a name that one made here has already.
+    fn stands(&self, call: &Call) -> bool {
+        let cluster = Kind::created(call) == Some(Kind::Cluster);
+        cluster && call.resource.as_ref().is_some_and(|name| self.control.exists(Kind::Cluster, &call.region, name))
     }
 
     /// The request as the emulator gets it.

@@ -14,10 +14,12 @@ mod rest;
 mod rules;
 mod server;
 mod settle;
+mod trap;
 mod urlencoded;
 
 pub use call::Call;
-pub use control::Control;
+pub use control::{Control, RuleId};
 pub use record::{Counts, RequestOutcome, RequestRecord, Summary, read_records};
 pub use rules::{Effect, Pattern};
 pub use server::{Proxy, ProxyOptions};
+pub use trap::{Catch, Caught, Release, Trap};

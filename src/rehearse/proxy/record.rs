@@ -27,6 +27,9 @@ pub struct RequestRecord {
     /// The status that the client was given; 0 where it was given none.
     pub status: u16,
     pub outcome: RequestOutcome,
+    /// The status that the emulator answered with, where the client was not given that answer.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub lost_status: Option<u16>,
     /// Until the last byte of the answer was passed on.
     pub duration_ms: u64,
     pub request_bytes: u64,
@@ -40,12 +43,25 @@ pub enum RequestOutcome {
     Refused,
     Hung,
     Throttled,
+    /// Answered with expired credentials.
+    Expired,
     /// Carried out; the answer was lost on purpose.
     ReplyLost,
     /// The emulator could not be asked.
     NoUpstream,
     /// The client went away before there was an answer.
     Abandoned,
+}
+
+impl RequestRecord {
+    /// Whether the emulator did what it was asked, also where the client was not told.
+    pub fn carried_out(&self) -> bool {
+        let status = match self.outcome {
+            RequestOutcome::Forwarded => Some(self.status),
+            _ => self.lost_status,
+        };
+        status.is_some_and(|status| (200..300).contains(&status))
+    }
 }
 
 /// Where records go: appended, one write each.
@@ -156,6 +172,7 @@ mod tests {
             agent: "other".into(),
             status,
             outcome: RequestOutcome::Forwarded,
+            lost_status: None,
             duration_ms: 1,
             request_bytes: 0,
             response_bytes: 0,

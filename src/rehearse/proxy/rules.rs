@@ -41,6 +41,8 @@ pub enum Effect {
     },
     /// What is created is said to be in creation for this long.
     Settle(Duration),
+    /// The credentials that signed the request are said to have expired.
+    Expire,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -84,6 +86,7 @@ pub enum Action {
     Hang,
     Throttle,
     LoseReply,
+    Expire,
 }
 
 impl Pattern {
@@ -118,6 +121,7 @@ pub fn decide(request: &Request<'_>, rules: &Rules, now: Instant) -> Verdict {
         let action = match rule.effect {
             Effect::Refuse => Action::Refuse,
             Effect::Hang => Action::Hang,
+            Effect::Expire => Action::Expire,
             Effect::Throttle { share, seed } if unlucky(seed, request.ordinal, share) => Action::Throttle,
             Effect::LoseReply { nth } if nth == request.nth => Action::LoseReply,
             Effect::Throttle { .. } | Effect::LoseReply { .. } => Action::Forward,

@@ -54,6 +54,11 @@ impl Kind {
         Self::ALL.into_iter().find(|kind| kind.created_by().contains(&call.operation.as_str()))
     }
 
+    /// The kind that an operation deletes.
+    pub fn deleted(call: &Call) -> Option<Self> {
+        (call.operation == "DeleteDBCluster").then_some(Self::Cluster)
+    }
+
     /// The kind whose status the answer to a call tells.
     pub fn told(call: &Call) -> Option<Self> {
         Self::created(call)

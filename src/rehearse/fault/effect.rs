@@ -1,0 +1,114 @@
+//! Which requests are a step's own effects. Pure.
+//!
+//! Steps that run side by side are told apart by who asks (Terraform or lifeboat), the service, and the resource where
+//! the request shows it.
+
+use crate::manifest::Manifest;
+use crate::rehearse::proxy::Call;
+use crate::runbook::{Action, StepSpec};
+
+/// Beginnings of the names of operations that change nothing.
+const READS: [&str; 11] =
+    ["BatchGet", "Check", "Describe", "GET ", "Get", "HEAD ", "Head", "List", "Query", "Scan", "Select"];
+/// Services whose creations have neither a name nor a token that would make a second one be refused (Amazon EC2 API:
+/// "CreateVpc", "CreateSubnet").
+const NAMELESS: [&str; 1] = ["ec2"];
+
+/// Whether a request may change something.
+pub fn changes(service: &str, operation: &str) -> bool {
+    let reads = READS.iter().any(|verb| operation.starts_with(verb));
+    // STS hands out credentials, it changes nothing.
+    !reads && service != "sts" && service != "-"
+}
+
+/// The requests that are a step's effects.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Effects {
+    agent: &'static str,
+    service: Option<&'static str>,
+    /// Only requests about this one.
+    resource: Option<String>,
+    /// Bucket of Terraform's state, which every plan writes its lock to.
+    state: Option<String>,
+}
+
+/// The effects of a step; `None` for a step that changes nothing outside lifeboat's own folder.
+pub fn effect_of(step: &StepSpec, manifest: &Manifest) -> Option<Effects> {
+    let state = manifest.recovery.backend.bucket.clone();
+    let lifeboat = |service, resource: Option<&String>| {
+        Some(Effects { agent: "lifeboat", service: Some(service), resource: resource.cloned(), state: None })
+    };
+    match &step.action {
+        Action::TerraformPrepare => {
+            Some(Effects { agent: "terraform", service: Some("s3"), resource: Some(state), state: None })
+        }
+        Action::TerraformApply { .. } => {
+            Some(Effects { agent: "terraform", service: None, resource: None, state: Some(state) })
+        }
+        Action::RestoreCluster { .. } => lifeboat("rds", None),
+        Action::RestoreTable { table } => lifeboat("dynamodb", Some(&table.target)),
+        Action::RestoreBucket { bucket } => lifeboat("s3", Some(&bucket.target)),
+        Action::RestoreCatalog { .. } => lifeboat("glue", None),
+        Action::Cutover { .. } => lifeboat("route53", None),
+        Action::TerraformPlan { .. }
+        | Action::TerraformDeclare
+        | Action::TerraformSettled
+        | Action::VerifyCluster { .. }
+        | Action::VerifyTable { .. }
+        | Action::VerifyBucket { .. }
+        | Action::VerifyCatalog { .. }
+        | Action::Probe { .. } => None,
+    }
+}
+
+impl Effects {
+    pub fn include(&self, call: &Call, agent: &str) -> bool {
+        let is = |wanted: &Option<String>| wanted.as_ref().is_some_and(|name| call.resource.as_ref() == Some(name));
+        agent == self.agent
+            && self.service.is_none_or(|service| service == call.service)
+            && (self.resource.is_none() || is(&self.resource))
+            && !(call.service == "s3" && is(&self.state))
+            && changes(&call.service, &call.operation)
+    }
+
+    /// Whether the reply to such a request can be lost without whoever asks doing it twice by itself.
+    pub fn repeatable(call: &Call) -> bool {
+        !NAMELESS.contains(&call.service.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn call(service: &str, operation: &str, resource: Option<&str>) -> Call {
+        Call {
+            service: service.into(),
+            operation: operation.into(),
+            region: "us-east-1".into(),
+            resource: resource.map(str::to_owned),
+        }
+    }
+
+    #[test]
+    fn reads_are_no_effects() {
+        for (service, operation) in [("rds", "DescribeDBClusters"), ("s3", "HeadObject"), ("dynamodb", "BatchGetItem")]
+        {
+            assert!(!changes(service, operation), "{operation}");
+        }
+        for (service, operation) in [("rds", "RestoreDBClusterFromSnapshot"), ("lambda", "POST /functions")] {
+            assert!(changes(service, operation), "{operation}");
+        }
+        assert!(!changes("sts", "AssumeRole"));
+    }
+
+    #[test]
+    fn terraforms_locks_are_no_effects_of_its_apply() {
+        let apply = Effects { agent: "terraform", service: None, resource: None, state: Some("state".into()) };
+        assert!(apply.include(&call("ec2", "CreateVpc", None), "terraform"));
+        assert!(apply.include(&call("s3", "CreateBucket", Some("logs")), "terraform"));
+        assert!(!apply.include(&call("s3", "PutObject", Some("state")), "terraform"));
+        assert!(!apply.include(&call("dynamodb", "RestoreTableFromBackup", Some("t")), "lifeboat"));
+        assert!(!Effects::repeatable(&call("ec2", "CreateVpc", None)));
+    }
+}
