@@ -72,7 +72,9 @@ fn salted(
     for path in &manifest.terraform.var_files {
         let content = std::fs::read(path)
             .map_err(|error| CliError::error(format!("{} cannot be read", path.display())).cause(error.to_string()))?;
-        var_files.insert(path.clone(), mark(&salt, &path.to_string_lossy(), &content));
+        // By its place beside the manifest: another machine keeps both elsewhere.
+        let path = manifest.path.parent().and_then(|folder| path.strip_prefix(folder).ok()).unwrap_or(path);
+        var_files.insert(path.to_owned(), mark(&salt, &path.to_string_lossy(), &content));
     }
     let given = environment.variables.iter().filter_map(|(name, value)| {
         let name = name.to_str()?.strip_prefix("TF_VAR_").filter(|name| declared.contains(*name))?;
@@ -176,7 +178,8 @@ fn differences(then: &Inputs, now: &Inputs) -> Vec<(Changed, String)> {
     found.extend(files.into_iter().map(|text| (Changed::VarFiles, text)));
     let variables = of_marks(&then.variables, &now.variables, |name| format!("TF_VAR_{name}"), "value");
     found.extend(variables.into_iter().map(|text| (Changed::Variables, text)));
-    if then.terraform != now.terraform {
+    let program = |it: &UsedTerraform| (it.product.clone(), it.version.clone());
+    if program(&then.terraform) != program(&now.terraform) {
         let say = |it: &UsedTerraform| format!("{} {} ({})", it.product, it.version, it.path.display());
         let text = format!("the run began with {}, now it is {}", say(&then.terraform), say(&now.terraform));
         found.push((Changed::Terraform, text));
