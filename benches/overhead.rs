@@ -148,6 +148,7 @@ fn started(runbook: &Runbook) -> Event {
         pid: std::process::id(),
         host: String::new(),
         impact_at: None,
+        tenure: None,
         runbook: runbook.clone(),
     }))
 }

@@ -10,13 +10,17 @@ mod environment;
 mod error;
 mod failover;
 mod home;
+mod lease;
+mod lease_words;
 mod outlook;
 mod plan;
 mod rehearse;
 mod report;
 mod resume;
+mod resume_checks;
 mod runs;
 mod signals;
+mod site;
 mod status;
 mod wiring;
 

@@ -41,6 +41,9 @@ pub enum Event {
         /// SHA-256 of the Terraform root's new copy, where the operator had it staged anew.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         restaged: Option<String>,
+        /// Journals of versions without a lease have none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        tenure: Option<Tenure>,
     },
     /// What a step's check found and settled before anything was changed.
     StepChecked {
@@ -107,7 +110,20 @@ pub struct RunStarted {
     pub host: String,
     /// When the impact began, where the operator said so.
     pub impact_at: Option<Timestamp>,
+    /// Journals of versions without a lease have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tenure: Option<Tenure>,
     pub runbook: Runbook,
+}
+
+/// Under which lease a process works on a run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Tenure {
+    /// The lease in this bucket, with this fencing number.
+    Held { bucket: String, fence: u64 },
+    /// None, as the operator chose: another could have worked at the same time.
+    Without { because: String },
 }
 
 /// Why a step failed.

@@ -45,6 +45,7 @@ fn started() -> Event {
         pid: 1,
         host: "laptop".into(),
         impact_at: None,
+        tenure: None,
         runbook: runbook(),
     }))
 }
@@ -58,7 +59,7 @@ fn any_event() -> impl Strategy<Value = Event> {
     let step = prop::sample::select(vec!["a", "b", "c", "d", "nobody"]).prop_map(StepId::from);
     (0..12_u8, step, 1..3_u32).prop_map(|(which, step, attempt)| match which {
         0 => started(),
-        1 => Event::RunResumed { pid: 2, host: "other".into(), retry: vec![step], restaged: None },
+        1 => Event::RunResumed { pid: 2, host: "other".into(), retry: vec![step], restaged: None, tenure: None },
         2 => Event::StepChecked { step, facts: json!({"n": attempt}) },
         3 => Event::StepTaken { step },
         4 => Event::StepStarted { step, attempt },
@@ -222,7 +223,9 @@ fn a_failed_step_is_tried_again_only_when_the_operator_says_so() {
     state.apply(&Event::StepStarted { step: a.clone(), attempt: 1 }).unwrap();
     state.apply(&Event::StepFailed { step: a.clone(), failure: failure(FailureKind::Failed) }).unwrap();
     assert!(state.apply(&Event::StepTaken { step: a.clone() }).is_err());
-    state.apply(&Event::RunResumed { pid: 2, host: "b".into(), retry: vec![a.clone()], restaged: None }).unwrap();
+    state
+        .apply(&Event::RunResumed { pid: 2, host: "b".into(), retry: vec![a.clone()], restaged: None, tenure: None })
+        .unwrap();
     state.apply(&Event::StepTaken { step: a.clone() }).unwrap();
     state.apply(&Event::StepStarted { step: a, attempt: 2 }).unwrap();
 }

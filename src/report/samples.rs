@@ -81,6 +81,7 @@ impl Script {
             pid: 4711,
             host: "bastion".into(),
             impact_at: Some(start() - SignedDuration::from_mins(10)),
+            tenure: None,
             runbook,
         })));
         script
@@ -166,7 +167,7 @@ impl Script {
     pub fn resume(&mut self, pause_seconds: i64, retry: &[&str]) -> &mut Self {
         self.jump(pause_seconds).mono_ms = 5;
         let retry = retry.iter().map(|id| StepId::from(*id)).collect();
-        self.push(Event::RunResumed { pid: 4712, host: "laptop".into(), retry, restaged: None });
+        self.push(Event::RunResumed { pid: 4712, host: "laptop".into(), retry, restaged: None, tenure: None });
         self
     }
 

@@ -183,7 +183,9 @@ impl Bench {
         let (engine, _told) = self.engine();
         let (journal, _) = Journal::open(self.dir.path()).unwrap();
         let retry = retry.iter().map(|id| StepId::from(*id)).collect();
-        journal.append(Event::RunResumed { pid: 1, host: "other".into(), retry, restaged: None }).unwrap();
+        journal
+            .append(Event::RunResumed { pid: 1, host: "other".into(), retry, restaged: None, tenure: None })
+            .unwrap();
         execute(&engine, Arc::new(journal)).await.unwrap()
     }
 
@@ -197,6 +199,7 @@ impl Bench {
             pid: 1,
             host: String::new(),
             impact_at: None,
+            tenure: None,
             runbook: self.runbook.clone(),
         }))
     }
@@ -286,7 +289,7 @@ async fn what_waits_for_a_step_that_was_left_out_goes_on_and_is_said_to_be_unpro
     let bench = Bench::new(DIAMOND).misbehave("b", Misbehaviour::Foreign);
     assert!(matches!(bench.run().await, Ended::Held { .. }));
     let (journal, _) = Journal::open(bench.dir.path()).unwrap();
-    journal.append(Event::RunResumed { pid: 1, host: "h".into(), retry: vec![], restaged: None }).unwrap();
+    journal.append(Event::RunResumed { pid: 1, host: "h".into(), retry: vec![], restaged: None, tenure: None }).unwrap();
     let skipped = Skipped { by: "ops".into(), because: "done by hand".into() };
     journal.append(Event::StepSkipped { step: "b".into(), skipped }).unwrap();
     drop(journal);

@@ -16,6 +16,7 @@ mod bucket_races;
 mod catalog;
 mod cli;
 mod engine;
+mod lease;
 mod probe;
 mod world;
 

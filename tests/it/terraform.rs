@@ -369,19 +369,19 @@ async fn a_variable_that_nobody_sets_is_found_by_the_check() {
 #[tokio::test]
 async fn a_run_takes_a_changed_root_only_when_asked_and_not_over_a_saved_plan() {
     let site = Site::new(&[("main.tf", "resource \"terraform_data\" \"a\" {\n  input = nothing.at.all\n}\n")]);
-    let nothing = error_of(site.workdir().await.restage()).await;
+    let nothing = error_of(site.workdir().await.restage(false)).await;
     assert!(nothing.cause.contains("nothing has been staged"), "{nothing}");
     plan(&site.workdir().await).await.expect_err("a mistake in the root");
     site.write("root/main.tf", "resource \"terraform_data\" \"a\" {}\n");
     let workdir = site.workdir().await;
     plan(&workdir).await.expect_err("the copy is still the old one");
-    let digest = workdir.restage().await.expect("staged anew");
+    let digest = workdir.restage(false).await.expect("staged anew");
     assert_eq!(plan(&workdir).await.expect("the mistake is gone").add, 1);
     assert_eq!(workdir.ready(&Notes::default()).await.expect("ready").staged, digest);
-    let refused = error_of(site.workdir().await.restage()).await;
+    let refused = error_of(site.workdir().await.restage(false)).await;
     assert!(refused.cause.ends_with("the base plan of the old copy is saved and not applied yet"), "{refused}");
     workdir.apply("base", &Notes::default()).await.expect("applied");
-    site.workdir().await.restage().await.expect("nothing is saved any more");
+    site.workdir().await.restage(false).await.expect("nothing is saved any more");
 }
 
 #[tokio::test(flavor = "multi_thread")]
