@@ -1,7 +1,7 @@
 //! What people are told about a lease that they cannot have: who holds it, since when, and the way on.
 
 use super::error::CliError;
-use crate::journal::lease::{Body, Refused};
+use crate::journal::lease::{Body, Found, Refused};
 
 /// Why the lease is not to be had.
 pub fn refused(environment: &str, refused: &Refused) -> CliError {
@@ -59,6 +59,26 @@ pub fn unreachable(environment: &str, bucket: &str, why: &str) -> CliError {
             "without it nobody knows whether another operator is at work, and no other machine could go on with this \
              run; to work all the same, add: --without-lease --because \"…\"",
         )
+}
+
+/// The runs in the bucket cannot be listed.
+pub fn unreadable(bucket: &str, why: &str) -> CliError {
+    CliError::blocked(format!("the runs in bucket {bucket} cannot be listed")).cause(why)
+}
+
+/// How a lease stands, in one line.
+pub fn standing(found: &Found, live: bool) -> String {
+    let body = &found.body;
+    let (run, host) = (&body.run, &body.holder.host);
+    let renewed = found.age.map_or_else(String::new, |age| format!("; last renewed {} s ago", age.as_secs()));
+    match (body.released, body.finished, live) {
+        (true, true, _) => format!("let go; run {run} has its end"),
+        (true, false, _) => format!("let go by {host}; run {run} has no end: lifeboat resume {run}"),
+        (false, _, true) => format!("{} for run {run}{renewed}", holder(body)),
+        (false, _, false) => {
+            format!("expired, {} for run {run}{renewed}: lifeboat resume {run} --take-over {host}", holder(body))
+        }
+    }
 }
 
 /// The copy of a run's journal cannot be used.

@@ -15,6 +15,7 @@ mod lease_words;
 mod outlook;
 mod plan;
 mod rehearse;
+mod remote_runs;
 mod report;
 mod resume;
 mod resume_checks;
@@ -56,7 +57,7 @@ async fn dispatch(args: &Args, environment: &Environment) -> Result<Exit, CliErr
         Command::Plan(command) => plan::run(command, environment).await,
         Command::Resume(command) => resume::run(command, environment).await,
         Command::Rehearse(command) => rehearse::run(command, environment).await,
-        Command::Runs(command) => runs::run(command, environment),
+        Command::Runs(command) => runs::run(command, environment).await,
         Command::Status(command) => status::run(command, environment),
         Command::Report(command) => report::run(command, environment),
     }

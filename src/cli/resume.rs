@@ -189,8 +189,7 @@ async fn go_on(command: &Resume, environment: &Environment, ready: Ready) -> Res
     let because = command.because.clone().unwrap_or_default();
     let tenure = Some(tenure(held.as_ref(), Some(&because)));
     let Choice { retry, skip } = choice;
-    let mut events =
-        vec![Event::RunResumed { pid: std::process::id(), host: wiring::host(), retry, restaged, tenure }];
+    let mut events = vec![Event::RunResumed { pid: std::process::id(), host: wiring::host(), retry, restaged, tenure }];
     let skipped = Skipped { by: connected.caller.arn, because };
     events.extend(skip.into_iter().map(|step| Event::StepSkipped { step, skipped: skipped.clone() }));
     for event in events {

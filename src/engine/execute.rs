@@ -221,7 +221,7 @@ impl Run {
             })
         });
         let mut not_checked = self.engine.runbook.not_checked.clone();
-        not_checked.extend(state.skipped());
+        not_checked.extend(state.skipped().into_iter().chain(state.lease_less()));
         self.append(Event::RunFinished { outcome: Outcome::Done { changed, not_checked } })?;
         Ok(Ended::Done { changed })
     }

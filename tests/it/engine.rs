@@ -289,7 +289,9 @@ async fn what_waits_for_a_step_that_was_left_out_goes_on_and_is_said_to_be_unpro
     let bench = Bench::new(DIAMOND).misbehave("b", Misbehaviour::Foreign);
     assert!(matches!(bench.run().await, Ended::Held { .. }));
     let (journal, _) = Journal::open(bench.dir.path()).unwrap();
-    journal.append(Event::RunResumed { pid: 1, host: "h".into(), retry: vec![], restaged: None, tenure: None }).unwrap();
+    journal
+        .append(Event::RunResumed { pid: 1, host: "h".into(), retry: vec![], restaged: None, tenure: None })
+        .unwrap();
     let skipped = Skipped { by: "ops".into(), because: "done by hand".into() };
     journal.append(Event::StepSkipped { step: "b".into(), skipped }).unwrap();
     drop(journal);

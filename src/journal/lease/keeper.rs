@@ -103,7 +103,7 @@ impl Lease {
         let mut last = String::new();
         let released = tokio::time::timeout(keeping.ttl, async {
             loop {
-                match keeping.write().await {
+                match keeping.write(keeping.ttl / 4).await {
                     Ok(Wrote::Ours) => return Ok(()),
                     Ok(Wrote::Again) => {}
                     Ok(Wrote::Lost(why)) => return Err(why),
@@ -173,13 +173,13 @@ impl Keeping {
         let every = self.ttl / 4;
         let mut wait = every;
         loop {
-            tokio::time::sleep(wait).await;
+            tokio::time::sleep(wait.min(self.remaining())).await;
             // What has run out is not renewed: whoever asked in between has been told that it is lost.
             if self.check().is_err() {
                 return;
             }
             self.known().body.beat += 1;
-            wait = match self.write().await {
+            wait = match self.write(every.min(self.remaining())).await {
                 Ok(Wrote::Ours) => every,
                 Ok(Wrote::Again) => Duration::ZERO,
                 Ok(Wrote::Lost(why)) => return self.lose(why),
@@ -191,15 +191,22 @@ impl Keeping {
         }
     }
 
-    /// Writes the lease as it is known, in at most a quarter of its time.
-    async fn write(&self) -> Result<Wrote, AwsError> {
+    /// How long effects may still begin without another renewal; a little more, so that whoever waits for its end finds
+    /// that it is over.
+    fn remaining(&self) -> Duration {
+        let since = self.clock.now().saturating_sub(self.known().renewed);
+        (self.ttl - margin(self.ttl)).saturating_sub(since) + Duration::from_millis(1)
+    }
+
+    /// Writes the lease as it is known, or gives up after `time`.
+    async fn write(&self, time: Duration) -> Result<Wrote, AwsError> {
         let began = self.clock.now();
         let (body, etag) = {
             let known = self.known();
             (known.body.clone(), known.etag.clone())
         };
         let condition = Condition::Unchanged(etag);
-        let written = within(self.ttl / 4, self.object.write(&body, &condition)).await?;
+        let written = within(time, self.object.write(&body, &condition)).await?;
         Ok(match written {
             Written::Done(etag) => {
                 let mut known = self.known();

@@ -21,6 +21,8 @@ const BATCH_BYTES: usize = 1024 * 1024;
 const LIMIT_BYTES: u64 = 256 * 1024 * 1024;
 const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+/// How often whoever waits for the copy looks whether the lease still holds.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 /// A run's copy that this process adds to.
 pub struct Replica {
@@ -95,7 +97,7 @@ impl Replica {
                     return Ok(());
                 }
                 // Woken by each batch; looks by itself as well, for a lease that runs out without one.
-                tokio::time::timeout(LONGEST_PAUSE, there.changed()).await.ok();
+                tokio::time::timeout(LOOK_EVERY, there.changed()).await.ok();
             }
         };
         tokio::time::timeout(patience, arrived).await.unwrap_or_else(|_| {
