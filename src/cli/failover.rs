@@ -71,7 +71,10 @@ pub async fn run(command: &Failover, environment: &Environment) -> Result<Exit, 
     };
     // Whoever cannot have the lease is told so before anything is asked; that it cannot be read is said after what else
     // stands in the way.
-    let lease = if command.lease.without_lease { Ok(()) } else { free(&desk, &run).await };
+    let lease = match command.lease.without_lease {
+        true => desk.nobody_known(&run).await.map_err(|error| (error, Reading::Done)),
+        false => free(&desk, &run).await,
+    };
     if let Err((refused, Reading::Done)) = lease {
         return Err(refused);
     }

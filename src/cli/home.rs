@@ -253,3 +253,32 @@ pub fn run_or_newest(home: &Path, run: Option<&str>) -> Result<PathBuf, CliError
         }),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_runs_name_tells_its_environment_and_other_names_tell_nothing() {
+        let now = "2026-11-22T03:12:44Z".parse().expect("a time");
+        for environment in ["prod", "prod-eu"] {
+            assert_eq!(environment_of(&new_run(environment, now)), Some(environment));
+        }
+        for other in
+            ["nobody", "../../etc", "20261122T0312-../x-7f3a", "20261122T0312--7f3a", "20261122T0312-prod-7f3", ""]
+        {
+            assert_eq!(environment_of(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn a_run_keeps_its_token_and_no_name_leads_out_of_the_runs() {
+        let home = tempfile::tempdir().expect("a folder");
+        let dir = make_run_dir(home.path(), "r1").expect("made");
+        let token = lease_token(&dir).expect("a token");
+        assert_eq!(token.len(), 32);
+        assert_eq!(lease_token(&dir).expect("the same"), token);
+        assert_eq!(known_token(home.path(), "r1"), Some(token));
+        assert_eq!(known_token(home.path(), "../runs/r1"), None);
+    }
+}

@@ -20,6 +20,9 @@ use crate::journal::{self, BootClock, Clock, Held, Tenure};
 use crate::manifest::Manifest;
 use crate::report;
 
+/// How long a lease that nobody counts on is looked for.
+const A_LOOK: Duration = Duration::from_secs(10);
+
 #[derive(Args, Clone, Debug, Default)]
 pub struct LeaseArgs {
     /// Take the lease over from the host that it names, once it has expired: that machine is lost
@@ -69,6 +72,17 @@ impl Desk<'_> {
     pub async fn look(&self) -> Result<Option<Found>, CliError> {
         let read = self.object().read().await;
         read.map_err(|error| words::unreachable(&self.manifest.environment, self.bucket(), &error.to_string()))
+    }
+
+    /// For whoever goes without a lease: where it can be read all the same, it may say that another is at work.
+    ///
+    /// # Errors
+    /// Exit 3: another is, or has begun what has no end.
+    pub async fn nobody_known(&self, run: &str) -> Result<(), CliError> {
+        match tokio::time::timeout(A_LOOK, self.look()).await {
+            Ok(Ok(found)) => self.permit(run, found.as_ref()).await.map(drop),
+            Ok(Err(_)) | Err(_) => Ok(()),
+        }
     }
 
     fn bucket(&self) -> &str {

@@ -86,6 +86,7 @@ pub async fn run(command: &Resume, environment: &Environment) -> Result<Exit, Cl
     let connected = wiring::connect(&plans.manifest).await?;
     let stop = signals::listen()?;
     if command.lease.without_lease {
+        desk(command, environment, &connected, &plans.manifest).nobody_known(&run).await?;
         let ready = Ready { run, plans, here: site.alone()?, connected, lease: None, stop };
         return go_on(command, environment, ready).await;
     }

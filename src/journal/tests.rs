@@ -231,6 +231,23 @@ fn a_failed_step_is_tried_again_only_when_the_operator_says_so() {
 }
 
 #[test]
+fn that_no_lease_was_held_is_said_and_old_journals_say_nothing_of_leases() {
+    let mut state = RunState::default();
+    state.apply(&started()).unwrap();
+    assert_eq!(state.lease_less(), []);
+    let old = r#"{"event":"run_resumed","pid":2,"host":"b","retry":[]}"#;
+    state.apply(&serde_json::from_str(old).unwrap()).unwrap();
+    let held = r#"{"event":"run_resumed","pid":2,"host":"b","retry":[],"tenure":{"held":{"bucket":"s","fence":2}}}"#;
+    state.apply(&serde_json::from_str(held).unwrap()).unwrap();
+    assert_eq!(state.lease_less(), []);
+    let without =
+        r#"{"event":"run_resumed","pid":2,"host":"b","retry":[],"tenure":{"without":{"because":"S3 is down"}}}"#;
+    state.apply(&serde_json::from_str(without).unwrap()).unwrap();
+    let [said] = &state.lease_less()[..] else { panic!("once") };
+    assert!(said.what == "lease" && said.why.contains("no lease was held: S3 is down"), "{said:?}");
+}
+
+#[test]
 fn a_resumption_is_read_with_and_without_a_new_copy_of_the_root() {
     let read = |text: &str| serde_json::from_str::<Event>(text).unwrap();
     let old = r#"{"event":"run_resumed","pid":2,"host":"b","retry":[]}"#;

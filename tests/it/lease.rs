@@ -161,6 +161,22 @@ async fn of_twenty_operators_at_once_one_gets_the_lease_and_the_others_know_who(
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn of_two_machines_that_race_fifty_times_exactly_one_goes_on_each_time() {
+    let place = Place::new().await;
+    let (one, other) = (operator("one"), operator("other"));
+    for fence in 1..=50 {
+        let (first, second) = tokio::join!(place.take(&one), place.take(&other));
+        let lease = match (first, second) {
+            (Ok(lease), Err(_)) | (Err(_), Ok(lease)) => lease,
+            (Ok(_), Ok(_)) => panic!("both have it"),
+            (Err(one), Err(other)) => panic!("neither has it: {one}, {other}"),
+        };
+        assert_eq!(lease.fence(), fence);
+        lease.release(true).await.expect("let go");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_lease_is_renewed_while_it_is_held_and_can_be_had_at_once_when_it_is_let_go() {
     let place = Place::new().await;
     let one = Operator { ttl: Duration::from_secs(2), ..operator("one") };

@@ -16,7 +16,9 @@ mod bucket_races;
 mod catalog;
 mod cli;
 mod engine;
+mod engine_guard;
 mod lease;
+mod lease_cli;
 mod probe;
 mod world;
 

@@ -384,6 +384,24 @@ async fn a_run_takes_a_changed_root_only_when_asked_and_not_over_a_saved_plan() 
     site.workdir().await.restage(false).await.expect("nothing is saved any more");
 }
 
+#[tokio::test]
+async fn on_another_machine_the_root_must_be_the_one_that_the_run_was_planned_with() {
+    let site = Site::new(&[("main.tf", "resource \"terraform_data\" \"a\" {}\n")]);
+    let digest = site.workdir().await.ready(&Notes::default()).await.expect("ready").staged;
+    std::fs::remove_dir_all(site.path("run/terraform")).expect("another machine has none of it");
+    site.write("root/main.tf", "resource \"terraform_data\" \"b\" {}\n");
+    let refused = site.workdir().await.stage_as(&digest).await.expect_err("another root");
+    assert!(refused.to_string().contains(&digest) && refused.hint().is_some_and(|it| it.contains("--restage")));
+    assert!(!site.path("run/terraform/tree").exists(), "no copy of it stays");
+    let new = site.workdir().await.restage(true).await.expect("taken as it is");
+    site.workdir().await.stage_as(&new).await.expect("it is there");
+    site.write("root/main.tf", "resource \"terraform_data\" \"a\" {}\n");
+    std::fs::remove_dir_all(site.path("run/terraform")).expect("once more");
+    let workdir = site.workdir().await;
+    workdir.stage_as(&digest).await.expect("the same root");
+    assert_eq!(plan(&workdir).await.expect("it is planned anew").add, 1);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn plans_of_one_tree_never_see_the_import_blocks_of_another() {
     let site = Site::new(&[("main.tf", STACK)]);

@@ -159,6 +159,11 @@ impl Keeping {
         Err(Refusal::LeaseLost(known.lost.clone().unwrap_or_default()))
     }
 
+    /// Has the run stop as it does for Ctrl-C: nothing that it did from here on could be trusted by others.
+    pub fn stop_the_run(&self) {
+        self.stop.send_replace(true);
+    }
+
     fn lose(&self, why: String) {
         self.known().lost.get_or_insert(why);
         self.stop.send_replace(true);

@@ -140,6 +140,7 @@ impl Shared {
                 }
                 Ok(Ok(Sent::Conflict(why))) => {
                     self.queue().conflict = Some(why);
+                    self.lease.stop_the_run();
                     self.there.send_modify(|_| ());
                     return;
                 }
