@@ -239,6 +239,7 @@ mod tests {
                 variables: variables.map(|(name, value)| (OsString::from(name), OsString::from(value))).to_vec(),
                 templates: None,
                 moto: None,
+                lease_ttl: crate::journal::lease::TTL,
                 interactive: false,
                 draws: false,
                 color: false,
@@ -263,6 +264,7 @@ mod tests {
                 host: String::new(),
                 impact_at: None,
                 inputs: Some(inputs),
+                tenure: None,
                 runbook: scenario::failover(&self.manifest),
             }
         }
