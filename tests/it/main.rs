@@ -24,6 +24,7 @@ mod aurora;
 mod cutover;
 mod emulator;
 mod keys;
+mod placement;
 mod proxy;
 mod rehearsal;
 mod rehearsal_world;
