@@ -22,6 +22,7 @@ mod world;
 
 mod aurora;
 mod cutover;
+mod cutover_resumed;
 mod emulator;
 mod keys;
 mod placement;
