@@ -12,10 +12,11 @@ use tera::{Context, Tera};
 use crate::document::{Document, quoted};
 
 /// Name and text of each. A replacement is called `FOLDER/NAME.tera`.
-const BUILT_IN: [(&str, &str); 4] = [
+const BUILT_IN: [(&str, &str); 5] = [
     ("terraform/backend_override.tf", include_str!("../templates/terraform/backend_override.tf.tera")),
     ("terraform/backend.hcl", include_str!("../templates/terraform/backend.hcl.tera")),
     ("terraform/imports.tf", include_str!("../templates/terraform/imports.tf.tera")),
+    ("terraform/provider_override.tf", include_str!("../templates/terraform/provider_override.tf.tera")),
     ("terraform/recovery.tfvars", include_str!("../templates/terraform/recovery.tfvars.tera")),
 ];
 

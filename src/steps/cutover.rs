@@ -54,7 +54,15 @@ impl Step for CutoverStep {
 
     async fn observe(&self, cx: &Cx) -> Result<Seen, StepError> {
         let view = view_cutover(&cx.world.aws, &self.cutover, &Resolver::of(cx)).await?;
-        Ok(if view.is_done() { Seen::Done(self.output(cx, &view, None)) } else { Seen::Absent })
+        if !view.is_done() {
+            return Ok(Seen::Absent);
+        }
+        // The list shows a change as soon as it is accepted, long before the name servers answer by it.
+        let change = cx.noted("change_id").and_then(|id| id.as_str().map(str::to_owned));
+        if let Some(id) = &change {
+            await_sync(cx, id).await?;
+        }
+        Ok(Seen::Done(self.output(cx, &view, change.as_deref())))
     }
 
     async fn apply(&self, cx: &Cx) -> Result<Output, StepError> {
@@ -72,11 +80,7 @@ impl Step for CutoverStep {
         let what = format!("cutover {}", self.cutover.name);
         let (view, id) = wait_until(cx, &what, PRIOR_CHANGE_WITHIN, ask).await?;
         cx.note("change_id", json!(id)).await?;
-        wait_until(cx, &format!("change {id}"), IN_SYNC_WITHIN, async || {
-            let in_sync = is_in_sync(session, &id).await?;
-            Ok(if in_sync { Ready::Yes(()) } else { Ready::NotYet("PENDING".to_owned()) })
-        })
-        .await?;
+        await_sync(cx, &id).await?;
         Ok(self.output(cx, &view, Some(&id)))
     }
 
@@ -98,6 +102,17 @@ impl Step for CutoverStep {
             undo_name(&self.cutover.name)
         ))
     }
+}
+
+/// Waits until all name servers have a change. One that Route 53 does not know any more is long done.
+async fn await_sync(cx: &Cx, id: &str) -> Result<(), StepError> {
+    wait_until(cx, &format!("change {id}"), IN_SYNC_WITHIN, async || match is_in_sync(&cx.world.aws, id).await {
+        Ok(false) => Ok(Ready::NotYet("PENDING".to_owned())),
+        Ok(true) => Ok(Ready::Yes(())),
+        Err(error) if error.is("NoSuchChange") => Ok(Ready::Yes(())),
+        Err(error) => Err(error.into()),
+    })
+    .await
 }
 
 /// A cutover's records as they stand and as they shall be.

@@ -114,6 +114,11 @@ impl Cx {
         journal.settled().await.map_err(refused)
     }
 
+    /// What this step has noted under that name, in this process or one before it.
+    pub fn noted(&self, name: &str) -> Option<Value> {
+        self.journal.as_ref()?.state().steps.get(&self.step)?.notes.get(name).cloned()
+    }
+
     pub fn status(&self, text: impl Into<String>) {
         self.progress(Progress::Status { text: text.into() });
     }

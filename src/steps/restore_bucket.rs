@@ -202,7 +202,8 @@ const THAW: &str = "restore them first, which takes minutes to two days by class
                     archived object\"): aws s3api restore-object; or keep the recovery region's copies in a class that \
                     is read at once";
 const AGAIN: &str = "retry the step: what was copied is not copied again";
-const KEEP: &str = "nothing was overwritten: move these objects away or choose an empty target bucket, then retry";
+const KEEP: &str = "nothing was overwritten: move these objects away, also those that the stack of an abandoned run has \
+                    delivered, or choose an empty target bucket; then retry";
 
 /// Copies what is missing. Gives back `objects`, `bytes`, `copied`, `skipped`, `extra` (the
 /// objects that the target alone has, written since `began`), and `vanished` where the source lost objects meanwhile.

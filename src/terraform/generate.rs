@@ -2,7 +2,7 @@
 //! what a run puts into its staged copy are the same.
 
 use super::environment::{Environment, needs_path_style};
-use super::overlay::{self, BACKEND_CONFIG, BACKEND_OVERRIDE};
+use super::overlay::{self, BACKEND_CONFIG, BACKEND_OVERRIDE, PROVIDER_OVERRIDE};
 use super::root::Root;
 use super::tfvars::{self, RECOVERY, Sources, TfvarsError};
 use crate::manifest::Manifest;
@@ -28,7 +28,7 @@ pub struct Settings<'a> {
     pub from_environment: &'a [String],
 }
 
-/// The var file, the backend's arguments and the backend override of the recovery region.
+/// The var file, the backend's arguments, the backend override of the recovery region, and the account override.
 ///
 /// # Errors
 /// As [`tfvars::recovery`].
@@ -41,7 +41,7 @@ pub fn files(manifest: &Manifest, root: &Root, settings: &Settings<'_>) -> Resul
         from_environment: settings.from_environment,
     };
     let file = |name: &str, contents, why| GeneratedFile { name: name.to_owned(), contents, why };
-    Ok(vec![
+    let mut files = vec![
         file(
             RECOVERY,
             tfvars::recovery(templates, &sources, root)?,
@@ -57,7 +57,15 @@ pub fn files(manifest: &Manifest, root: &Root, settings: &Settings<'_>) -> Resul
             overlay::backend_override(templates)?,
             "gives the root the S3 backend, whatever it declares",
         ),
-    ])
+    ];
+    if root.takes_account {
+        files.push(file(
+            PROVIDER_OVERRIDE,
+            overlay::provider_override(templates, &manifest.account)?,
+            "lets the AWS provider refuse every account but the manifest's",
+        ));
+    }
+    Ok(files)
 }
 
 /// The same, with the settings that follow from the environment that Terraform will run in.
@@ -91,10 +99,13 @@ mod tests {
     }
 
     #[test]
-    fn the_example_gets_three_files_that_are_the_same_each_time() {
+    fn the_example_gets_four_files_that_are_the_same_each_time() {
         let files = generated(&[]);
         let names: Vec<&str> = files.iter().map(|file| file.name.as_str()).collect();
-        assert_eq!(names, ["recovery.tfvars", "backend.hcl", "lifeboat_backend_override.tf"]);
+        assert_eq!(
+            names,
+            ["recovery.tfvars", "backend.hcl", "lifeboat_backend_override.tf", "lifeboat_provider_override.tf"]
+        );
         let var_file = &files[0].contents;
         for line in [
             "# recovery override from lifeboat.hcl; terraform.tfvars says \"eu-west-2\"\naws_region = \"us-east-1\"\n",
@@ -105,6 +116,7 @@ mod tests {
             assert!(var_file.contains(line), "{line}\n{var_file}");
         }
         assert!(files[1].contents.contains("use_path_style = true"));
+        assert!(files[3].contents.contains("allowed_account_ids = [\"123456789012\"]"));
         assert_eq!(files, generated(&[]));
         assert_eq!(files, generated(&["master_password".to_owned()]), "what the environment sets is not written");
     }

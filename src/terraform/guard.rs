@@ -63,9 +63,9 @@ pub fn adoption(plan: &Plan, imports: &BTreeMap<String, String>, held: &BTreeSet
 /// region of their own (AWS provider 6: "Enhanced Region Support").
 ///
 /// The default configuration must be in the recovery region. Where it declares no region, AWS_REGION decides, which
-/// lifeboat sets; where it computes one, nothing shows that it is not the region that is lost, and it is refused.
-/// Other configurations and resources may be elsewhere (certificates for CloudFront are in us-east-1), but not in the
-/// region that is lost.
+/// lifeboat sets. A computed region must have been asked for before; where nothing shows that it is not the region that
+/// is lost, it is refused. Other configurations and resources may be elsewhere (certificates for CloudFront are in
+/// us-east-1), but not in the region that is lost, and neither may what the state holds.
 pub fn regions(plan: &Plan, recovery: &str, primary: &str) -> Vec<Violation> {
     let lost = |region: &str| region == primary && primary != recovery;
     let wrong = |default: bool, region: &str| if default { region != recovery } else { lost(region) };
@@ -78,6 +78,10 @@ pub fn regions(plan: &Plan, recovery: &str, primary: &str) -> Vec<Violation> {
                 "computes its region, so that nothing shows that it is {recovery}: write `region = var.aws_region`, a \
                  variable of the root that region \"recovery\" sets, or leave `region` out"
             ),
+            None if it.declared => format!(
+                "computes its region, so that nothing shows that it is not {primary}, the region that is lost: write \
+                 `region = var.NAME`, a variable that is handed down from the root"
+            ),
             _ => return None,
         };
         Some(Violation { address: format!("provider {}", it.key), why })
@@ -88,7 +92,12 @@ pub fn regions(plan: &Plan, recovery: &str, primary: &str) -> Vec<Violation> {
         let why = format!("would be in {region}, the region that is lost; the recovery region is {recovery}");
         Some(Violation { address: it.address.clone(), why })
     });
-    providers.chain(resources).collect()
+    let held = plan.arns.iter().filter(|(_, arn)| arn.split(':').nth(3).is_some_and(lost)).map(|(address, arn)| {
+        let why =
+            format!("stands in {primary}, the region that is lost, as {arn}, and is in the recovery region's state");
+        Violation { address: address.clone(), why }
+    });
+    providers.chain(resources).chain(held).collect()
 }
 
 /// Nothing that takes a resource away: kept as it is, or changed in place.
@@ -159,11 +168,57 @@ mod tests {
     }
 
     #[test]
-    fn another_configuration_may_compute_its_region_but_not_be_in_the_lost_one() {
+    fn another_configuration_may_be_elsewhere_but_not_in_the_lost_region_nor_nobody_knows_where() {
         let alias = |region: &str| of_provider(&format!(r#""alias": "other", "expressions": {{"region": {region}}}"#));
-        assert_eq!(alias(r#"{"references": ["local.region"]}"#), [""; 0]);
+        let said = alias(r#"{"references": ["local.region"]}"#);
+        assert!(matches!(said.as_slice(), [why] if why.contains("it is not eu-west-2, the region that is lost")));
         assert_eq!(alias(r#"{"constant_value": "ap-south-1"}"#), [""; 0]);
         assert_eq!(alias(r#"{"constant_value": "eu-west-2"}"#).len(), 1);
+    }
+
+    /// What is said of a module's provider whose region is handed down so, through one module and another.
+    fn of_module(region: &str) -> Vec<String> {
+        let json = format!(
+            r#"{{"format_version": "1.2", "variables": {{"aws_region": {{"value": "us-east-1"}}, "lost": {{"value": "eu-west-2"}}}},
+                "configuration": {{"provider_config": {{"it": {{"name": "aws", "module_address": "module.a.module.b",
+                "expressions": {{"region": {{"references": ["var.place"]}}}}}}}},
+                "root_module": {{"module_calls": {{"a": {{"expressions": {{"where": {region}, "rules": [{{}}]}}, "module": {{
+                "module_calls": {{"b": {{"expressions": {{"place": {{"references": ["var.where"]}}}}}}}}}}}}}}}}}}}}"#
+        );
+        let plan = Plan::parse(json.as_bytes()).unwrap();
+        regions(&plan, "us-east-1", "eu-west-2").into_iter().map(|it| it.why).collect()
+    }
+
+    #[test]
+    fn the_region_of_a_modules_provider_is_followed_to_the_root() {
+        assert_eq!(of_module(r#"{"references": ["var.aws_region"]}"#), [""; 0]);
+        assert_eq!(of_module(r#"{"constant_value": "ap-south-1"}"#), [""; 0]);
+        for lost in [r#"{"references": ["var.lost"]}"#, r#"{"constant_value": "eu-west-2"}"#] {
+            assert_eq!(of_module(lost), ["is configured for eu-west-2; the recovery region is us-east-1"], "{lost}");
+        }
+        for unknown in [r#"{"references": ["local.x"]}"#, "[]", r#"{"references": ["var.aws_region", "local.x"]}"#] {
+            assert!(matches!(of_module(unknown).as_slice(), [why] if why.contains("computes its region")), "{unknown}");
+        }
+    }
+
+    #[test]
+    fn what_the_recovery_state_holds_in_the_lost_region_is_refused() {
+        let of = |kind: &str, mode: &str, arn: &str| {
+            let json = format!(
+                r#"{{"format_version": "1.2", "prior_state": {{"values": {{"root_module": {{"child_modules": [{{"resources": [
+                    {{"address": "module.x.{kind}.it", "mode": "{mode}", "type": "{kind}", "values": {{"arn": "{arn}"}}}}]}}]}}}}}}}}"#
+            );
+            let violations = regions(&Plan::parse(json.as_bytes()).unwrap(), "us-east-1", "eu-west-2");
+            violations.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+        };
+        let lost = "arn:aws:sqs:eu-west-2:123456789012:q";
+        let said = of("aws_sqs_queue", "managed", lost);
+        assert!(said.starts_with("module.x.aws_sqs_queue.it stands in eu-west-2"), "{said}");
+        assert_eq!(of("aws_sqs_queue", "data", lost), "");
+        for elsewhere in ["arn:aws:acm:us-east-1:123456789012:certificate/x", "arn:aws:iam::123456789012:role/r", "odd"]
+        {
+            assert_eq!(of("aws_x", "managed", elsewhere), "", "{elsewhere}");
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! Files are read in Terraform's order, override files last (Terraform: "Override Files"). `.tf.json` and `.tofu` files
 //! are refused: a root of which only a part was read would be judged wrongly.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
@@ -39,6 +39,8 @@ pub(super) struct Module {
     pub resources: BTreeMap<(String, String), bool>,
     pub calls: BTreeMap<String, Call>,
     pub backend: Option<String>,
+    /// Arguments of the default configuration of provider `aws`, where it is configured.
+    pub aws: Option<BTreeSet<String>>,
 }
 
 /// A `module` block.
@@ -81,6 +83,10 @@ impl Module {
                 ("resource", [kind, name]) => {
                     let known = self.resources.entry(((*kind).to_owned(), (*name).to_owned())).or_default();
                     *known |= is_repeated(block);
+                }
+                ("provider", ["aws"]) if !block.body.has_attribute("alias") => {
+                    let names = block.body.attributes().map(|it| it.key.to_string());
+                    self.aws.get_or_insert_default().extend(names);
                 }
                 ("module", [name]) => self.call(name, document, block),
                 ("terraform", []) => self.settings(block),

@@ -14,6 +14,9 @@ pub const BACKEND_OVERRIDE: &str = "lifeboat_backend_override.tf";
 /// Name of the file for `-backend-config`.
 pub const BACKEND_CONFIG: &str = "backend.hcl";
 
+/// Name of the override file that names the account to the AWS provider.
+pub const PROVIDER_OVERRIDE: &str = "lifeboat_provider_override.tf";
+
 /// Name of the file with the import blocks.
 pub const IMPORTS: &str = "lifeboat_imports.tf";
 
@@ -51,6 +54,16 @@ pub fn backend_hcl(templates: &Templates, region: &Region, path_style: bool) -> 
         "arguments": arguments.collect::<Vec<_>>(),
     });
     templates.render("terraform/backend.hcl", &data)
+}
+
+/// An override file by which the default AWS provider refuses every account but this one, before it does anything
+/// (AWS provider: `allowed_account_ids`). Other configurations are left alone: they may assume a role elsewhere on
+/// purpose, such as for a DNS zone.
+///
+/// # Errors
+/// A replaced template that cannot be filled.
+pub fn provider_override(templates: &Templates, account: &str) -> Result<String, TemplateError> {
+    templates.render("terraform/provider_override.tf", &json!({ "account": quote(account) }))
 }
 
 /// Import blocks for restored resources, as (address, id), in that order (Terraform: "Import Block").

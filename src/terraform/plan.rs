@@ -1,6 +1,6 @@
 //! A saved plan as `show -json` tells it (Terraform: "JSON Output Format", plan representation).
 //!
-//! Read as it streams in: what nobody here needs (prior state, planned values, configuration expressions) is skipped
+//! Read as it streams in: what nobody here needs (most of the prior state, planned values, expressions) is skipped
 //! without being kept, and a value that is sensitive is dropped the moment its resource has been read.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use super::attributes::Attributes;
 use super::marks::Marks;
+use super::prior;
 
 /// The part of a plan that lifeboat works with.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
@@ -22,6 +23,10 @@ pub struct Plan {
     /// Outputs whose value changes, by name, with what happens to each.
     pub outputs: BTreeMap<String, Vec<Action>>,
     pub providers: Vec<ProviderRegion>,
+    /// Regions by address of the root's `aws_region` data sources, as they were read for this plan.
+    pub regions: BTreeMap<String, String>,
+    /// ARNs by address of what the state holds.
+    pub arns: BTreeMap<String, String>,
 }
 
 /// What a plan does to one resource instance.
@@ -73,6 +78,8 @@ pub struct ProviderRegion {
     pub region: Option<String>,
     /// Whether the configuration names a region at all; one that is null is none.
     pub declared: bool,
+    /// The alias of a configuration of the root module, by which the root can ask it for its region.
+    pub alias: Option<String>,
 }
 
 /// Why a plan cannot be used.
@@ -194,6 +201,8 @@ struct Document {
     variables: BTreeMap<String, WireVariable>,
     #[serde(default)]
     configuration: WireConfiguration,
+    #[serde(default)]
+    prior_state: prior::State,
 }
 
 #[derive(Deserialize)]
@@ -211,6 +220,30 @@ struct WireVariable {
 struct WireConfiguration {
     #[serde(default)]
     provider_config: BTreeMap<String, WireProvider>,
+    #[serde(default)]
+    root_module: WireModule,
+}
+
+/// What the modules on the way to a provider's configuration are called with.
+#[derive(Default, Deserialize)]
+struct WireModule {
+    #[serde(default)]
+    module_calls: BTreeMap<String, WireCall>,
+}
+
+#[derive(Default, Deserialize)]
+struct WireCall {
+    #[serde(default)]
+    expressions: BTreeMap<String, WireArgument>,
+    #[serde(default)]
+    module: WireModule,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum WireArgument {
+    Plain(WireExpression),
+    Other(serde::de::IgnoredAny),
 }
 
 #[derive(Deserialize)]
@@ -276,6 +309,7 @@ impl From<Document> for Plan {
         let changed = document.output_changes.into_iter().map(|(name, output)| (name, output.actions));
         let variables = &document.variables;
         let providers = document.configuration.provider_config.into_iter();
+        let (regions, arns) = document.prior_state.into_places();
         Self {
             format_version: document.format_version,
             errored: document.errored,
@@ -283,8 +317,10 @@ impl From<Document> for Plan {
             outputs: changed.filter(|(_, actions)| actions.iter().any(|it| *it != Action::NoOp)).collect(),
             providers: providers
                 .filter(|(_, it)| it.name == "aws")
-                .map(|(key, it)| it.region(key, variables))
+                .map(|(key, it)| it.region(key, variables, &document.configuration.root_module))
                 .collect(),
+            regions,
+            arns,
         }
     }
 }
@@ -292,19 +328,33 @@ impl From<Document> for Plan {
 impl WireProvider {
     /// Resolves the region where it is a constant, or a variable of the root module and nothing else. One that is null
     /// is as good as none.
-    fn region(self, key: String, variables: &BTreeMap<String, WireVariable>) -> ProviderRegion {
+    fn region(self, key: String, variables: &BTreeMap<String, WireVariable>, root: &WireModule) -> ProviderRegion {
         let default = self.alias.is_none() && self.module_address.is_none();
-        let value = self.expressions.region.map(|expression| match expression {
-            WireExpression { constant_value: Some(value), .. } => Some(value),
-            WireExpression { references, .. } if self.module_address.is_none() => {
-                let [reference] = references.as_slice() else { return None };
-                Some(variables.get(reference.strip_prefix("var.")?)?.value.clone())
-            }
-            _ => None,
-        });
+        let module = self.module_address.as_deref().unwrap_or_default();
+        let path: Vec<&str> = module.split('.').filter(|word| *word != "module" && !word.is_empty()).collect();
+        let value = self.expressions.region.map(|expression| expression.value(&path, variables, root));
+        let alias = self.alias.filter(|_| self.module_address.is_none());
         let declared = value.as_ref().is_some_and(|value| !matches!(value, Some(Value::Null)));
         let region = value.flatten().and_then(|value| value.as_str().map(str::to_owned));
-        ProviderRegion { key, default, region, declared }
+        ProviderRegion { key, default, region, declared, alias }
+    }
+}
+
+impl WireExpression {
+    /// The value of an expression in the module at `path`, where it is a constant, or a variable that is handed down
+    /// from the root as it is.
+    fn value(&self, path: &[&str], variables: &BTreeMap<String, WireVariable>, root: &WireModule) -> Option<Value> {
+        if let Some(value) = &self.constant_value {
+            return Some(value.clone());
+        }
+        let [reference] = self.references.as_slice() else { return None };
+        let name = reference.strip_prefix("var.")?;
+        let Some((last, above)) = path.split_last() else { return Some(variables.get(name)?.value.clone()) };
+        let caller = above.iter().try_fold(root, |module, name| Some(&module.module_calls.get(*name)?.module))?;
+        match caller.module_calls.get(*last)?.expressions.get(name)? {
+            WireArgument::Plain(argument) => argument.value(above, variables, root),
+            WireArgument::Other(_) => None,
+        }
     }
 }
 

@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 
 use super::generate::{self, GeneratedFile};
 use super::overlay::{self, BACKEND_CONFIG, IMPORTS};
+use super::regions::forget_questions;
 use super::root::Root;
 use super::stage::{self, Layout, hex};
 use super::workdir::{Observer, Workdir, text};
@@ -80,6 +81,7 @@ impl Workdir {
             staged: mark.digest,
         };
         let backend = self.generate(&mut ready)?;
+        forget_questions(&ready.root)?;
         self.import(&ready, &BTreeMap::new())?;
         let inputs = self.inputs(&ready, &backend)?;
         ready.created = self.initialized(&ready, inputs, &backend, observer).await?;

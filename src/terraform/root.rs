@@ -44,6 +44,8 @@ pub struct Root {
     pub backend: Option<String>,
     /// Var files in the root that Terraform reads unasked, in its order (Terraform: "Variable Definition Precedence").
     pub automatic_var_files: Vec<PathBuf>,
+    /// Whether the default configuration of provider `aws` can be told which account is allowed.
+    pub takes_account: bool,
 }
 
 /// A managed resource that the root or one of its local modules declares.
@@ -89,6 +91,7 @@ impl Root {
             remote_modules: BTreeMap::new(),
             backend: module.backend.clone(),
             automatic_var_files: automatic_var_files(&path),
+            takes_account: takes_account(&module),
             path: path.clone(),
         };
         let mut known = BTreeMap::from([(path.clone(), module)]);
@@ -163,6 +166,17 @@ impl Root {
             }
         }
         Ok(Some(resource))
+    }
+}
+
+/// An override makes a configuration where there is none (Terraform: "Override Files"), and with it a provider that the
+/// root may not need: only for roots that use it. Two arguments contradict it (AWS provider: `forbidden_account_ids`,
+/// `skip_requesting_account_id`, after which the account is not known).
+fn takes_account(module: &Module) -> bool {
+    let used = || module.resources.keys().any(|(kind, _)| kind.starts_with("aws_"));
+    match &module.aws {
+        Some(given) => !given.contains("forbidden_account_ids") && !given.contains("skip_requesting_account_id"),
+        None => used(),
     }
 }
 

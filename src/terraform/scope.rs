@@ -101,8 +101,8 @@ impl Workdir {
         observer: &dyn Observer,
     ) -> Result<Saved, TerraformError> {
         let wanted = Wanted { name: "base", selection, refresh: true, lock: true };
-        let planned = self.plan(wanted, observer).await?;
-        let mut violations = self.misplaced(&planned.plan);
+        let mut planned = self.plan(wanted, observer).await?;
+        let mut violations = self.misplaced(&mut planned.plan, observer).await?;
         violations.extend(guard::base(&planned.plan, adopted));
         saved.warnings = planned.warnings.into_iter().filter(|it| !it.starts_with(TARGETED)).collect();
         self.save("base", "infrastructure", &planned.plan, violations, saved)
@@ -133,8 +133,8 @@ impl Workdir {
         let wanted = Wanted { name: "survey", selection: &Selection::All, refresh: false, lock: false };
         let (planned, graph) = tokio::join!(self.plan(wanted, observer), self.graph(observer));
         self.discard("survey")?;
-        let (plan, graph) = (planned?.plan, graph?);
-        let violations = self.misplaced(&plan);
+        let (mut plan, graph) = (planned?.plan, graph?);
+        let violations = self.misplaced(&mut plan, observer).await?;
         if !violations.is_empty() {
             return Err(TerraformError::Refused { plan: "infrastructure", violations });
         }
@@ -166,8 +166,8 @@ impl Workdir {
         let planned = self.plan(wanted, observer).await;
         // The saved plan carries the import blocks with it; what is planned later must not.
         self.import(&ready, &Resources::new())?;
-        let planned = planned?;
-        let mut violations = self.misplaced(&planned.plan);
+        let mut planned = planned?;
+        let mut violations = self.misplaced(&mut planned.plan, observer).await?;
         violations.extend(guard::adoption(&planned.plan, &imports, &held));
         let saved = Saved { warnings: planned.warnings, ..Saved::default() };
         self.save("adoption", "adoption", &planned.plan, violations, saved)
@@ -239,8 +239,10 @@ impl Workdir {
         Ok(saved)
     }
 
-    fn misplaced(&self, plan: &Plan) -> Vec<Violation> {
-        guard::regions(plan, &self.manifest.recovery.name, &self.manifest.primary.name)
+    /// What of a plan would be in another region. Whoever calls it holds `tree`.
+    async fn misplaced(&self, plan: &mut Plan, observer: &dyn Observer) -> Result<Vec<Violation>, TerraformError> {
+        self.ask_regions(plan, observer).await?;
+        Ok(guard::regions(plan, &self.manifest.recovery.name, &self.manifest.primary.name))
     }
 }
 

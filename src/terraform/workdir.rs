@@ -5,7 +5,7 @@
 //! could not be saved), and the markers `staged.json` and `init.json`. Folders are 0700, files 0600. The user's tree and
 //! its `.terraform` are never written.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -69,6 +69,8 @@ pub struct Workdir {
     pub(super) tree: Mutex<()>,
     /// The root's graph and the digest of the staged files that it is of.
     graph: Mutex<Option<(String, Arc<Graph>)>>,
+    /// Regions that providers were asked for, and the digest of the staged files that they are of.
+    pub(super) regions: Mutex<Option<(String, BTreeMap<String, String>)>>,
     logs: AtomicU32,
 }
 
@@ -104,7 +106,8 @@ impl Workdir {
         let WorkdirOptions { run_dir, manifest, binary, environment, templates } = options;
         let dir = run_dir.join("terraform");
         let (ready, tree, graph, logs) = (Mutex::new(None), Mutex::new(()), Mutex::new(None), AtomicU32::new(0));
-        Self { manifest, binary, environment, templates, run_dir, dir, ready, tree, graph, logs }
+        let regions = Mutex::new(None);
+        Self { manifest, binary, environment, templates, run_dir, dir, ready, tree, graph, regions, logs }
     }
 
     pub fn binary(&self) -> &Binary {

@@ -180,3 +180,41 @@ async fn an_object_of_one_part_is_copied_whole() {
         assert_eq!(part.header("x-amz-copy-source-if-match"), format!("\"{etag}\""));
     }
 }
+
+/// What a check and a restore say of a source or target whose second page is answered so.
+async fn listed(of: &'static str, second: fn() -> Reply) -> [String; 2] {
+    let server = Scripted::start(move |asked: &Asked| -> Reply {
+        let path = asked.target.split('?').next().unwrap_or_default().trim_end_matches('/');
+        let page = |truncated: &str| -> Reply {
+            let xml = format!("<ListBucketResult>{truncated}</ListBucketResult>");
+            (200, xml).into()
+        };
+        match (asked.method.as_str(), path) {
+            ("HEAD", _) => (200, String::new()).into(),
+            ("GET", path) if path.trim_start_matches('/') != of => page("<IsTruncated>false</IsTruncated>"),
+            ("GET", _) if asked.target.contains("continuation-token") => second(),
+            ("GET", _) => page("<IsTruncated>true</IsTruncated><NextContinuationToken>t</NextContinuationToken>"),
+            other => panic!("not expected: {other:?}"),
+        }
+    })
+    .await;
+    let session = server.session("us-east-1");
+    let checked = check_bucket(&session, &bucket(), Timestamp::now()).await.expect_err("not known to be empty");
+    let restored =
+        restore_bucket(&session, &bucket(), None, || false, |_| {}).await.expect_err("not known to be empty");
+    [checked.cause, restored.cause]
+}
+
+#[tokio::test]
+async fn a_listing_that_is_denied_or_cut_short_is_an_error_and_never_empty() {
+    let denied = || (403, "<Error><Code>AccessDenied</Code><Message>no</Message></Error>".to_owned()).into();
+    let cut = || (200, "<ListBucketResult><IsTruncated>true</IsTruncated></ListBucketResult>".to_owned()).into();
+    for of in ["from", "goal"] {
+        for said in listed(of, denied).await {
+            assert!(said.contains("s3:ListBucket: AccessDenied"), "{of}: {said}");
+        }
+        for said in listed(of, cut).await {
+            assert!(said.contains("is cut short without a continuation token"), "{of}: {said}");
+        }
+    }
+}

@@ -210,7 +210,7 @@ fn the_generated_files_are_written_for_reading_without_asking_anybody() {
     let read = |name: &str| std::fs::read_to_string(dir.join(name)).unwrap();
     assert!(read("backend.hcl").contains("\"streaming-logs-terraform-state-dr\""));
     let names: Vec<String> = String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect();
-    assert_eq!(names.len(), 3);
+    assert_eq!(names.len(), 4);
     assert_eq!(lifeboat.run(&args).status.code(), Some(0), "the same again is fine");
     std::fs::write(dir.join("backend.hcl"), "# mine\n").unwrap();
     assert_eq!(lifeboat.run(&args).status.code(), Some(1));

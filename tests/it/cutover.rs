@@ -14,13 +14,13 @@ use serde_json::{Value, json};
 use crate::harness;
 use crate::scripted::Scripted;
 
-fn recovery() -> Region {
+pub fn recovery() -> Region {
     let backend =
         Backend { bucket: "state".into(), key: "logs.tfstate".into(), use_lockfile: true, extra: BTreeMap::new() };
     Region { name: "us-east-1".into(), workspace: "prod-dr".into(), backend, variables: BTreeMap::new() }
 }
 
-fn cluster() -> Cluster {
+pub fn cluster() -> Cluster {
     Cluster {
         name: "logs".into(),
         source: "logs-prod".into(),
@@ -33,11 +33,11 @@ fn cluster() -> Cluster {
     }
 }
 
-fn literal(text: &str) -> Text {
+pub fn literal(text: &str) -> Text {
     Text::Literal(text.into())
 }
 
-fn simple(name: &str, kind: &str, values: Vec<Text>) -> Record {
+pub fn simple(name: &str, kind: &str, values: Vec<Text>) -> Record {
     Record {
         name: name.into(),
         kind: kind.into(),
@@ -49,11 +49,11 @@ fn simple(name: &str, kind: &str, values: Vec<Text>) -> Record {
     }
 }
 
-fn cutover(records: Vec<Record>) -> Cutover {
+pub fn cutover(records: Vec<Record>) -> Cutover {
     Cutover { name: "api".into(), zone: Zone::Name("example.com".into()), records }
 }
 
-async fn zone(session: &Session, private: bool) -> String {
+pub async fn zone(session: &Session, private: bool) -> String {
     let mut request = session.route53().create_hosted_zone().name("example.com").caller_reference("test");
     if private {
         let vpc = sdk::Vpc::builder().vpc_id("vpc-12345678").vpc_region(sdk::VpcRegion::UsEast1).build();

@@ -10,6 +10,7 @@ use async_trait::async_trait;
 use jiff::SignedDuration;
 use lifeboat::engine::{Ended, Engine, EngineError, execute, preflight};
 use lifeboat::journal::{self, Event, FailureKind, Journal, Outcome, RunStarted, Skipped, StepPhase};
+use lifeboat::report::{self, Json, Plain, Reporter};
 use lifeboat::runbook::{Action, Phase, Runbook, StepId, StepSpec};
 use lifeboat::steps::{Blocked, Checked, Compensation, Cx, MakeStep, Notice, Output, Seen, Standing, Step, StepError};
 use serde_json::{Value, json};
@@ -346,6 +347,28 @@ async fn a_restore_whose_proof_failed_is_done_again_with_it() {
     assert!(!state.may_be_tried_again(&"e".into(), &steps(&["e", "b"])), "the failed step does not wait for it");
     assert_eq!(bench.resume(&["a", "b"]).await, Ended::Done { changed: false });
     bench.each_effect_once();
+}
+
+/// An SSH session that drops: the pipe to whoever looked on is closed in the middle.
+#[tokio::test]
+async fn a_run_goes_on_and_its_journal_is_whole_when_nobody_looks_on_any_more() {
+    let bench = Bench::new(DIAMOND);
+    let (engine, told) = bench.engine();
+    let (stderr, stdout) = (std::io::pipe().unwrap(), std::io::pipe().unwrap());
+    drop((stderr.0, stdout.0));
+    let reporters: Vec<Box<dyn Reporter>> = vec![Box::new(Plain::new(stderr.1, &[])), Box::new(Json::new(stdout.1))];
+    let showing = tokio::spawn(report::run(reporters, told));
+    let journal = Arc::new(Journal::create(bench.dir.path()).unwrap());
+    journal.append(bench.started()).unwrap();
+    for spec in &bench.runbook.steps {
+        let facts = json!({"of": spec.id.as_str()});
+        journal.append(Event::StepChecked { step: spec.id.clone(), facts }).unwrap();
+    }
+    assert_eq!(execute(&engine, journal).await.unwrap(), Ended::Done { changed: false });
+    drop(engine);
+    showing.await.unwrap();
+    bench.each_effect_once();
+    assert!(journal::load(bench.dir.path()).unwrap().state.outcome.is_some());
 }
 
 #[tokio::test]

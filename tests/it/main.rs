@@ -25,8 +25,10 @@ mod world;
 
 mod aurora;
 mod cutover;
+mod cutover_resumed;
 mod emulator;
 mod keys;
+mod placement;
 mod proxy;
 mod rehearsal;
 mod rehearsal_world;

@@ -17,7 +17,7 @@ use lifeboat::terraform::{Observer, Workdir, WorkdirOptions, version};
 use serde_json::Value;
 use tokio::sync::Notify;
 
-use crate::world;
+use crate::{harness, world};
 
 /// A root on disk, the state beside it, and the folder of a run.
 pub struct Site {
@@ -25,6 +25,8 @@ pub struct Site {
     /// The emulator's address, where state is in S3.
     endpoint: Option<String>,
     pub adopt: Option<&'static str>,
+    /// The account that the manifest names.
+    pub account: &'static str,
 }
 
 /// An observer that remembers, and asks to stop when it is told to.
@@ -57,7 +59,12 @@ impl Observer for Notes {
 impl Site {
     /// A root of these files, with state in a folder.
     pub fn new(files: &[(&str, &str)]) -> Self {
-        let site = Self { dir: tempfile::tempdir().expect("a folder"), endpoint: None, adopt: None };
+        let site = Self {
+            dir: tempfile::tempdir().expect("a folder"),
+            endpoint: None,
+            adopt: None,
+            account: harness::ACCOUNT,
+        };
         for (name, text) in files {
             site.write(&format!("root/{name}"), text);
         }
@@ -87,6 +94,7 @@ impl Site {
 
     pub fn manifest(&self) -> Manifest {
         let mut manifest = world::manifest();
+        manifest.account = self.account.into();
         manifest.path = self.path("lifeboat.hcl");
         manifest.terraform.root = self.path("root");
         manifest.terraform.lock_timeout = jiff::SignedDuration::from_secs(1);
@@ -101,6 +109,7 @@ impl Site {
             ("AWS_ACCESS_KEY_ID".into(), "test".into()),
             ("AWS_SECRET_ACCESS_KEY".into(), "test".into()),
         ];
+        all.extend(std::env::var_os("TF_CLI_CONFIG_FILE").map(|file| ("TF_CLI_CONFIG_FILE".into(), file)));
         if let Some(endpoint) = &self.endpoint {
             all.push(("AWS_ENDPOINT_URL".into(), endpoint.into()));
         }

@@ -182,7 +182,8 @@ fn upsert(set: RecordSet) -> Change {
 }
 
 fn comment(text: &str) -> String {
-    text.chars().take(COMMENT_LENGTH).collect()
+    // XML cannot carry control characters.
+    text.chars().map(|c| if c.is_control() { '?' } else { c }).take(COMMENT_LENGTH).collect()
 }
 
 #[cfg(test)]
