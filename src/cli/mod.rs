@@ -5,6 +5,7 @@
 mod args;
 mod choice;
 mod confirm;
+mod credentials;
 mod drive;
 mod environment;
 mod error;
@@ -19,6 +20,8 @@ mod report;
 mod resume;
 mod runs;
 mod signals;
+mod state;
+mod state_lock;
 mod status;
 mod wiring;
 
@@ -54,6 +57,7 @@ async fn dispatch(args: &Args, environment: &Environment) -> Result<Exit, CliErr
         Command::Plan(command) => plan::run(command, environment).await,
         Command::Resume(command) => resume::run(command, environment).await,
         Command::Rehearse(command) => rehearse::run(command, environment).await,
+        Command::State(command) => state::run(command, environment).await,
         Command::Runs(command) => runs::run(command, environment),
         Command::Status(command) => status::run(command, environment),
         Command::Report(command) => report::run(command, environment),

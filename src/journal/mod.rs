@@ -7,7 +7,9 @@ mod state;
 #[cfg(test)]
 mod tests;
 
-pub use event::{Event, FORMAT_VERSION, Failure, FailureKind, Outcome, Record, RunStarted, Skipped};
+pub use event::{
+    Disturbed, Event, FORMAT_VERSION, Failure, FailureKind, KeptState, Outcome, Record, RunStarted, Skipped,
+};
 pub use file::{Journal, JournalError, Loaded, is_held, load};
 pub use inputs::{Inputs, UsedTerraform};
 pub use state::{IllegalTransition, RunState, StepPhase, StepState};

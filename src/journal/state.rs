@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::{Event, Failure, Outcome, RunStarted, Skipped};
+use super::{Event, Failure, KeptState, Outcome, RunStarted, Skipped};
 use crate::runbook::{NotChecked, Phase, StepId};
 
 /// Where a step stands.
@@ -58,6 +58,8 @@ pub struct RunState {
     /// Why the run waits for the operator, where it does.
     pub held: Option<String>,
     pub outcome: Option<Outcome>,
+    /// States that Terraform could not save and that are neither pushed nor given up, by SHA-256.
+    pub unsaved: BTreeMap<String, KeptState>,
 }
 
 /// An event that cannot follow those before it: the journal was not written by lifeboat, or was altered.
@@ -75,7 +77,8 @@ impl RunState {
     /// The event cannot follow the ones before it; `self` is unchanged then.
     pub fn apply(&mut self, event: &Event) -> Result<(), IllegalTransition> {
         let illegal = |name: &str, why: String| Err(IllegalTransition { event: name.to_owned(), why });
-        if self.outcome.is_some() {
+        // A run may end with a state that is still to be pushed: custody of it outlives the run.
+        if self.outcome.is_some() && !is_custody(event) {
             return illegal("an event", "the run is finished".into());
         }
         if self.started.is_none() {
@@ -109,9 +112,17 @@ impl RunState {
                 }
                 self.outcome = Some(outcome.clone());
             }
+            Event::StateKept(kept) => drop(self.unsaved.insert(kept.sha256.clone(), kept.clone())),
+            Event::StatePushed { sha256, .. } | Event::StateDiscarded { sha256, .. } => {
+                if self.unsaved.remove(sha256).is_none() {
+                    return illegal(name(event), format!("no state with SHA-256 {sha256} is kept"));
+                }
+            }
+            Event::StateUnlocking { .. } | Event::RequestsDisturbed { .. } => {}
             Event::StepChecked { step, .. }
             | Event::StepTaken { step }
             | Event::StepStarted { step, .. }
+            | Event::StepRetrying { step, .. }
             | Event::StepNoted { step, .. }
             | Event::StepApplied { step, .. }
             | Event::StepReconciled { step, .. }
@@ -154,6 +165,10 @@ impl RunState {
                 step.notes.insert(name.clone(), value.clone());
                 StepPhase::Started
             }
+            (
+                Event::StepRetrying { .. },
+                phase @ (StepPhase::Taken | StepPhase::Started | StepPhase::Applied { .. }),
+            ) => phase.clone(),
             (Event::StepApplied { output, .. }, StepPhase::Started) => {
                 step.output = output.clone();
                 StepPhase::Applied { reconciled: false }
@@ -224,6 +239,14 @@ impl RunState {
     }
 }
 
+/// Whether an event is about a state itself, not about the run.
+fn is_custody(event: &Event) -> bool {
+    matches!(
+        event,
+        Event::StateKept(_) | Event::StatePushed { .. } | Event::StateDiscarded { .. } | Event::StateUnlocking { .. }
+    )
+}
+
 /// An event's name as the journal spells it.
 fn name(event: &Event) -> &'static str {
     match event {
@@ -238,6 +261,12 @@ fn name(event: &Event) -> &'static str {
         Event::StepVerified { .. } => "step_verified",
         Event::StepFailed { .. } => "step_failed",
         Event::StepSkipped { .. } => "step_skipped",
+        Event::StepRetrying { .. } => "step_retrying",
+        Event::RequestsDisturbed { .. } => "requests_disturbed",
+        Event::StateKept(_) => "state_kept",
+        Event::StatePushed { .. } => "state_pushed",
+        Event::StateDiscarded { .. } => "state_discarded",
+        Event::StateUnlocking { .. } => "state_unlocking",
         Event::RunHeld { .. } => "run_held",
         Event::RunFinished { .. } => "run_finished",
     }

@@ -13,7 +13,7 @@ use crate::aws::Session;
 use crate::journal::{Event, Journal, Record};
 use crate::manifest::Manifest;
 use crate::runbook::StepId;
-use crate::terraform::Workdir;
+use crate::terraform::{Custody, Workdir};
 
 /// What all steps of a run share.
 pub struct World {
@@ -107,6 +107,23 @@ impl Cx {
         let record = journal.append(event).map_err(|error| StepError::failed(error.to_string()))?;
         self.notices.send(Notice::Record(record)).ok();
         Ok(())
+    }
+
+    /// Notes something where a journal is kept: what is only worth knowing, and no condition of an effect.
+    pub(super) fn note_if_journalled(&self, name: &str, value: Value) -> Result<(), StepError> {
+        if self.journal.is_some() { self.note(name, value) } else { Ok(()) }
+    }
+
+    /// Journals what becomes of a state that Terraform could not save. What the journal knows is not told again.
+    pub(super) fn custody(&self, custody: &Custody) {
+        let Some(journal) = &self.journal else { return };
+        for event in custody.events(&journal.state()) {
+            match journal.append(event) {
+                Ok(record) => drop(self.notices.send(Notice::Record(record))),
+                // The file is what blocks further applies; a journal that cannot be written stops the run by itself.
+                Err(error) => tracing::error!(%error, "the custody of a state is not journalled"),
+            }
+        }
     }
 
     pub fn status(&self, text: impl Into<String>) {

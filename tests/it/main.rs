@@ -27,6 +27,7 @@ mod keys;
 mod proxy;
 mod rehearsal;
 mod rehearsal_world;
+mod state_custody;
 mod store_faults;
 mod table;
 mod terraform;
