@@ -236,3 +236,19 @@ fn a_closed_pipe_is_no_error() {
     let output = lifeboat.command("bash").args(["-c", &shell]).output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn credentials_that_end_within_minutes_block_a_failover_and_short_ones_are_told() {
+    let emulator = harness::emulator().await;
+    let ending_in = |minutes: i64| {
+        let mut lifeboat = Lifeboat::new().against(&emulator);
+        let end = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(minutes * 60 + 30);
+        lifeboat.set("AWS_SESSION_TOKEN", "testing");
+        lifeboat.set("AWS_CREDENTIAL_EXPIRATION", &end.to_string());
+        lifeboat.refuses(FAILOVER, 3)
+    };
+    let said = ending_in(2);
+    assert!(said.contains("error: the credentials end in 2 min") && said.contains("log in again"), "{said}");
+    let said = ending_in(20);
+    assert!(said.contains("warning: the credentials end in 20 min; the run is expected to take"), "{said}");
+}

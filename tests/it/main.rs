@@ -34,6 +34,7 @@ mod terraform;
 mod terraform_world;
 mod wait;
 
+mod credentials_e2e;
 mod refusals_e2e;
 mod rehearsal_e2e;
 mod resume_e2e;
