@@ -29,8 +29,6 @@ pub struct Outage {
     pub home: tempfile::TempDir,
     proxy: Proxy,
     emulator: TestEmulator,
-    /// Variables that the test sets, or takes away.
-    variables: Vec<(String, Option<String>)>,
 }
 
 impl Outage {
@@ -47,7 +45,7 @@ impl Outage {
         }
         proxy.control().refuse_region("eu-west-2");
         let clouds = Clouds::at(&emulator.endpoint());
-        Self { clouds, home: tempfile::tempdir().expect("a folder"), proxy, emulator, variables: Vec::new() }
+        Self { clouds, home: tempfile::tempdir().expect("a folder"), proxy, emulator }
     }
 
     pub fn control(&self) -> Arc<Control> {
@@ -61,18 +59,7 @@ impl Outage {
     pub fn command(&self, program: &str, args: &[&str]) -> Command {
         let mut command = command::command(program, &self.proxy.endpoint(), self.home.path());
         command.args(args);
-        for (name, value) in &self.variables {
-            match value {
-                Some(value) => command.env(name, value),
-                None => command.env_remove(name),
-            };
-        }
         command
-    }
-
-    /// Sets a variable for the commands to come, or takes it away from them.
-    pub fn set(&mut self, name: &str, value: Option<&str>) {
-        self.variables.push((name.to_owned(), value.map(str::to_owned)));
     }
 
     /// Exit code and words of a lifeboat that runs to its end.

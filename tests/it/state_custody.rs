@@ -104,7 +104,7 @@ async fn a_state_that_credentials_were_too_old_to_save_is_pushed_by_the_command_
         while !tiny.begun().exists() {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        tiny.proxy.control().add(Pattern::operation("s3", "PutObject"), Effect::Expire { from: 1 });
+        tiny.proxy.control().add(Pattern::operation("s3", "PutObject"), Effect::Expire);
     };
     let ((code, _, said), ()) = tokio::join!(tiny.lifeboat(&failover), expire);
     assert_eq!(code, Some(4), "{said}");
