@@ -4,8 +4,10 @@
 
 pub mod archive;
 mod error;
+mod lifetime;
 mod session;
 mod time;
+mod traffic;
 
 pub mod dynamodb;
 pub mod glue;
@@ -14,6 +16,8 @@ pub mod rds;
 pub mod route53;
 pub mod s3;
 
-pub use error::{AwsError, explain};
+pub use error::{AwsError, LOG_IN, explain};
+pub use lifetime::{Lifetime, Renewal};
 pub use session::{Caller, Session};
 pub(crate) use time::timestamp;
+pub use traffic::Traffic;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-use super::{failover, plan, rehearse, report, resume, runs, status};
+use super::{failover, plan, rehearse, report, resume, runs, state, status};
 
 /// Moves a Terraform-managed AWS stack to another region.
 #[derive(Parser)]
@@ -47,6 +47,8 @@ pub enum Command {
     Resume(resume::Resume),
     /// Run the whole failover on this machine, against an emulated AWS
     Rehearse(rehearse::Rehearse),
+    /// Look after a run's Terraform state: what could not be saved, and a lock that was left behind
+    State(state::State),
     /// List the runs
     Runs(runs::Runs),
     /// Show where a run stands

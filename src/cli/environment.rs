@@ -53,6 +53,13 @@ impl Environment {
         }
     }
 
+    /// Who is at work, for the journal: `user@host`.
+    pub fn operator(&self) -> String {
+        let user = self.variables.iter().find(|(name, value)| name == "USER" && !value.is_empty());
+        let user = user.map_or_else(|| "unknown".into(), |(_, value)| value.to_string_lossy().into_owned());
+        format!("{user}@{}", super::wiring::host())
+    }
+
     /// How text on standard output is laid out.
     pub fn stdout_look(&self) -> Look {
         let terminal = std::io::stdout().is_terminal();

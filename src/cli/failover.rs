@@ -14,7 +14,7 @@ use super::environment::Environment;
 use super::error::{CliError, Exit};
 use super::lease::{Copied, Desk, LeaseArgs, let_go, tenure};
 use super::wiring::RunPlace;
-use super::{confirm, drive, home, inputs, lease_words, signals, wiring};
+use super::{confirm, credentials, drive, home, inputs, lease_words, signals, wiring};
 use crate::aws::Caller;
 use crate::engine::{self, Engine, Preflight};
 use crate::journal::{Event, Held, Journal, RunStarted};
@@ -61,6 +61,8 @@ pub async fn run(command: &Failover, environment: &Environment) -> Result<Exit, 
     let _lock = home::lock_environment(&environment.home, &manifest)?;
     home::refuse_unfinished(&environment.home, &manifest)?;
     let connected = wiring::connect(&manifest).await?;
+    let runbook = scenario::failover(&manifest);
+    credentials::last(&connected, &runbook, environment).await?;
     let run = home::new_run(&command.env, declared_at);
     let desk = Desk {
         session: &connected.aws,
@@ -80,7 +82,6 @@ pub async fn run(command: &Failover, environment: &Environment) -> Result<Exit, 
     }
     let run_dir = home::make_run_dir(&environment.home, &run)?;
     let stop = signals::listen()?;
-    let runbook = scenario::failover(&manifest);
     let place = RunPlace { run: &run, run_dir: &run_dir, runbook, stop: stop.subscribe() };
     let wired = wiring::engine(plans, connected.aws.clone(), place, environment).await;
     let (engine, notices) = wired.inspect_err(|_| home::discard(&run_dir))?;

@@ -5,6 +5,7 @@
 mod args;
 mod choice;
 mod confirm;
+mod credentials;
 mod drive;
 mod environment;
 mod error;
@@ -24,6 +25,8 @@ mod resume_checks;
 mod runs;
 mod signals;
 mod site;
+mod state;
+mod state_lock;
 mod status;
 mod wiring;
 
@@ -60,6 +63,7 @@ async fn dispatch(args: &Args, environment: &Environment) -> Result<Exit, CliErr
         Command::Resume(command) => resume::run(command, environment).await,
         Command::Rehearse(command) => rehearse::run(command, environment).await,
         Command::Runs(command) => runs::run(command, environment).await,
+        Command::State(command) => state::run(command, environment).await,
         Command::Status(command) => status::run(command, environment),
         Command::Report(command) => report::run(command, environment),
     }

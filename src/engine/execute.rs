@@ -4,12 +4,13 @@
 //! what runs goes on. Nothing is undone by itself.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::Value;
 use tokio::task::JoinSet;
 
 use super::Engine;
+use super::retry::Budget;
 use crate::journal::{Event, Failure, FailureKind, Journal, JournalError, Outcome, Refusal, RunState, StepPhase};
 use crate::runbook::{StepId, StepSpec};
 use crate::steps::{Cx, Notice, Output, Outputs, Seen, Step, StepError};
@@ -21,7 +22,7 @@ pub enum Ended {
     Done { changed: bool },
     /// Some steps failed; the operator chooses.
     Held { failures: Vec<(StepId, Failure)> },
-    /// Stopped on request; it can be taken up again as it is.
+    /// Stopped on request, or for want of valid credentials; it can be taken up again as it is.
     Interrupted,
 }
 
@@ -46,7 +47,7 @@ enum StepEnd {
 /// The journal could not be written, or its lease is lost. No effect starts after that; what runs is waited for.
 pub async fn execute(engine: &Engine, journal: Arc<Journal>) -> Result<Ended, EngineError> {
     let state = journal.state();
-    let run = Run { engine: engine.clone(), journal, outputs: known_outputs(&state) };
+    let run = Run { engine: engine.clone(), journal, outputs: known_outputs(&state), expired: Arc::default() };
     let mut settled: BTreeSet<StepId> = by_phase(&state, StepPhase::is_settled);
     // Steps that are running, have failed, or were parked: not to be started (again) here.
     let mut taken: BTreeSet<StepId> = by_phase(&state, |phase| matches!(phase, StepPhase::Failed(_)));
@@ -55,7 +56,7 @@ pub async fn execute(engine: &Engine, journal: Arc<Journal>) -> Result<Ended, En
     // Why no further effect may begin, although the journal can still be written.
     let mut parked = None;
     loop {
-        if fatal.is_none() && parked.is_none() && !*engine.stop.borrow() {
+        if fatal.is_none() && parked.is_none() && !*engine.stop.borrow() && run.expired().is_none() {
             for spec in &engine.runbook.steps {
                 let waits = spec.after.iter().any(|id| !settled.contains(id));
                 if waits || settled.contains(&spec.id) || !taken.insert(spec.id.clone()) {
@@ -102,6 +103,8 @@ struct Run {
     engine: Engine,
     journal: Arc<Journal>,
     outputs: Outputs,
+    /// The first step that the credentials were too old for, and what AWS said.
+    expired: Arc<Mutex<Option<String>>>,
 }
 
 impl Run {
@@ -111,8 +114,18 @@ impl Run {
         Ok(())
     }
 
-    /// One step, from where the journal says that it stands.
+    /// One step, and what its requests have met on their way.
     async fn step(&self, spec: &StepSpec) -> Result<StepEnd, JournalError> {
+        let end = self.carry(spec).await?;
+        let services = self.engine.world.aws.traffic().take();
+        if !services.is_empty() {
+            self.append(Event::RequestsDisturbed { services })?;
+        }
+        Ok(end)
+    }
+
+    /// One step, from where the journal says that it stands.
+    async fn carry(&self, spec: &StepSpec) -> Result<StepEnd, JournalError> {
         let state = self.journal.state();
         let before = state.steps.get(&spec.id).cloned();
         let (attempts, facts, phase, output) = before
@@ -120,7 +133,8 @@ impl Run {
                 (step.attempts, step.facts, step.phase, step.output)
             });
         let step: Arc<dyn Step> = (self.engine.make)(spec);
-        let cx = Cx {
+        let mut budget = Budget::default();
+        let mut cx = Cx {
             step: spec.id.clone(),
             world: self.engine.world.clone(),
             facts,
@@ -133,13 +147,22 @@ impl Run {
         let output = if matches!(phase, StepPhase::Applied { .. }) {
             output
         } else {
-            match self.bring_about(step.as_ref(), &cx, attempts).await? {
-                Ok(output) => output,
-                Err(error) => return self.failed(&spec.id, error),
+            loop {
+                match self.bring_about(step.as_ref(), &cx).await? {
+                    Ok(output) => break output,
+                    Err(error) => {
+                        if let Some(end) = self.end(&cx, error, &mut budget).await? {
+                            return Ok(end);
+                        }
+                    }
+                }
+                cx.begun = self.attempts(&spec.id) > 0;
             }
         };
-        if let Err(error) = guarded(step.verify(&cx, &output)).await {
-            return self.failed(&spec.id, error);
+        while let Err(error) = guarded(step.verify(&cx, &output)).await {
+            if let Some(end) = self.end(&cx, error, &mut budget).await? {
+                return Ok(end);
+            }
         }
         // The outputs are there before anything that waits for them can start.
         remember(&self.outputs, [(spec.id.clone(), output)]);
@@ -148,12 +171,7 @@ impl Run {
     }
 
     /// Observes, and applies what is not there.
-    async fn bring_about(
-        &self,
-        step: &dyn Step,
-        cx: &Cx,
-        attempts: u32,
-    ) -> Result<Result<Output, StepError>, JournalError> {
+    async fn bring_about(&self, step: &dyn Step, cx: &Cx) -> Result<Result<Output, StepError>, JournalError> {
         self.append(Event::StepTaken { step: cx.step.clone() })?;
         match guarded(step.observe(cx)).await {
             Err(error) => Ok(Err(error)),
@@ -172,7 +190,8 @@ impl Run {
                 if cx.stopping() {
                     return Ok(Err(StepError::interrupted("stopped before it began")));
                 }
-                self.append(Event::StepStarted { step: cx.step.clone(), attempt: attempts + 1 })?;
+                let attempt = self.attempts(&cx.step) + 1;
+                self.append(Event::StepStarted { step: cx.step.clone(), attempt })?;
                 // An effect whose intent only this machine knows of would be unsafe for another to go on from.
                 self.journal.settled().await?;
                 let output = match guarded(step.apply(cx)).await {
@@ -185,9 +204,41 @@ impl Run {
         }
     }
 
-    /// An interrupted step stays as the journal has it, to be observed by whoever resumes.
+    /// How often a step was begun.
+    fn attempts(&self, id: &StepId) -> u32 {
+        self.journal.state().steps.get(id).map_or(0, |step| step.attempts)
+    }
+
+    /// How a step ends with an error; `None`, after a pause, where it is to be tried again.
+    async fn end(&self, cx: &Cx, error: StepError, budget: &mut Budget) -> Result<Option<StepEnd>, JournalError> {
+        let Some(retry) = budget.spend(&error) else { return self.failed(&cx.step, error).map(Some) };
+        if cx.stopping() {
+            return Ok(Some(StepEnd::Parked));
+        }
+        let in_ms = u64::try_from(retry.after.as_millis()).unwrap_or(u64::MAX);
+        let (step, cause) = (cx.step.clone(), error.cause.clone());
+        self.append(Event::StepRetrying { step, cause, in_ms, nth: retry.nth, most: retry.most })?;
+        let seconds = retry.after.as_secs_f64();
+        cx.status(format!("{error}; retrying in {seconds:.0} s ({} of {})", retry.nth, retry.most));
+        tokio::select! {
+            () = tokio::time::sleep(retry.after) => Ok(None),
+            () = cx.stopped() => Ok(Some(StepEnd::Parked)),
+        }
+    }
+
+    fn expired(&self) -> Option<String> {
+        self.expired.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// A step that was interrupted, or whose credentials have expired, stays as the journal has it, to be observed by
+    /// whoever resumes.
     fn failed(&self, id: &StepId, error: StepError) -> Result<StepEnd, JournalError> {
-        if error.kind == FailureKind::Interrupted {
+        if error.kind == FailureKind::CredentialsExpired {
+            let hint = error.hint.as_deref().unwrap_or("resume the run with new credentials");
+            let words = format!("the credentials are no longer valid: {id}: {}; {hint}", error.cause);
+            self.expired.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(words);
+        }
+        if error.parks() {
             return Ok(StepEnd::Parked);
         }
         self.append(Event::StepFailed { step: id.clone(), failure: error.into() })?;
@@ -207,11 +258,12 @@ impl Run {
             .collect();
         if !failures.is_empty() {
             let names: Vec<&str> = failures.iter().map(|(id, _)| id.as_str()).collect();
-            self.append(Event::RunHeld { reason: format!("failed: {}", names.join(", ")) })?;
+            let expired = self.expired().map(|words| format!("; {words}")).unwrap_or_default();
+            self.append(Event::RunHeld { reason: format!("failed: {}{expired}", names.join(", ")) })?;
             return Ok(Ended::Held { failures });
         }
         if !state.steps.values().all(|step| step.phase.is_settled()) {
-            let reason = parked.unwrap_or_else(|| "stopped by the operator".into());
+            let reason = parked.or_else(|| self.expired()).unwrap_or_else(|| "stopped by the operator".into());
             self.append(Event::RunHeld { reason })?;
             return Ok(Ended::Interrupted);
         }

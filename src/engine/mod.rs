@@ -6,6 +6,7 @@
 mod execute;
 mod foresee;
 mod preflight;
+mod retry;
 
 pub use execute::{Ended, EngineError, execute};
 pub use foresee::{Found, foresee};

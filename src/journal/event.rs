@@ -1,5 +1,6 @@
 //! What the journal records: one event a line, in a chain of hashes.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use jiff::Timestamp;
@@ -93,6 +94,44 @@ pub enum Event {
         step: StepId,
         skipped: Skipped,
     },
+    /// A step met a disturbance that may be gone in a moment, and is tried again: observed first, whatever it had begun.
+    StepRetrying {
+        step: StepId,
+        cause: String,
+        /// Milliseconds until then.
+        in_ms: u64,
+        /// Which retry of this process it is, from 1.
+        nth: u32,
+        most: u32,
+    },
+    /// What lifeboat's own requests met since the last such event, by service. Written when a step ends, where there is
+    /// anything to tell.
+    RequestsDisturbed {
+        services: BTreeMap<String, Disturbed>,
+    },
+    /// Terraform could not save its state; it is kept in the run's folder and stands in the way of every plan and apply.
+    StateKept(KeptState),
+    /// The backend has the kept state.
+    StatePushed {
+        sha256: String,
+        lineage: String,
+        serial: u64,
+    },
+    /// The operator has given the kept state up.
+    StateDiscarded {
+        sha256: String,
+        because: String,
+        /// `user@host`.
+        by: String,
+    },
+    /// Intent: the operator has a lock of the state taken away that Terraform has not released.
+    StateUnlocking {
+        id: String,
+        /// Who holds it, as the lock says.
+        held_by: String,
+        /// `user@host`.
+        by: String,
+    },
     /// No step can go on; the operator chooses.
     RunHeld {
         reason: String,
@@ -100,6 +139,32 @@ pub enum Event {
     RunFinished {
         outcome: Outcome,
     },
+}
+
+/// What requests of one service met.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Disturbed {
+    /// Tries that AWS answered with "later", with an error of its own, or not at all. Each was repeated, within bounds.
+    pub retried: u64,
+    /// Those of them that it throttled.
+    pub throttled: u64,
+}
+
+impl Disturbed {
+    pub fn add(&mut self, more: Self) {
+        self.retried += more.retried;
+        self.throttled += more.throttled;
+    }
+}
+
+/// A state that Terraform could not save.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptState {
+    pub path: PathBuf,
+    /// Of the file, in hexadecimal.
+    pub sha256: String,
+    pub lineage: String,
+    pub serial: u64,
 }
 
 /// Everything about a run that is settled when it starts.
@@ -162,6 +227,8 @@ pub enum FailureKind {
     CheckFailed,
     /// Stopped on request.
     Interrupted,
+    /// The credentials are too old. As an interruption, it leaves the step as it stands.
+    CredentialsExpired,
 }
 
 /// How a finished run ended.

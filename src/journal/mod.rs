@@ -16,7 +16,9 @@ mod tests;
 
 pub use chain::{Loaded, check};
 pub use clock::{BootClock, Clock};
-pub use event::{Event, FORMAT_VERSION, Failure, FailureKind, Outcome, Record, RunStarted, Skipped, Tenure};
+pub use event::{
+    Disturbed, Event, FORMAT_VERSION, Failure, FailureKind, KeptState, Outcome, Record, RunStarted, Skipped, Tenure,
+};
 pub use file::{Journal, JournalError, is_held, lines_of, load, put};
 pub use guard::{Guard, Refusal};
 pub use held::{Held, LetGo};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::{Event, Failure, Outcome, RunStarted, Skipped, Tenure};
+use super::{Event, Failure, KeptState, Outcome, RunStarted, Skipped, Tenure};
 use crate::runbook::{NotChecked, Phase, StepId};
 
 /// Where a step stands.
@@ -60,6 +60,8 @@ pub struct RunState {
     pub outcome: Option<Outcome>,
     /// Why it was worked on without a lease, where it was.
     pub without_lease: Vec<String>,
+    /// States that Terraform could not save and that are neither pushed nor given up, by SHA-256.
+    pub unsaved: BTreeMap<String, KeptState>,
 }
 
 /// An event that cannot follow those before it: the journal was not written by lifeboat, or was altered.
@@ -77,7 +79,8 @@ impl RunState {
     /// The event cannot follow the ones before it; `self` is unchanged then.
     pub fn apply(&mut self, event: &Event) -> Result<(), IllegalTransition> {
         let illegal = |name: &str, why: String| Err(IllegalTransition { event: name.to_owned(), why });
-        if self.outcome.is_some() {
+        // A run may end with a state that is still to be pushed: custody of it outlives the run.
+        if self.outcome.is_some() && !is_custody(event) {
             return illegal("an event", "the run is finished".into());
         }
         if self.started.is_none() {
@@ -113,9 +116,17 @@ impl RunState {
                 }
                 self.outcome = Some(outcome.clone());
             }
+            Event::StateKept(kept) => drop(self.unsaved.insert(kept.sha256.clone(), kept.clone())),
+            Event::StatePushed { sha256, .. } | Event::StateDiscarded { sha256, .. } => {
+                if self.unsaved.remove(sha256).is_none() {
+                    return illegal(name(event), format!("no state with SHA-256 {sha256} is kept"));
+                }
+            }
+            Event::StateUnlocking { .. } | Event::RequestsDisturbed { .. } => {}
             Event::StepChecked { step, .. }
             | Event::StepTaken { step }
             | Event::StepStarted { step, .. }
+            | Event::StepRetrying { step, .. }
             | Event::StepNoted { step, .. }
             | Event::StepApplied { step, .. }
             | Event::StepReconciled { step, .. }
@@ -158,6 +169,10 @@ impl RunState {
                 step.notes.insert(name.clone(), value.clone());
                 StepPhase::Started
             }
+            (
+                Event::StepRetrying { .. },
+                phase @ (StepPhase::Taken | StepPhase::Started | StepPhase::Applied { .. }),
+            ) => phase.clone(),
             (Event::StepApplied { output, .. }, StepPhase::Started) => {
                 step.output = output.clone();
                 StepPhase::Applied { reconciled: false }
@@ -245,6 +260,14 @@ impl RunState {
     }
 }
 
+/// Whether an event is about a state itself, not about the run.
+fn is_custody(event: &Event) -> bool {
+    matches!(
+        event,
+        Event::StateKept(_) | Event::StatePushed { .. } | Event::StateDiscarded { .. } | Event::StateUnlocking { .. }
+    )
+}
+
 /// An event's name as the journal spells it.
 fn name(event: &Event) -> &'static str {
     match event {
@@ -259,6 +282,12 @@ fn name(event: &Event) -> &'static str {
         Event::StepVerified { .. } => "step_verified",
         Event::StepFailed { .. } => "step_failed",
         Event::StepSkipped { .. } => "step_skipped",
+        Event::StepRetrying { .. } => "step_retrying",
+        Event::RequestsDisturbed { .. } => "requests_disturbed",
+        Event::StateKept(_) => "state_kept",
+        Event::StatePushed { .. } => "state_pushed",
+        Event::StateDiscarded { .. } => "state_discarded",
+        Event::StateUnlocking { .. } => "state_unlocking",
         Event::RunHeld { .. } => "run_held",
         Event::RunFinished { .. } => "run_finished",
     }

@@ -60,10 +60,14 @@ fn failure(kind: FailureKind) -> Failure {
     Failure { kind, cause: "throttled".into(), hint: None }
 }
 
+fn kept(n: u32) -> KeptState {
+    KeptState { path: "/r/errored/x.tfstate".into(), sha256: format!("{n:064}"), lineage: "l".into(), serial: 3 }
+}
+
 /// Any event at all, of steps that exist and one that does not.
 fn any_event() -> impl Strategy<Value = Event> {
     let step = prop::sample::select(vec!["a", "b", "c", "d", "nobody"]).prop_map(StepId::from);
-    (0..12_u8, step, 1..3_u32).prop_map(|(which, step, attempt)| match which {
+    (0..18_u8, step, 1..3_u32).prop_map(|(which, step, attempt)| match which {
         0 => started(),
         1 if attempt == 1 => resumed(&[step.as_str(), "b"]),
         1 => resumed(&[step.as_str()]),
@@ -76,6 +80,12 @@ fn any_event() -> impl Strategy<Value = Event> {
         8 => Event::StepVerified { step },
         9 => Event::StepFailed { step, failure: failure(FailureKind::Failed) },
         10 => Event::StepSkipped { step, skipped: Skipped { by: "ops".into(), because: "known".into() } },
+        11 => Event::StepRetrying { step, cause: "throttled".into(), in_ms: 4000, nth: attempt, most: 5 },
+        12 => Event::RequestsDisturbed { services: [("s3".to_owned(), Disturbed { retried: 2, throttled: 1 })].into() },
+        13 => Event::StateKept(kept(attempt)),
+        14 => Event::StatePushed { sha256: kept(attempt).sha256, lineage: "l".into(), serial: 3 },
+        15 => Event::StateDiscarded { sha256: kept(attempt).sha256, because: "rebuilt".into(), by: "ana@b".into() },
+        16 => Event::RunFinished { outcome: Outcome::Abandoned { because: "test".into() } },
         _ => Event::RunHeld { reason: "failed".into() },
     })
 }
@@ -103,6 +113,13 @@ proptest! {
             let settled = |id: &str| phase(&state, id).is_settled();
             prop_assert!(!begins("b") || settled("a"), "b began before a was verified or left out");
             prop_assert!(!begins("d") || (settled("b") && settled("c")));
+            for sha256 in before.unsaved.keys().filter(|sha256| !state.unsaved.contains_key(*sha256)) {
+                let told = matches!(&event, Event::StatePushed { sha256: of, .. } | Event::StateDiscarded { sha256: of, .. } if of == sha256);
+                prop_assert!(told, "the kept state {sha256} went without a word");
+            }
+            if before.outcome.is_some() {
+                prop_assert_eq!(&before.steps, &state.steps, "a finished run went on");
+            }
             for (id, step) in &before.steps {
                 let was_verified = matches!(step.phase, StepPhase::Verified { .. });
                 // But for a restore that the operator has done again because its proof failed.
@@ -272,4 +289,17 @@ fn a_resumption_is_read_with_and_without_a_new_copy_of_the_root() {
     assert_eq!(serde_json::to_string(&read(old)).unwrap(), old);
     let new = r#"{"event":"run_resumed","pid":2,"host":"b","retry":[],"restaged":"e3b0"}"#;
     assert!(matches!(read(new), Event::RunResumed { restaged: Some(digest), .. } if digest == "e3b0"));
+}
+
+#[test]
+fn a_kept_state_outlives_its_run_and_is_pushed_once() {
+    let mut state = RunState::default();
+    state.apply(&started()).unwrap();
+    state.apply(&Event::StateKept(kept(1))).unwrap();
+    state.apply(&Event::RunFinished { outcome: Outcome::Abandoned { because: "test".into() } }).unwrap();
+    let pushed = |n| Event::StatePushed { sha256: kept(n).sha256, lineage: "l".into(), serial: 3 };
+    assert!(state.apply(&pushed(2)).is_err(), "no such state is kept");
+    state.apply(&pushed(1)).unwrap();
+    assert!(state.apply(&pushed(1)).is_err());
+    assert!(state.unsaved.is_empty());
 }

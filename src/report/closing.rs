@@ -9,15 +9,18 @@ use super::table::{Column, Table};
 use super::terminal::reasons;
 use super::text::{Look, Tone, duration, escape, time, wrap};
 use super::timeline::StepStatus;
+use super::trouble::{AppliedState, UnsavedState};
 
 /// The closing table of a run, as text that ends with a line break.
 pub fn closing(summary: &Summary, look: Look) -> String {
     let mut lines = head(summary, look);
     section(&mut lines, look, "steps", steps(summary, look));
     section(&mut lines, look, "failures", failures(summary, look));
+    section(&mut lines, look, "state that is not saved", unsaved(summary, look));
     section(&mut lines, look, "objectives", objectives(summary, look));
     section(&mut lines, look, "warnings", warnings(summary, look));
     section(&mut lines, look, "not checked", not_checked(summary, look));
+    section(&mut lines, look, "terraform state", applied(summary, look));
     section(&mut lines, look, "requests", summary.requests.as_ref().map_or(Vec::new(), |it| requests(it, look)));
     let undo = summary.undo.iter().map(|undo| format!("  {}: {}", escape(undo.step.as_str()), escape(&undo.path)));
     section(&mut lines, look, "records before the cutover", undo.collect());
@@ -83,6 +86,9 @@ pub(super) fn head(summary: &Summary, look: Look) -> Vec<String> {
     }
     if summary.resumes > 0 {
         add("resumed", &format!("{} ×", summary.resumes));
+    }
+    if let Some(words) = summary.retries.words() {
+        add("retries", &escape(&words));
     }
     if summary.torn {
         add("journal", "its last line is torn and was left out");
@@ -156,6 +162,22 @@ fn failures(summary: &Summary, look: Look) -> Vec<String> {
         lines.extend(reasons(failure, "  ", look));
     }
     lines
+}
+
+fn unsaved(summary: &Summary, look: Look) -> Vec<String> {
+    let mut lines = Vec::new();
+    for UnsavedState { kept, push } in &summary.unsaved {
+        lines.push(format!("  {}", escape(&kept.path.to_string_lossy())));
+        let words = format!("SHA-256 {}, lineage {}, serial {}", kept.sha256, escape(&kept.lineage), kept.serial);
+        lines.extend(wrap("    ", &words, look.columns()));
+        lines.extend(wrap("    ", &format!("no plan or apply of it until: {}", escape(push)), look.columns()));
+    }
+    lines
+}
+
+fn applied(summary: &Summary, look: Look) -> Vec<String> {
+    let words = |it: &AppliedState| format!("{}: {}", escape(it.step.as_str()), escape(&it.words()));
+    summary.applied.iter().flat_map(|it| wrap("  ", &words(it), look.columns())).collect()
 }
 
 fn objectives(summary: &Summary, look: Look) -> Vec<String> {

@@ -10,6 +10,8 @@ use super::objectives::{Actual, Measured, Verdict};
 use super::requests::Requests;
 use super::summary::{Ending, Summary};
 use super::text::{duration, escape, time};
+use super::trouble::UnsavedState;
+use crate::journal::KeptState;
 
 /// The report.
 pub fn markdown(summary: &Summary) -> String {
@@ -18,6 +20,7 @@ pub fn markdown(summary: &Summary) -> String {
     objectives(&mut page, summary);
     steps(&mut page, summary);
     failures(&mut page, summary);
+    state(&mut page, summary);
     recovery_points(&mut page, summary);
     not_checked(&mut page, summary);
     if let Some(recorded) = &summary.requests {
@@ -94,6 +97,9 @@ fn head(page: &mut String, summary: &Summary) {
     }
     row("time", duration(summary.wall_ms));
     row("resumed", format!("{} times", summary.resumes));
+    if let Some(words) = summary.retries.words() {
+        row("retries", plain(&words));
+    }
     if summary.torn {
         row("journal", "its last line is torn and was left out".into());
     }
@@ -160,6 +166,25 @@ fn failures(page: &mut String, summary: &Summary) {
         if let Some(hint) = &failure.hint {
             add(page, format_args!("  - hint: {}\n", code(hint)));
         }
+    }
+}
+
+fn state(page: &mut String, summary: &Summary) {
+    if !summary.unsaved.is_empty() {
+        page.push_str("\n## State that is not saved\n\nNo plan or apply of it until it is pushed or given up.\n\n");
+    }
+    for UnsavedState { kept, push } in &summary.unsaved {
+        let (path, push) = (code(&kept.path.to_string_lossy()), code(push));
+        let KeptState { sha256, serial, .. } = kept;
+        let lineage = code(&kept.lineage);
+        add(page, format_args!("- {path}\n  - SHA-256: {}\n", code(sha256)));
+        add(page, format_args!("  - lineage {lineage}, serial {serial}\n  - push it: {push}\n"));
+    }
+    if !summary.applied.is_empty() {
+        page.push_str("\n## Terraform state\n\n");
+    }
+    for applied in &summary.applied {
+        add(page, format_args!("- {}: {}\n", code(applied.step.as_str()), plain(&applied.words())));
     }
 }
 

@@ -21,6 +21,7 @@ mod table;
 mod terminal;
 mod text;
 mod timeline;
+mod trouble;
 mod view;
 
 #[cfg(test)]

@@ -115,6 +115,25 @@ fn say(view: &View, event: &Event, record: &Record) -> Vec<String> {
         Event::StepSkipped { step, skipped } => {
             format!("{}: LEFT OUT by {}: {}", name(step), escape(&skipped.by), escape(&skipped.because))
         }
+        Event::StepRetrying { step, cause, in_ms, nth, most } => {
+            let when = format!("retrying in {} ({nth} of {most})", duration(*in_ms));
+            format!("{}: {}; {when}", name(step), escape(cause))
+        }
+        // Told in sum at the end.
+        Event::RequestsDisturbed { .. } => return Vec::new(),
+        Event::StateKept(kept) => {
+            let path = escape(&kept.path.to_string_lossy());
+            format!("Terraform could not save its state: it is kept in {path} (SHA-256 {})", escape(&kept.sha256))
+        }
+        Event::StatePushed { sha256, serial, .. } => {
+            format!("the backend has the kept state: serial {serial} (SHA-256 {})", escape(sha256))
+        }
+        Event::StateDiscarded { sha256, because, by } => {
+            format!("{} gave the kept state {} up: {}", escape(by), escape(sha256), escape(because))
+        }
+        Event::StateUnlocking { id, held_by, by } => {
+            format!("{} takes the state lock {} of {} away", escape(by), escape(id), escape(held_by))
+        }
         Event::RunHeld { reason } => format!("run held: {}", escape(reason)),
         Event::RunFinished { outcome: Outcome::Done { changed: true, .. } } => "run done".into(),
         Event::RunFinished { outcome: Outcome::Done { changed: false, .. } } => {

@@ -13,6 +13,7 @@ use serde_json::Value;
 use super::objectives::{ObjectiveResult, Verdict, measure};
 use super::requests::{self, Requests};
 use super::timeline::{Facts, StepStatus, Timeline, Track, wall_ms};
+use super::trouble::{self, AppliedState, Retries, UnsavedState};
 use crate::journal::{self, Failure, FailureKind, JournalError, Loaded, Outcome, RunStarted, Skipped};
 use crate::manifest::Component;
 use crate::runbook::{NotChecked, Phase, StepId, StepSpec};
@@ -56,6 +57,12 @@ pub struct Summary {
     pub not_checked: Vec<NotChecked>,
     /// Where cutovers left what undoes them.
     pub undo: Vec<Undo>,
+    /// What had to be asked or done again.
+    pub retries: Retries,
+    /// Terraform's state before and after each apply.
+    pub applied: Vec<AppliedState>,
+    /// States that Terraform could not save, as long as they are neither pushed nor given up.
+    pub unsaved: Vec<UnsavedState>,
     /// Only where the run's requests were recorded.
     pub requests: Option<Requests>,
     /// The command that goes on from here.
@@ -183,6 +190,8 @@ pub fn summarize(loaded: &Loaded, held: bool, now: Timestamp) -> Option<Summary>
         .iter()
         .map(|spec| step(&timeline, started, spec, began.at, running.then_some(wall_ms)))
         .collect();
+    let trouble = trouble::fold(&loaded.records, &started.run);
+    let unsaved = !trouble.unsaved.is_empty();
     Some(Summary {
         schema_version: SCHEMA_VERSION,
         run: started.run.clone(),
@@ -206,8 +215,15 @@ pub fn summarize(loaded: &Loaded, held: bool, now: Timestamp) -> Option<Summary>
         objectives: measure(&timeline, started, ending),
         not_checked: not_checked(loaded, started),
         undo: undo(&timeline),
+        retries: trouble.retries,
+        applied: trouble.applied,
         requests: None,
-        next: next(&started.run, ending, &steps),
+        next: if unsaved {
+            Some(format!("lifeboat state push {}", started.run))
+        } else {
+            next(&started.run, ending, &steps)
+        },
+        unsaved: trouble.unsaved,
         steps,
     })
 }

@@ -169,6 +169,11 @@ fn lasting(view: &View, record: &Record, look: Look) -> Vec<String> {
             lines.extend(reasons(failure, "  ", look));
             lines
         }
+        Event::StepRetrying { step, cause, in_ms, nth, most } => {
+            let when = format!("retrying in {} ({nth} of {most})", duration(*in_ms));
+            let text = format!("{}: {}; {when}", escape(step.as_str()), escape(cause));
+            colored(look, Tone::Doubtful, wrap("! ", &text, look.columns()))
+        }
         Event::RunHeld { reason } => colored(look, Tone::Bad, wrap("held: ", &escape(reason), look.columns())),
         Event::RunFinished { outcome: Outcome::Abandoned { because } } => {
             colored(look, Tone::Bad, wrap("abandoned: ", &escape(because), look.columns()))

@@ -214,6 +214,7 @@ pub(super) fn step_of(event: &Event) -> Option<&StepId> {
         Event::StepChecked { step, .. }
         | Event::StepTaken { step }
         | Event::StepStarted { step, .. }
+        | Event::StepRetrying { step, .. }
         | Event::StepNoted { step, .. }
         | Event::StepApplied { step, .. }
         | Event::StepReconciled { step, .. }

@@ -13,7 +13,7 @@ use crate::aws::Session;
 use crate::journal::{Event, Journal, JournalError, Record};
 use crate::manifest::Manifest;
 use crate::runbook::StepId;
-use crate::terraform::Workdir;
+use crate::terraform::{Custody, Workdir};
 
 /// What all steps of a run share.
 pub struct World {
@@ -117,6 +117,23 @@ impl Cx {
     /// What this step has noted under that name, in this process or one before it.
     pub fn noted(&self, name: &str) -> Option<Value> {
         self.journal.as_ref()?.state().steps.get(&self.step)?.notes.get(name).cloned()
+    }
+
+    /// Notes something where a journal is kept: what is only worth knowing, and no condition of an effect.
+    pub(super) async fn note_if_journalled(&self, name: &str, value: Value) -> Result<(), StepError> {
+        if self.journal.is_some() { self.note(name, value).await } else { Ok(()) }
+    }
+
+    /// Journals what becomes of a state that Terraform could not save. What the journal knows is not told again.
+    pub(super) fn custody(&self, custody: &Custody) {
+        let Some(journal) = &self.journal else { return };
+        for event in custody.events(&journal.state()) {
+            match journal.append(event) {
+                Ok(record) => drop(self.notices.send(Notice::Record(record))),
+                // The file is what blocks further applies; a journal that cannot be written stops the run by itself.
+                Err(error) => tracing::error!(%error, "the custody of a state is not journalled"),
+            }
+        }
     }
 
     pub fn status(&self, text: impl Into<String>) {

@@ -31,6 +31,16 @@ impl StepError {
         Self { kind: FailureKind::Interrupted, cause: cause.into(), hint: None, transient: false }
     }
 
+    /// Only newer credentials can help.
+    pub fn credentials(cause: impl Into<String>) -> Self {
+        Self { kind: FailureKind::CredentialsExpired, cause: cause.into(), hint: None, transient: false }
+    }
+
+    /// Whether the step is to be left as it stands, for whoever resumes the run: nothing about it has failed.
+    pub fn parks(&self) -> bool {
+        matches!(self.kind, FailureKind::Interrupted | FailureKind::CredentialsExpired)
+    }
+
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());

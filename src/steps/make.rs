@@ -2,11 +2,33 @@
 
 use std::sync::Arc;
 
+use super::in_account::InAccount;
 use super::*;
 use crate::runbook::{Action, StepSpec};
 
-/// The step for a specification.
+/// The step for a specification. One that changes something makes sure first that it does so in the right account.
 pub fn make(spec: &StepSpec) -> Arc<dyn Step> {
+    let step = plain(spec);
+    match &spec.action {
+        Action::TerraformPrepare
+        | Action::TerraformPlan { .. }
+        | Action::TerraformApply { .. }
+        | Action::RestoreCluster { .. }
+        | Action::RestoreTable { .. }
+        | Action::RestoreBucket { .. }
+        | Action::RestoreCatalog { .. }
+        | Action::Cutover { .. } => Arc::new(InAccount(step)),
+        Action::TerraformDeclare
+        | Action::TerraformSettled
+        | Action::VerifyCluster { .. }
+        | Action::VerifyTable { .. }
+        | Action::VerifyBucket { .. }
+        | Action::VerifyCatalog { .. }
+        | Action::Probe { .. } => step,
+    }
+}
+
+fn plain(spec: &StepSpec) -> Arc<dyn Step> {
     match &spec.action {
         Action::TerraformPrepare => Arc::new(TerraformPrepare),
         Action::TerraformPlan { scope } => Arc::new(TerraformPlan { scope: *scope }),

@@ -13,6 +13,7 @@ mod cx;
 mod declared;
 mod encryption;
 mod error;
+mod in_account;
 mod make;
 mod ownership;
 mod probe;
@@ -48,7 +49,7 @@ pub use restore_bucket::{RestoreBucket, check_bucket, observe_bucket, restore_bu
 pub use restore_catalog::{Desired, RestoreCatalog, check_catalog, load_catalog, observe_catalog, restore_catalog};
 pub use restore_cluster::RestoreCluster;
 pub use restore_table::RestoreTable;
-pub use terraform_apply::TerraformApply;
+pub use terraform_apply::{STATE_BEFORE, TerraformApply};
 pub use terraform_declare::TerraformDeclare;
 pub use terraform_plan::TerraformPlan;
 pub use terraform_prepare::TerraformPrepare;

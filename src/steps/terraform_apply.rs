@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 
 use super::terraform_plan::{name, plan};
-use super::terraform_watch::{Watch, right_account};
+use super::terraform_watch::{Watch, recorded_lineage};
 use super::{Blocked, Checked, Compensation, Cx, Output, Seen, Step, StepError};
 use crate::runbook::ApplyScope;
 use crate::terraform::events::Summary;
@@ -19,6 +19,9 @@ pub struct TerraformApply {
 /// Terraform's words for a plan that was made of another state (Terraform: "Command: apply").
 const STALE: &str = "Saved plan is stale";
 
+/// The note of what the state was before an apply: `lineage` and `serial`.
+pub const STATE_BEFORE: &str = "state_before";
+
 #[async_trait]
 impl Step for TerraformApply {
     async fn check(&self, _cx: &Cx) -> Result<Checked, Blocked> {
@@ -32,7 +35,8 @@ impl Step for TerraformApply {
             return Ok(Seen::Absent);
         }
         // A state that an apply was stopped in is put right first, and only then planned on.
-        if !half_made(&cx.world.terraform.state(&Watch::new(cx)).await?).is_empty() {
+        let state = cx.world.terraform.state_of(recorded_lineage(cx).as_deref(), &Watch::new(cx)).await?;
+        if !half_made(&state).is_empty() {
             return Ok(Seen::Absent);
         }
         let saved = plan(cx, self.scope).await?;
@@ -43,9 +47,10 @@ impl Step for TerraformApply {
     }
 
     async fn apply(&self, cx: &Cx) -> Result<Output, StepError> {
-        right_account(cx).await?;
+        let state = cx.world.terraform.state_of(recorded_lineage(cx).as_deref(), &Watch::new(cx)).await?;
+        cx.note_if_journalled(STATE_BEFORE, json!({ "lineage": state.lineage, "serial": state.serial })).await?;
         if cx.begun() {
-            self.keep_half_made(cx).await?;
+            self.keep_half_made(cx, &state).await?;
         }
         let saved = match cx.world.terraform.saved(name(self.scope)) {
             Some(saved) => saved,
@@ -82,14 +87,13 @@ impl Step for TerraformApply {
 
 impl TerraformApply {
     /// What this run's apply has left half made. A plan of it is no longer one.
-    async fn keep_half_made(&self, cx: &Cx) -> Result<(), TerraformError> {
+    async fn keep_half_made(&self, cx: &Cx, state: &State) -> Result<(), TerraformError> {
         let (terraform, watch) = (&cx.world.terraform, Watch::new(cx));
-        let state = terraform.state(&watch).await?;
-        if half_made(&state).is_empty() {
+        if half_made(state).is_empty() {
             return Ok(());
         }
         terraform.forget(name(self.scope))?;
-        terraform.keep_half_made(&state, &watch).await
+        terraform.keep_half_made(state, &watch).await
     }
 
     /// Applies a saved plan, or nothing where it is empty.

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
-use super::terraform_watch::{Watch, adopted, restored, right_account};
+use super::terraform_watch::{Watch, adopted, recorded_lineage, restored};
 use super::{Blocked, Checked, Compensation, Cx, Output, Seen, Step, StepError};
 use crate::runbook::ApplyScope;
 use crate::terraform::Saved;
@@ -52,12 +52,14 @@ pub(super) fn name(scope: ApplyScope) -> &'static str {
 
 /// Plans a scope; what comes back has passed its guard and is saved.
 pub(super) async fn plan(cx: &Cx, scope: ApplyScope) -> Result<Saved, StepError> {
-    right_account(cx).await?;
     let (terraform, watch) = (&cx.world.terraform, Watch::new(cx));
     let adopted = adopted(&cx.world.manifest);
     let saved = match scope {
         ApplyScope::Base => terraform.plan_base(&adopted, &watch).await?,
-        ApplyScope::Adoption => terraform.plan_adoption(&adopted, &restored(cx)?, &watch).await?,
+        ApplyScope::Adoption => {
+            let lineage = recorded_lineage(cx);
+            terraform.plan_adoption(&adopted, &restored(cx)?, lineage.as_deref(), &watch).await?
+        }
     };
     Ok(saved)
 }

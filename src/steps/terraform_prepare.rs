@@ -3,7 +3,8 @@
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
-use super::terraform_watch::{Watch, adopted, right_account};
+use super::in_account::right_account;
+use super::terraform_watch::{Watch, adopted};
 use super::{Blocked, Checked, Compensation, Cx, Output, Seen, Step, StepError};
 use crate::terraform::state::State;
 use crate::terraform::{Address, Ready, Resources};
@@ -29,7 +30,6 @@ impl Step for TerraformPrepare {
     }
 
     async fn apply(&self, cx: &Cx) -> Result<Output, StepError> {
-        right_account(cx).await?;
         prepare(cx).await
     }
 

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::{Cx, Progress, StepError};
 use crate::manifest::Manifest;
 use crate::terraform::events::Event;
-use crate::terraform::{Observer, Resources};
+use crate::terraform::{Custody, Observer, Resources};
 
 /// Follows Terraform for a step.
 pub struct Watch<'a> {
@@ -45,6 +45,7 @@ impl Observer for Watch<'_> {
                 self.cx.status(format!("{address}: {} {}", doing(action), spelled(*elapsed_seconds)));
             }
             Event::Completed { .. } if self.total.is_some() => self.count(),
+            Event::WaitingForLock => self.cx.status("waiting for the state lock, which another Terraform holds"),
             Event::Errored { address, action } => self.cx.status(format!("{address}: {} failed", doing(action))),
             _ => {}
         }
@@ -54,9 +55,20 @@ impl Observer for Watch<'_> {
         self.cx.status(text);
     }
 
+    fn custody(&self, custody: &Custody) {
+        self.cx.custody(custody);
+    }
+
     async fn stopped(&self) {
         self.cx.stopped().await;
     }
+}
+
+/// The lineage that the state must have, as the run's first look at it or its first apply has recorded it. `None`
+/// before there was any state.
+pub fn recorded_lineage(cx: &Cx) -> Option<String> {
+    let of = |step: &str| cx.output(step)?.get("lineage")?.as_str().map(str::to_owned);
+    ["infrastructure.prepare", "infrastructure.apply"].iter().filter_map(|step| of(step)).find(|it| !it.is_empty())
 }
 
 fn doing(action: &str) -> &str {
@@ -72,20 +84,6 @@ fn doing(action: &str) -> &str {
 /// `70` as `1m10s`.
 fn spelled(seconds: u64) -> String {
     if seconds < 60 { format!("{seconds}s") } else { format!("{}m{}s", seconds / 60, seconds % 60) }
-}
-
-/// Refuses an account other than the manifest's; asked before every write.
-///
-/// # Errors
-/// Another account, or AWS does not say.
-pub async fn right_account(cx: &Cx) -> Result<(), StepError> {
-    let caller = cx.world.aws.caller().await?;
-    let wanted = &cx.world.manifest.account;
-    if caller.account == *wanted {
-        return Ok(());
-    }
-    Err(StepError::failed(format!("{} is in account {}; the manifest is for {wanted}", caller.arn, caller.account))
-        .hint("log in to the manifest's account, or name the environment that belongs to this one"))
 }
 
 /// The addresses that the manifest has adopted.

@@ -136,6 +136,28 @@ pub fn state_pull() -> Args {
     list(&["state", "pull"])
 }
 
+/// `state push`: refused by Terraform where lineage or serial do not fit (Terraform: "Command: state push"); `-force`
+/// is never given.
+pub fn state_push(state: &Path, lock_timeout: SignedDuration) -> Args {
+    let mut args = list(&["state", "push"]);
+    args.push(timeout(lock_timeout));
+    args.push(state.into());
+    args
+}
+
+/// `force-unlock` of the lock with that id; Terraform refuses another (Terraform: "Command: force-unlock"). `-force` only
+/// leaves out the question.
+pub fn force_unlock(id: &str) -> Args {
+    list(&["force-unlock", "-force", id])
+}
+
+/// Takes the lock for a moment and lets it go: where it is held, Terraform says by whom. The resource is none, so that
+/// there is nothing to change.
+pub fn ask_for_lock() -> Args {
+    let none = "terraform_data.lifeboat_asks_who_holds_the_lock";
+    list(&["untaint", "-no-color", "-allow-missing", "-lock-timeout=0s", none])
+}
+
 /// `untaint`: keeps an instance that would be replaced (Terraform: "Command: untaint").
 pub fn untaint(address: &str, lock_timeout: SignedDuration) -> Args {
     let mut args = list(&["untaint", "-no-color"]);
@@ -243,6 +265,14 @@ mod tests {
         let args = apply(Path::new("/run/base.tfplan"), TWO_MINUTES, None);
         assert_eq!(words(&args), ["apply", "-json", "-input=false", "-lock-timeout=120s", "/run/base.tfplan"]);
         assert_eq!(words(&show(Path::new("p"))), ["show", "-json", "p"]);
+    }
+
+    #[test]
+    fn custody_never_forces_a_state_and_unlocks_by_id_alone() {
+        let push = state_push(Path::new("/run/errored/ab.tfstate"), TWO_MINUTES);
+        assert_eq!(words(&push), ["state", "push", "-lock-timeout=120s", "/run/errored/ab.tfstate"]);
+        assert_eq!(words(&force_unlock("c2a1")), ["force-unlock", "-force", "c2a1"]);
+        assert!(words(&ask_for_lock()).contains(&"-lock-timeout=0s"));
     }
 
     #[test]

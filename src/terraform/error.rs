@@ -3,11 +3,14 @@
 use std::path::PathBuf;
 
 use super::guard::Violation;
+use super::lock::LockInfo;
 use super::plan::PlanError;
 use super::root::RootError;
 use super::stage::StageError;
 use super::state::StateError;
 use super::targets::SplitError;
+use crate::aws::LOG_IN;
+use crate::journal::KeptState;
 use crate::steps::{Blocked, StepError};
 
 /// The most violations that an error lists.
@@ -18,6 +21,12 @@ pub enum TerraformError {
     /// Terraform ran and failed; `told` are its own words.
     #[error("terraform {verb} failed: {told}")]
     Failed { verb: &'static str, told: String, log: PathBuf },
+    /// Another Terraform holds the state's lock, also after the time that is waited for it.
+    #[error("terraform {verb}: the state is locked {lock}")]
+    Locked { verb: &'static str, lock: Box<LockInfo>, run: String, log: PathBuf },
+    /// The credentials are too old for what Terraform was doing.
+    #[error("terraform {verb} failed for want of valid credentials: {told}")]
+    Credentials { verb: &'static str, told: String, log: PathBuf },
     /// Terraform was sent a SIGINT, has finished what was in flight and saved its state.
     #[error("terraform {verb} was interrupted and has ended in order")]
     Interrupted { verb: &'static str, log: PathBuf },
@@ -43,8 +52,20 @@ pub enum TerraformError {
     #[error("the {plan} plan is refused:\n{}", list(.violations))]
     Refused { plan: &'static str, violations: Vec<Violation> },
     /// A state that could not be saved is kept; nothing more is applied until it has been pushed.
-    #[error("{cause}the state after the last apply could not be saved; it is kept in {} (SHA-256 {sha256})", .kept.display())]
-    StateNotSaved { cause: String, kept: PathBuf, sha256: String, push: String },
+    #[error("{cause}the state after the last apply could not be saved; it is kept in {} (SHA-256 {})", .kept.path.display(), .kept.sha256)]
+    StateNotSaved { cause: String, kept: Box<KeptState>, run: String },
+    /// A kept state that the backend must not be given.
+    #[error(
+        "{why}: it has lineage {lineage}, serial {serial}; the kept one has lineage {}, serial {} ({}, SHA-256 {})",
+        .kept.lineage, .kept.serial, .kept.path.display(), .kept.sha256
+    )]
+    NotPushed { why: &'static str, kept: Box<KeptState>, lineage: String, serial: u64, run: String },
+    /// The state is not the one that the run began with.
+    #[error(
+        "the state of workspace {workspace} is another than the run began with: lineage {found}, serial {serial}, not \
+         lineage {recorded}; nothing was written"
+    )]
+    OtherLineage { workspace: String, recorded: String, found: String, serial: u64 },
     /// Why the root cannot be staged anew.
     #[error("the Terraform root is not staged anew: {0}")]
     NotRestaged(String),
@@ -88,10 +109,27 @@ impl TerraformError {
                  a changed root with lifeboat resume --restage"
                     .into(),
             ),
-            Self::StateNotSaved { push, .. } => Some(format!("push it, then retry the step: {push}")),
             Self::OtherRoot { .. } => {
                 Some("check out what the run began with, or take the root as it is here with --restage".into())
             }
+            Self::Locked { lock, run, log, .. } => Some(format!(
+                "wait until it ends, then retry the step; only if it is certainly dead: lifeboat state unlock {run} --lock-id \
+                 {}; the whole output is in {}",
+                lock.id,
+                log.display()
+            )),
+            Self::Credentials { log, .. } => Some(format!("{LOG_IN}; the whole output is in {}", log.display())),
+            Self::StateNotSaved { run, .. } => Some(format!("lifeboat state push {run}, then retry the step")),
+            Self::NotPushed { kept, run, .. } => Some(format!(
+                "find out who wrote the backend's state. If the kept one is of no use any more: lifeboat state discard {run} \
+                 --sha256 {} --because \"…\"",
+                kept.sha256.get(..12).unwrap_or(&kept.sha256)
+            )),
+            Self::OtherLineage { .. } => Some(
+                "somebody has replaced the state object: bring the recorded one back from the bucket's versions, then retry \
+                 the step"
+                    .into(),
+            ),
             Self::NotRestaged(_) => Some("resume the run without --restage first; it goes on with the old copy".into()),
             Self::HeldAsOther { .. } => {
                 Some("find out which of the two is right; `terraform state rm` makes room for the restored one".into())
@@ -101,17 +139,28 @@ impl TerraformError {
     }
 }
 
+/// Whether Terraform's words say that the credentials are too old or gone: AWS's codes, and those of the Go SDK for SSO
+/// and the provider chain.
+pub(super) fn credentials_expired(told: &str) -> bool {
+    const WORDS: [&str; 6] = [
+        "ExpiredToken",
+        "RequestExpired",
+        "TokenRefreshRequired",
+        "SSO session has expired",
+        "refresh cached SSO token failed",
+        "No valid credential sources",
+    ];
+    WORDS.iter().any(|words| told.contains(words))
+}
+
 /// Advice for failures that operators meet often.
 fn advice(told: &str) -> Option<&'static str> {
     let known = [
         (
             "Error acquiring the state lock",
-            "another Terraform holds the lock of this state: wait for it; only if it is certainly dead, run terraform \
-             force-unlock with the ID above",
+            "another Terraform may hold the lock: lifeboat state unlock shows which one",
         ),
         ("No value for required variable", "give it in `variables` of region \"recovery\", or as TF_VAR_NAME"),
-        ("ExpiredToken", "the credentials have expired: log in again"),
-        ("No valid credential sources", "there are no AWS credentials: log in, or set AWS_PROFILE"),
         ("Failed to query available provider packages", "the provider registry cannot be reached: use a mirror"),
         ("Failed to install provider", "the provider cannot be had: use a mirror or TF_PLUGIN_CACHE_DIR"),
         ("S3 bucket", "the recovery region's state bucket must exist before a failover"),
@@ -130,7 +179,8 @@ impl From<TerraformError> for StepError {
         let cause = error.to_string();
         let step = match &error {
             TerraformError::Interrupted { .. } | TerraformError::StoppedWaiting { .. } => Self::interrupted(cause),
-            TerraformError::HeldAsOther { .. } => Self::conflict(cause),
+            TerraformError::HeldAsOther { .. } | TerraformError::OtherLineage { .. } => Self::conflict(cause),
+            TerraformError::Credentials { .. } => Self::credentials(cause),
             _ => Self::failed(cause),
         };
         match error.hint() {

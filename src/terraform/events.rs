@@ -6,6 +6,9 @@ use serde::Deserialize;
 
 use super::diagnostics::Diagnostic;
 
+/// What commands that know no JSON say when the lock does not come at once.
+const ACQUIRING: &str = "Acquiring state lock";
+
 /// What a line says, as far as lifeboat wants to know.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
@@ -35,6 +38,8 @@ pub enum Event {
         address: String,
         action: String,
     },
+    /// The state lock is held by another, and is waited for.
+    WaitingForLock,
     Summary(Summary),
     Diagnostic(Diagnostic),
     /// Not a message of the machine-readable UI.
@@ -81,13 +86,19 @@ struct Resource {
 /// Reads one line.
 pub fn parse(line: &str) -> Event {
     let Ok(Line { kind, hook, changes, diagnostic }) = serde_json::from_str(line) else {
-        return Event::Text(line.to_owned());
+        return match line.starts_with(ACQUIRING) {
+            true => Event::WaitingForLock,
+            false => Event::Text(line.to_owned()),
+        };
     };
     if let Some(diagnostic) = diagnostic {
         return Event::Diagnostic(diagnostic);
     }
     if let Some(changes) = changes {
         return Event::Summary(changes);
+    }
+    if kind == "state_lock_acquire" {
+        return Event::WaitingForLock;
     }
     let Some(Hook { resource: Resource { addr: address }, action, elapsed_seconds }) = hook else {
         return Event::Other;
@@ -131,6 +142,13 @@ mod tests {
             r#"{"changes":{"add":5,"change":1,"import":2,"remove":0,"operation":"apply"},"type":"change_summary"}"#;
         let expected = Summary { add: 5, change: 1, import: 2, remove: 0, operation: "apply".into() };
         assert_eq!(parse(line), Event::Summary(expected));
+    }
+
+    #[test]
+    fn waiting_for_the_lock_is_told_by_every_command() {
+        let line = r#"{"@level":"info","@message":"Acquiring state lock. This may take a few moments...","@module":"terraform.ui","type":"state_lock_acquire"}"#;
+        assert_eq!(parse(line), Event::WaitingForLock);
+        assert_eq!(parse("Acquiring state lock. This may take a few moments..."), Event::WaitingForLock);
     }
 
     #[test]

@@ -21,6 +21,7 @@ impl Workdir {
     /// Terraform's own.
     pub async fn keep_half_made(&self, state: &State, observer: &dyn Observer) -> Result<(), TerraformError> {
         let ready = self.ready(observer).await?;
+        self.nothing_unsaved(&ready, observer).await?;
         for address in half_made(state) {
             observer.status(&format!("{address}: kept, although it was only half made"));
             let args = args::untaint(address, self.manifest.terraform.lock_timeout);

@@ -14,7 +14,7 @@ use super::overlay::{self, BACKEND_CONFIG, IMPORTS};
 use super::regions::forget_questions;
 use super::root::Root;
 use super::stage::{self, Layout, hex};
-use super::workdir::{Observer, Workdir, text};
+use super::workdir::{Observer, Unobserved, Workdir, text};
 use super::{TerraformError, args, process};
 
 /// How often an earlier lifeboat's Terraform is looked at.
@@ -195,6 +195,10 @@ impl Workdir {
             self.forget(name)?;
         }
         *known = None;
+        // A state that a dead lifeboat's Terraform left in the old copy must not go with it.
+        if let Some(mark) = read_mark::<StagedMark>(&self.path("staged.json")) {
+            self.keep_left(&self.path("tree").join(mark.root), &Unobserved)?;
+        }
         stage::remove(&self.path("staged.json"))?;
         Ok(self.staged()?.digest)
     }

@@ -144,19 +144,21 @@ impl Workdir {
     }
 
     /// Makes the adoption plan: everything, with import blocks for what of `restored` (address to id) the state does
-    /// not hold yet. `adopted` are the addresses that must neither be created, replaced nor destroyed.
+    /// not hold yet. `adopted` are the addresses that must neither be created, replaced nor destroyed. `lineage` is what
+    /// the state must have, where that is known.
     ///
     /// # Errors
-    /// Terraform's own; a state that holds one of them as something else; a plan that its guard refuses.
+    /// Terraform's own; a state of another lineage, a state that holds one of them as something else; a plan that its guard refuses.
     pub async fn plan_adoption(
         &self,
         adopted: &BTreeSet<String>,
         restored: &Resources,
+        lineage: Option<&str>,
         observer: &dyn Observer,
     ) -> Result<Saved, TerraformError> {
         let _tree = self.tree.lock().await;
         self.forget("adoption")?;
-        let state = self.state(observer).await?;
+        let state = self.state_of(lineage, observer).await?;
         let imports = missing(restored, &state)?;
         let held: BTreeSet<String> =
             adopted.iter().chain(restored.keys()).filter(|it| state.resources.contains_key(*it)).cloned().collect();

@@ -18,8 +18,11 @@ use tokio::sync::Mutex;
 use super::args::{self, Args, Lock, Planning, Selection};
 use super::diagnostics::{self, Diagnostic};
 use super::environment::{self, Environment};
+use super::error::credentials_expired;
+use super::errored::Custody;
 use super::events::{self, Event, Summary};
 use super::graph::Graph;
+use super::lock::LockInfo;
 use super::plan::Plan;
 use super::process::{self, Call, Ended};
 use super::stage;
@@ -39,8 +42,22 @@ pub trait Observer: Send + Sync {
     fn event(&self, event: &Event);
     /// What is waited for where Terraform itself does not speak.
     fn status(&self, text: &str);
+    /// What becomes of a state that could not be saved; for the journal.
+    fn custody(&self, _custody: &Custody) {}
     /// Completes when the operator asks to stop.
     async fn stopped(&self);
+}
+
+/// For work that nobody follows.
+pub struct Unobserved;
+
+#[async_trait]
+impl Observer for Unobserved {
+    fn event(&self, _event: &Event) {}
+    fn status(&self, _text: &str) {}
+    async fn stopped(&self) {
+        std::future::pending().await
+    }
 }
 
 /// What a work folder is made for.
@@ -129,7 +146,7 @@ impl Workdir {
     /// Terraform's own, or a plan that is not understood.
     pub async fn plan(&self, wanted: Wanted<'_>, observer: &dyn Observer) -> Result<Planned, TerraformError> {
         let ready = self.ready(observer).await?;
-        self.nothing_unsaved(&ready).await?;
+        self.nothing_unsaved(&ready, observer).await?;
         self.discard(wanted.name)?;
         let planned = self.planned(&ready, wanted, observer).await;
         if planned.is_err() {
@@ -175,12 +192,12 @@ impl Workdir {
     /// Terraform's own, or a state that it could not save: kept, and named in the error.
     pub async fn apply(&self, name: &str, observer: &dyn Observer) -> Result<Done, TerraformError> {
         let ready = self.ready(observer).await?;
-        self.nothing_unsaved(&ready).await?;
+        self.nothing_unsaved(&ready, observer).await?;
         let terraform = &self.manifest.terraform;
         let args = args::apply(&self.plan_file(name), terraform.lock_timeout, terraform.parallelism);
         let done = self.follow(&ready, "apply", args, &[0], observer).await;
         self.discard(name)?;
-        match self.keep_unsaved(&ready, done.as_ref().err())? {
+        match self.keep_unsaved(&ready, done.as_ref().err(), observer)? {
             Some(error) => Err(error),
             None => done,
         }
@@ -193,6 +210,23 @@ impl Workdir {
     pub async fn state(&self, observer: &dyn Observer) -> Result<State, TerraformError> {
         let ready = self.ready(observer).await?;
         self.pull(&ready).await
+    }
+
+    /// The state as it stands in the backend, if it is of the lineage that the run has recorded.
+    ///
+    /// # Errors
+    /// As [`Workdir::state`]; another lineage: somebody has replaced the state.
+    pub async fn state_of(&self, lineage: Option<&str>, observer: &dyn Observer) -> Result<State, TerraformError> {
+        let state = self.state(observer).await?;
+        match lineage {
+            Some(recorded) if state.lineage != recorded => Err(TerraformError::OtherLineage {
+                workspace: self.manifest.recovery.workspace.clone(),
+                recorded: recorded.to_owned(),
+                found: if state.lineage.is_empty() { "none".to_owned() } else { state.lineage },
+                serial: state.serial,
+            }),
+            _ => Ok(state),
+        }
     }
 
     pub(super) async fn pull(&self, ready: &prepare::Ready) -> Result<State, TerraformError> {
@@ -237,7 +271,7 @@ impl Workdir {
         if ended.code.is_some_and(|code| fine.contains(&code)) {
             return Ok(Done { code: ended.code, summary: heard.summary, diagnostics: heard.diagnostics, log });
         }
-        Err(failure(verb, ended, heard.told(), log))
+        Err(self.failure(verb, ended, heard.told(), log))
     }
 
     /// Runs a Terraform that only reads, and gives its output to `parse`. A request to stop does not touch it: it ends
@@ -263,7 +297,7 @@ impl Workdir {
         let said = fs::File::open(&log).and_then(|mut file| text(&mut file, KEPT_BYTES)).unwrap_or_default();
         // The first line is ours: the call.
         let said = said.split_once('\n').map_or("", |(_, rest)| rest);
-        Err(failure(verb, ended, diagnostics::errors(&diagnostics::from_text(said)), log))
+        Err(self.failure(verb, ended, diagnostics::errors(&diagnostics::from_text(said)), log))
     }
 
     fn call(&self, ready: &prepare::Ready, verb: &str, args: Args) -> Result<Call, TerraformError> {
@@ -271,6 +305,23 @@ impl Workdir {
         let env = environment::terraform(&self.environment, &ready.declared, &self.path("data"), region);
         let program = self.binary.path.clone();
         Ok(Call { program, args, dir: ready.root.clone(), env, log: self.next_log(verb)? })
+    }
+
+    fn failure(&self, verb: &'static str, ended: Ended, told: Option<String>, log: PathBuf) -> TerraformError {
+        if ended.interrupted {
+            return TerraformError::Interrupted { verb, log };
+        }
+        let told = told.unwrap_or_else(|| match (ended.code, ended.signal) {
+            (Some(code), _) => format!("it said nothing and ended with status {code}"),
+            (None, signal) => format!("signal {} ended it", signal.unwrap_or_default()),
+        });
+        if let Some(lock) = LockInfo::from_text(&told) {
+            return TerraformError::Locked { verb, lock: Box::new(lock), run: self.run(), log };
+        }
+        match credentials_expired(&told) {
+            true => TerraformError::Credentials { verb, told, log },
+            false => TerraformError::Failed { verb, told, log },
+        }
     }
 
     /// A name for a log that no earlier call of this run has, in the order of the calls.
@@ -314,17 +365,6 @@ impl Heard {
     fn told(&self) -> Option<String> {
         diagnostics::errors(&self.diagnostics).or_else(|| diagnostics::errors(&diagnostics::from_text(&self.text)))
     }
-}
-
-fn failure(verb: &'static str, ended: Ended, told: Option<String>, log: PathBuf) -> TerraformError {
-    if ended.interrupted {
-        return TerraformError::Interrupted { verb, log };
-    }
-    let told = told.unwrap_or_else(|| match (ended.code, ended.signal) {
-        (Some(code), _) => format!("it said nothing and ended with status {code}"),
-        (None, signal) => format!("signal {} ended it", signal.unwrap_or_default()),
-    });
-    TerraformError::Failed { verb, told, log }
 }
 
 pub(super) fn text(source: &mut dyn Read, most: u64) -> std::io::Result<String> {

@@ -47,7 +47,10 @@ where
         let status = error.raw_response().map(|raw| raw.status().as_u16());
         let answered = matches!(error, SdkError::ServiceError(_));
         let outcome = classify(error.code(), status, answered);
-        Refusal { error: explain(operation)(error), outcome }
+        let error = explain(operation)(error);
+        // Without credentials nothing is ever answered, however often it is asked.
+        let outcome = if error.credentials_expired() { Outcome::Final } else { outcome };
+        Refusal { error, outcome }
     }
 }
 

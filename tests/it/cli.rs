@@ -5,6 +5,8 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use lifeboat::rehearse::proxy::{Proxy, ProxyOptions, read_records};
+
 use crate::harness::{self, TestEmulator};
 
 /// `lifeboat` with a home of its own, no credentials and no endpoint but those that a test gives.
@@ -235,4 +237,52 @@ fn a_closed_pipe_is_no_error() {
     let shell = format!("{} --help | true; exit ${{PIPESTATUS[0]}}", env!("CARGO_BIN_EXE_lifeboat"));
     let output = lifeboat.command("bash").args(["-c", &shell]).output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn credentials_that_end_within_minutes_block_a_failover_and_short_ones_are_told() {
+    let emulator = harness::emulator().await;
+    let ending_in = |minutes: i64| {
+        let mut lifeboat = Lifeboat::new().against(&emulator);
+        let end = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(minutes * 60 + 30);
+        lifeboat.set("AWS_SESSION_TOKEN", "testing");
+        lifeboat.set("AWS_CREDENTIAL_EXPIRATION", &end.to_string());
+        lifeboat.refuses(FAILOVER, 3)
+    };
+    let said = ending_in(2);
+    assert!(said.contains("error: the credentials end in 2 min") && said.contains("log in again"), "{said}");
+    let said = ending_in(20);
+    assert!(said.contains("warning: the credentials end in 20 min; the run is expected to take"), "{said}");
+}
+
+/// The profiles say the lost region on purpose: nothing may follow them there.
+const PROFILES: &str = "[profile base]
+aws_access_key_id = testing
+aws_secret_access_key = testing
+region = eu-west-2
+[profile oncall]
+role_arn = arn:aws:iam::123456789012:role/oncall
+source_profile = base
+region = eu-west-2
+";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_role_is_assumed_in_the_recovery_region_whatever_its_profile_says() {
+    let emulator = harness::emulator().await;
+    let log = emulator.dir.path().join("requests.jsonl");
+    let options = ProxyOptions { upstream: emulator.emulator.address(), log: log.clone(), port: None };
+    let proxy = Proxy::start(&options).await.unwrap();
+    proxy.control().refuse_region("eu-west-2");
+    let mut lifeboat = Lifeboat::new();
+    let config = lifeboat.home.path().join("aws-config");
+    std::fs::write(&config, PROFILES).unwrap();
+    lifeboat.set("AWS_ENDPOINT_URL", &proxy.endpoint());
+    lifeboat.set("AWS_CONFIG_FILE", &config.to_string_lossy());
+    lifeboat.set("AWS_PROFILE", "oncall");
+    let said = lifeboat.refuses(FAILOVER, 3);
+    assert!(said.contains("steps cannot start"), "it got as far as asking for recovery points: {said}");
+    let requests = read_records(&log).unwrap();
+    assert!(requests.iter().any(|it| it.operation == "AssumeRole" && it.region == "us-east-1"), "{requests:?}");
+    let lost: Vec<_> = requests.iter().filter(|it| it.region == "eu-west-2").collect();
+    assert!(lost.is_empty(), "{lost:?}");
 }

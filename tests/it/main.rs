@@ -32,12 +32,14 @@ mod placement;
 mod proxy;
 mod rehearsal;
 mod rehearsal_world;
+mod state_custody;
 mod store_faults;
 mod table;
 mod terraform;
 mod terraform_world;
 mod wait;
 
+mod credentials_e2e;
 mod lease_e2e;
 mod refusals_e2e;
 mod rehearsal_e2e;

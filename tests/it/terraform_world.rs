@@ -97,6 +97,7 @@ impl Site {
         manifest.account = self.account.into();
         manifest.path = self.path("lifeboat.hcl");
         manifest.terraform.root = self.path("root");
+        manifest.recovery.backend.use_lockfile = self.endpoint.is_some();
         manifest.terraform.lock_timeout = jiff::SignedDuration::from_secs(1);
         manifest.tables = self.adopt.map(table).into_iter().collect();
         manifest
