@@ -149,6 +149,7 @@ fn started(runbook: &Runbook) -> Event {
         host: String::new(),
         impact_at: None,
         inputs: None,
+        tenure: None,
         runbook: runbook.clone(),
     }))
 }

@@ -1,10 +1,12 @@
 //! What lifeboat reads of its process environment, in one place.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io::IsTerminal;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::args::Args;
+use crate::journal::lease;
 use crate::report::{self, Look};
 
 /// The settings of this invocation.
@@ -20,6 +22,8 @@ pub struct Environment {
     pub templates: Option<PathBuf>,
     /// The emulator's program.
     pub moto: Option<PathBuf>,
+    /// How long a lease holds after its last renewal.
+    pub lease_ttl: Duration,
     /// Whether somebody can be asked.
     pub interactive: bool,
     /// Whether standard error is a terminal that can be drawn on.
@@ -42,6 +46,7 @@ impl Environment {
             variables: std::env::vars_os().collect(),
             templates: args.templates.clone(),
             moto: var("LIFEBOAT_MOTO").map(PathBuf::from),
+            lease_ttl: var("LIFEBOAT_LEASE_TTL").map_or(lease::TTL, |value| lease_ttl(&value)),
             interactive: std::io::stdin().is_terminal() && std::io::stderr().is_terminal(),
             draws: std::io::stderr().is_terminal() && !dumb,
             color: var("NO_COLOR").is_none() && !dumb,
@@ -63,6 +68,12 @@ impl Environment {
     pub fn width(&self) -> usize {
         report::terminal_width().unwrap_or(80)
     }
+}
+
+/// Seconds, for tests of what happens when a lease expires; not too few, and the usual where it is no number.
+fn lease_ttl(value: &OsStr) -> Duration {
+    let seconds = value.to_str().and_then(|value| value.parse().ok());
+    seconds.map_or(lease::TTL, Duration::from_secs).clamp(lease::SHORTEST_TTL, lease::TTL)
 }
 
 fn absolute(path: PathBuf) -> PathBuf {

@@ -4,16 +4,20 @@ use std::path::Path;
 use std::sync::Arc;
 
 use clap::Args;
+use clap::builder::NonEmptyStringValueParser;
 use jiff::Timestamp;
+use tokio::sync::watch;
 
 use super::args::Output;
 use super::drive::Run;
 use super::environment::Environment;
 use super::error::{CliError, Exit};
+use super::lease::{Copied, Desk, LeaseArgs, let_go, tenure};
 use super::wiring::RunPlace;
-use super::{confirm, drive, home, inputs, signals, wiring};
+use super::{confirm, drive, home, inputs, lease_words, signals, wiring};
+use crate::aws::Caller;
 use crate::engine::{self, Engine, Preflight};
-use crate::journal::{Event, Journal, RunStarted};
+use crate::journal::{Event, Held, Journal, RunStarted};
 use crate::manifest::Manifest;
 use crate::report;
 use crate::scenario;
@@ -28,6 +32,11 @@ pub struct Failover {
     /// When the impact began, for the report's RTO and RPO: 2026-11-22T03:12:00Z
     #[arg(long, value_name = "TIME")]
     pub impact_at: Option<Timestamp>,
+    #[command(flatten)]
+    pub lease: LeaseArgs,
+    /// Why it is done without a lease
+    #[arg(long, value_name = "TEXT", requires = "without_lease", value_parser = NonEmptyStringValueParser::new())]
+    pub because: Option<String>,
     /// `json`: the run's events, one a line, on standard output
     #[arg(short, long, value_enum, default_value = "text")]
     pub output: Output,
@@ -53,16 +62,32 @@ pub async fn run(command: &Failover, environment: &Environment) -> Result<Exit, 
     home::refuse_unfinished(&environment.home, &manifest)?;
     let connected = wiring::connect(&manifest).await?;
     let run = home::new_run(&command.env, declared_at);
+    let desk = Desk {
+        session: &connected.aws,
+        manifest: &manifest,
+        home: &environment.home,
+        ttl: environment.lease_ttl,
+        take_over: command.lease.take_over.as_deref(),
+    };
+    // Whoever cannot have the lease is told so before anything is asked; that it cannot be read is said after what else
+    // stands in the way.
+    let lease = match command.lease.without_lease {
+        true => desk.nobody_known(&run).await.map_err(|error| (error, Reading::Done)),
+        false => free(&desk, &run).await,
+    };
+    if let Err((refused, Reading::Done)) = lease {
+        return Err(refused);
+    }
     let run_dir = home::make_run_dir(&environment.home, &run)?;
     let stop = signals::listen()?;
     let runbook = scenario::failover(&manifest);
-    let place = RunPlace { run: &run, run_dir: &run_dir, runbook, stop };
-    let wired = wiring::engine(plans, connected.aws, place, environment).await;
+    let place = RunPlace { run: &run, run_dir: &run_dir, runbook, stop: stop.subscribe() };
+    let wired = wiring::engine(plans, connected.aws.clone(), place, environment).await;
     let (engine, notices) = wired.inspect_err(|_| home::discard(&run_dir))?;
-    let mut stop = engine.stop.clone();
+    let mut stopped = engine.stop.clone();
     let found = tokio::select! {
-        found = ready(&engine, command, environment) => found,
-        _ = stop.wait_for(|stop| *stop) => Err(CliError::error("interrupted before the run began; nothing was changed")),
+        found = ready(&engine, command, environment, lease.map_err(|(error, _)| error)) => found,
+        _ = stopped.wait_for(|stop| *stop) => Err(CliError::error("interrupted before the run began; nothing was changed")),
     };
     let found = match found {
         Ok(Some(found)) => found,
@@ -75,24 +100,65 @@ pub async fn run(command: &Failover, environment: &Environment) -> Result<Exit, 
             return Err(error);
         }
     };
+    let held = match command.lease.without_lease {
+        true => Ok(None),
+        false => hold(&desk, &run, &connected.caller, stop).await.map(Some),
+    };
+    let held = held.inspect_err(|_| home::discard(&run_dir))?;
     let started = RunStarted {
         run: run.clone(),
         lifeboat: env!("CARGO_PKG_VERSION").into(),
         manifest: manifest.path.clone(),
         manifest_sha256: wiring::sha256(&manifest.path)?,
-        caller: connected.caller.arn,
+        caller: connected.caller.arn.clone(),
         pid: std::process::id(),
         host: wiring::host(),
         impact_at: command.impact_at,
         inputs: Some(inputs::read(&manifest, &declared, engine.world.terraform.binary(), environment)?),
+        tenure: Some(tenure(held.as_ref(), command.because.as_deref())),
         runbook: engine.runbook.as_ref().clone(),
     };
-    let journal = open_journal(&run_dir, started, &found, &engine)?;
-    drive::drive(Run { engine, notices, journal, history: &[] }, command.output, environment).await
+    let journal = match open_journal(&run_dir, started, &found, &engine, held.clone()) {
+        Ok(journal) => journal,
+        Err(error) => {
+            // Nothing has been done under it.
+            if let Some(held) = &held {
+                let_go(held, 0, true).await;
+            }
+            return Err(error);
+        }
+    };
+    drive::drive(Run { engine, notices, journal, history: &[], held }, command.output, environment).await
+}
+
+/// Whether the lease could be looked at.
+enum Reading {
+    Done,
+    Failed,
+}
+
+/// Whether the lease can be had.
+async fn free(desk: &Desk<'_>, run: &str) -> Result<(), (CliError, Reading)> {
+    let found = desk.look().await.map_err(|error| (error, Reading::Failed))?;
+    desk.permit(run, found.as_ref()).await.map(drop).map_err(|error| (error, Reading::Done))
+}
+
+/// Takes the lease for a run that has no journal yet.
+async fn hold(desk: &Desk<'_>, run: &str, caller: &Caller, stop: watch::Sender<bool>) -> Result<Arc<Held>, CliError> {
+    let found = desk.look().await?;
+    let permit = desk.permit(run, found.as_ref()).await?;
+    // Nothing of a new run can be there; whether it may be listed at all is better known now than when it is needed.
+    desk.place(run).fetch().await.map_err(|error| lease_words::no_copy(run, &error.to_string()))?;
+    desk.hold(run, caller, permit, &Copied::default(), stop).await
 }
 
 /// Preflight and confirmation. `None` when the environment is failed over already.
-async fn ready(engine: &Engine, command: &Failover, environment: &Environment) -> Result<Option<Preflight>, CliError> {
+async fn ready(
+    engine: &Engine,
+    command: &Failover,
+    environment: &Environment,
+    lease: Result<(), CliError>,
+) -> Result<Option<Preflight>, CliError> {
     let manifest = engine.world.manifest.clone();
     let found = engine::preflight(engine).await;
     if found.in_place {
@@ -102,6 +168,7 @@ async fn ready(engine: &Engine, command: &Failover, environment: &Environment) -
     if !found.blocked.is_empty() {
         return Err(blocked(&found));
     }
+    lease?;
     report::to_stderr(&warnings(&found));
     let (service, region) = (&manifest.service, &manifest.recovery.name);
     let what = format!("failing {service} {} over to {region} in account {}", command.env, manifest.account);
@@ -146,13 +213,17 @@ fn open_journal(
     started: RunStarted,
     found: &Preflight,
     engine: &Engine,
+    held: Option<Arc<Held>>,
 ) -> Result<Arc<Journal>, CliError> {
     let unwritable = |error: crate::journal::JournalError| {
         CliError::error("the journal cannot be written, so nothing was changed")
             .cause(error.to_string())
             .hint("make room, or give another folder with --home or LIFEBOAT_HOME")
     };
-    let journal = Journal::create(run_dir).map_err(unwritable)?;
+    let mut journal = Journal::create(run_dir).map_err(unwritable)?;
+    if let Some(held) = held {
+        journal = journal.guarded(held);
+    }
     let mut events = vec![Event::RunStarted(Box::new(started))];
     for spec in &engine.runbook.steps {
         events.push(Event::StepChecked { step: spec.id.clone(), facts: found.facts(&spec.id) });

@@ -1,6 +1,7 @@
 //! The folder that holds the runs, and the lock that keeps one run per environment on this machine.
 
 use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::{Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -11,6 +12,8 @@ use sha2::{Digest, Sha256};
 use super::error::CliError;
 use crate::journal::{self, RunState};
 use crate::manifest::Manifest;
+
+const LEASE_TOKEN: &str = "lease.token";
 
 /// `$LIFEBOAT_HOME/runs`.
 pub fn runs_dir(home: &Path) -> PathBuf {
@@ -64,14 +67,64 @@ fn private_dir(dir: &Path) -> Result<(), CliError> {
 /// # Errors
 /// There is none of this name.
 pub fn find_run(home: &Path, run: &str) -> Result<PathBuf, CliError> {
-    let plain = !run.is_empty() && run != "." && run != ".." && !run.contains('/');
     let dir = runs_dir(home).join(run);
-    if plain && dir.join("journal.jsonl").is_file() {
+    if is_plain(run) && dir.join("journal.jsonl").is_file() {
         return Ok(dir);
     }
     Err(CliError::usage(format!("there is no run {run}"))
         .cause(format!("looked in {}", runs_dir(home).display()))
         .next("lifeboat runs"))
+}
+
+/// Whether a run's name leads nowhere but into its own folder.
+pub fn is_plain(run: &str) -> bool {
+    !run.is_empty() && run != "." && run != ".." && !run.contains('/')
+}
+
+/// The environment that a run's name names, where it is a name that [`new_run`] gives.
+pub fn environment_of(run: &str) -> Option<&str> {
+    let (time, rest) = run.split_once('-')?;
+    let (environment, tail) = rest.rsplit_once('-')?;
+    let is_time = time.len() == 13
+        && time.bytes().enumerate().all(|(at, byte)| match at {
+            8 => byte == b'T',
+            _ => byte.is_ascii_digit(),
+        });
+    let is_tail = tail.len() == 4 && tail.bytes().all(|byte| byte.is_ascii_hexdigit());
+    (is_time && is_tail && is_plain(environment)).then_some(environment)
+}
+
+/// The random word by which a later process of the same run in this home is known for its follower; made where there
+/// is none yet.
+///
+/// # Errors
+/// It cannot be read or written.
+pub fn lease_token(run_dir: &Path) -> Result<String, CliError> {
+    let path = run_dir.join(LEASE_TOKEN);
+    let unusable = |error: std::io::Error| {
+        CliError::error(format!("{} cannot be written", path.display())).cause(error.to_string())
+    };
+    if let Ok(token) = std::fs::read_to_string(&path)
+        && !token.is_empty()
+    {
+        return Ok(token);
+    }
+    let mut random = [0_u8; 16];
+    File::open("/dev/urandom").and_then(|mut source| source.read_exact(&mut random)).map_err(unusable)?;
+    let token: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
+    let mut file =
+        OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path).map_err(unusable)?;
+    file.write_all(token.as_bytes()).and_then(|()| file.sync_all()).map_err(unusable)?;
+    Ok(token)
+}
+
+/// The token of a run that has, or had, a folder here.
+pub fn known_token(home: &Path, run: &str) -> Option<String> {
+    if !is_plain(run) {
+        return None;
+    }
+    let path = runs_dir(home).join(run).join(LEASE_TOKEN);
+    std::fs::read_to_string(path).ok().filter(|token| !token.is_empty())
 }
 
 /// Held while a run of an environment goes on; it is let go when the process ends, however it ends.
@@ -198,5 +251,34 @@ pub fn run_or_newest(home: &Path, run: Option<&str>) -> Result<PathBuf, CliError
         None => run_dirs(home)?.pop().ok_or_else(|| {
             CliError::usage("there are no runs yet").cause(format!("looked in {}", runs_dir(home).display()))
         }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_runs_name_tells_its_environment_and_other_names_tell_nothing() {
+        let now = "2026-11-22T03:12:44Z".parse().expect("a time");
+        for environment in ["prod", "prod-eu"] {
+            assert_eq!(environment_of(&new_run(environment, now)), Some(environment));
+        }
+        for other in
+            ["nobody", "../../etc", "20261122T0312-../x-7f3a", "20261122T0312--7f3a", "20261122T0312-prod-7f3", ""]
+        {
+            assert_eq!(environment_of(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn a_run_keeps_its_token_and_no_name_leads_out_of_the_runs() {
+        let home = tempfile::tempdir().expect("a folder");
+        let dir = make_run_dir(home.path(), "r1").expect("made");
+        let token = lease_token(&dir).expect("a token");
+        assert_eq!(token.len(), 32);
+        assert_eq!(lease_token(&dir).expect("the same"), token);
+        assert_eq!(known_token(home.path(), "r1"), Some(token));
+        assert_eq!(known_token(home.path(), "../runs/r1"), None);
     }
 }

@@ -233,6 +233,7 @@ mod tests {
             manifest.terraform.var_files = vec![var_file];
             let variables = [("TF_VAR_master_password", "correct horse"), ("TF_VAR_stray", "1"), ("PATH", "/bin")];
             let environment = Environment {
+                lease_ttl: crate::journal::lease::TTL,
                 home: PathBuf::new(),
                 environments: PathBuf::new(),
                 tf_bin: None,
@@ -262,6 +263,7 @@ mod tests {
                 pid: 1,
                 host: String::new(),
                 impact_at: None,
+                tenure: None,
                 inputs: Some(inputs),
                 runbook: scenario::failover(&self.manifest),
             }

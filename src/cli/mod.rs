@@ -12,13 +12,18 @@ mod failover;
 mod faulted;
 mod home;
 mod inputs;
+mod lease;
+mod lease_words;
 mod outlook;
 mod plan;
 mod rehearse;
+mod remote_runs;
 mod report;
 mod resume;
+mod resume_checks;
 mod runs;
 mod signals;
+mod site;
 mod status;
 mod wiring;
 
@@ -54,7 +59,7 @@ async fn dispatch(args: &Args, environment: &Environment) -> Result<Exit, CliErr
         Command::Plan(command) => plan::run(command, environment).await,
         Command::Resume(command) => resume::run(command, environment).await,
         Command::Rehearse(command) => rehearse::run(command, environment).await,
-        Command::Runs(command) => runs::run(command, environment),
+        Command::Runs(command) => runs::run(command, environment).await,
         Command::Status(command) => status::run(command, environment),
         Command::Report(command) => report::run(command, environment),
     }

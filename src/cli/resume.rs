@@ -1,9 +1,10 @@
-//! `lifeboat resume [RUN]`: goes on with a run that was held, stopped or killed.
+//! `lifeboat resume [RUN]`: goes on with a run that was held, stopped or killed, on this machine or another.
 
-use std::path::Path;
 use std::sync::Arc;
 
-use clap::Args;
+use clap::builder::NonEmptyStringValueParser;
+use clap::{ArgGroup, Args};
+use tokio::sync::watch;
 
 use super::args::Output;
 use super::choice::Choice;
@@ -11,19 +12,23 @@ use super::drive::Run;
 use super::environment::Environment;
 use super::error::{CliError, Exit};
 use super::inputs::Changed;
-use super::wiring::RunPlace;
+use super::lease::{Copied, Desk, LeaseArgs, let_go, tenure};
+use super::resume_checks::{same_steps, staged};
+use super::site::{self, Here, unusable};
+use super::wiring::{Connected, Plans, RunPlace};
 use super::{drive, home, inputs, outlook, signals, wiring};
 use crate::engine;
-use crate::journal::{Event, Journal, JournalError, Loaded, Outcome, RunStarted, Skipped};
+use crate::journal::lease::Permit;
+use crate::journal::{Event, Journal, Loaded, Outcome, Skipped};
+use crate::manifest::Manifest;
 use crate::report;
-use crate::runbook::Runbook;
 use crate::scenario;
 use crate::steps::Notice;
-use crate::terraform::Workdir;
 
 #[derive(Args)]
+#[command(group = ArgGroup::new("decision").args(["skip", "abandon", "without_lease"]).multiple(true))]
 pub struct Resume {
-    /// The run; without it, the newest unfinished one
+    /// The run, of this machine or another; without it, the newest unfinished one of this machine
     pub run: Option<String>,
     /// Try a failed step once more (repeatable); with a failed verification also the restore before it
     #[arg(long, value_name = "STEP")]
@@ -34,8 +39,8 @@ pub struct Resume {
     /// Give the run up, so that another can start; what it did stays as it is
     #[arg(long, requires = "because", conflicts_with_all = ["retry", "skip"])]
     pub abandon: bool,
-    /// Why a step is left out, or the run given up
-    #[arg(long, value_name = "TEXT")]
+    /// Why a step is left out, the run given up, or worked on without a lease
+    #[arg(long, value_name = "TEXT", requires = "decision", value_parser = NonEmptyStringValueParser::new())]
     pub because: Option<String>,
     /// Take the Terraform root as it is now, instead of the copy that the run began with; not while a saved plan of
     /// that copy waits to be applied
@@ -44,132 +49,170 @@ pub struct Resume {
     /// Go on although this is not what the run began with (repeatable)
     #[arg(long, value_name = "WHAT", value_enum)]
     pub accept_changed: Vec<Changed>,
+    #[command(flatten)]
+    pub lease: LeaseArgs,
     /// `json`: the run's events, one a line, on standard output
     #[arg(short, long, value_enum, default_value = "text")]
     pub output: Output,
 }
 
+/// A run whose journal is whole on this machine, and whose lease may be taken.
+struct Ready {
+    run: String,
+    plans: Plans,
+    here: Here,
+    connected: Connected,
+    /// `None` where the operator goes without.
+    lease: Option<(Permit, Copied)>,
+    /// Turns true when the run has to stop.
+    stop: watch::Sender<bool>,
+}
+
 /// Goes on from what the journal says and AWS shows.
 ///
 /// # Errors
-/// Exit 3 when the run is finished or held by another process, when a failed step was not chosen to be tried again, or
-/// when the manifest is another.
+/// Exit 3 when the run is finished, is being worked on, or waits for a choice that was not given; when its copies
+/// conflict; or when the manifest or the Terraform root is another.
 pub async fn run(command: &Resume, environment: &Environment) -> Result<Exit, CliError> {
-    let run_dir = choose(command.run.as_deref(), environment)?;
-    let run = run_dir.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let (journal, loaded) = Journal::open(&run_dir).map_err(|error| unusable(&run, &error))?;
-    if let Some(torn) = &loaded.torn {
-        let bytes = torn.len();
-        report::to_stderr(&format!("the journal's last line was torn ({bytes} bytes) and is dropped\n"));
+    let site = site::find(command.run.as_deref(), environment)?;
+    let run = site.run.clone();
+    if let Some(loaded) = site.loaded() {
+        unfinished(&run, loaded)?;
     }
-    if loaded.state.outcome.is_some() {
-        return Err(CliError::blocked(format!("run {run} is finished")).next(format!("lifeboat report {run}")));
+    if command.abandon && (command.lease.without_lease || site.had_no_lease()) {
+        return abandon(command, &run, &site.alone()?.journal);
     }
-    if command.abandon {
-        let because = command.because.clone().unwrap_or_default();
-        journal
-            .append(Event::RunFinished { outcome: Outcome::Abandoned { because } })
-            .map_err(|error| unusable(&run, &error))?;
-        report::to_stderr(&format!("run {run} is given up; what it did stays as it is\n"));
-        return Ok(Exit::Done);
+    let plans = site.plans(environment)?;
+    let _lock = home::lock_environment(&environment.home, &plans.manifest)?;
+    let connected = wiring::connect(&plans.manifest).await?;
+    let stop = signals::listen()?;
+    if command.lease.without_lease {
+        desk(command, environment, &connected, &plans.manifest).nobody_known(&run).await?;
+        let ready = Ready { run, plans, here: site.alone()?, connected, lease: None, stop };
+        return go_on(command, environment, ready).await;
     }
-    let choice = Choice::of(command, &run, &loaded.state)?;
-    go_on(command, environment, &run_dir, journal, loaded, choice).await
+    let desk = desk(command, environment, &connected, &plans.manifest);
+    let found = desk.look().await?;
+    let permit = desk.permit(&run, found.as_ref()).await?;
+    let (here, copied) = site.synced(&desk.place(&run), &plans.manifest, &environment.home).await?;
+    let over = unfinished(&run, &here.loaded);
+    let ready = Ready { run, plans, here, connected, lease: Some((permit, copied)), stop };
+    match over {
+        // Whoever finished it has let go of the lease, or died before.
+        Err(error) if found.is_some_and(|it| it.body.run == ready.run && !it.body.finished) => {
+            settle(command, environment, ready).await?;
+            Err(error)
+        }
+        Err(error) => Err(error),
+        Ok(()) if command.abandon => give_up(command, environment, ready).await,
+        Ok(()) => go_on(command, environment, ready).await,
+    }
 }
 
-/// Takes the run up in its folder, by the runbook that its journal holds.
-async fn go_on(
-    command: &Resume,
-    environment: &Environment,
-    run_dir: &Path,
-    journal: Journal,
-    loaded: Loaded,
-    choice: Choice,
-) -> Result<Exit, CliError> {
+fn unfinished(run: &str, loaded: &Loaded) -> Result<(), CliError> {
+    match loaded.state.outcome {
+        Some(_) => Err(CliError::blocked(format!("run {run} is finished")).next(format!("lifeboat report {run}"))),
+        None => Ok(()),
+    }
+}
+
+fn desk<'a>(
+    command: &'a Resume,
+    environment: &'a Environment,
+    connected: &'a Connected,
+    manifest: &'a Manifest,
+) -> Desk<'a> {
+    Desk {
+        session: &connected.aws,
+        manifest,
+        home: &environment.home,
+        ttl: environment.lease_ttl,
+        take_over: command.lease.take_over.as_deref(),
+    }
+}
+
+/// Gives the run up on this machine.
+fn abandon(command: &Resume, run: &str, journal: &Journal) -> Result<Exit, CliError> {
+    let because = command.because.clone().unwrap_or_default();
+    let end = Event::RunFinished { outcome: Outcome::Abandoned { because } };
+    journal.append(end).map_err(|error| unusable(run, &error))?;
+    report::to_stderr(&format!("run {run} is given up; what it did stays as it is\n"));
+    Ok(Exit::Done)
+}
+
+/// Gives the run up under its lease, so that every machine knows.
+async fn give_up(command: &Resume, environment: &Environment, ready: Ready) -> Result<Exit, CliError> {
+    let Ready { run, plans, here, connected, lease, stop } = ready;
+    let Some((permit, copied)) = lease else { return abandon(command, &run, &here.journal) };
+    let desk = desk(command, environment, &connected, &plans.manifest);
+    let held = desk.hold(&run, &connected.caller, permit, &copied, stop).await?;
+    let journal = here.journal.guarded(held.clone());
+    let given_up = abandon(command, &run, &journal);
+    let_go(&held, journal.next(), given_up.is_ok()).await;
+    given_up
+}
+
+/// Copies what the bucket lacks of a run that has its end, and says there that it has.
+async fn settle(command: &Resume, environment: &Environment, ready: Ready) -> Result<(), CliError> {
+    let Ready { run, plans, here, connected, lease, stop } = ready;
+    let Some((permit, copied)) = lease else { return Ok(()) };
+    let desk = desk(command, environment, &connected, &plans.manifest);
+    let held = desk.hold(&run, &connected.caller, permit, &copied, stop).await?;
+    let_go(&held, here.journal.next(), true).await;
+    Ok(())
+}
+
+/// Takes the run up by the runbook that its journal holds.
+async fn go_on(command: &Resume, environment: &Environment, ready: Ready) -> Result<Exit, CliError> {
+    let Ready { run, plans, here, connected, lease, stop } = ready;
+    let Here { dir, mut journal, loaded } = here;
     let Some(started) = &loaded.state.started else {
         return Err(CliError::error("the run never began").cause("its journal is empty"));
     };
-    let plans = wiring::read_file(&started.manifest, environment)?;
+    let choice = Choice::of(command, &run, &loaded.state)?;
     let (manifest, declared) = (plans.manifest.clone(), plans.declared.clone());
-    same_steps(started, &scenario::failover(&plans.manifest))?;
-    let _lock = home::lock_environment(&environment.home, &plans.manifest)?;
-    let connected = wiring::connect(&plans.manifest).await?;
-    let place = RunPlace { run: &started.run, run_dir, runbook: started.runbook.clone(), stop: signals::listen()? };
-    let (engine, notices) = wiring::engine(plans, connected.aws, place, environment).await?;
+    same_steps(started, &scenario::failover(&manifest))?;
+    let place = RunPlace { run: &run, run_dir: &dir, runbook: started.runbook.clone(), stop: stop.subscribe() };
+    let (engine, notices) = wiring::engine(plans, connected.aws.clone(), place, environment).await?;
     let now = inputs::Now {
-        manifest_sha256: &wiring::sha256(&started.manifest)?,
+        manifest_sha256: &wiring::sha256(&manifest.path)?,
         manifest: &manifest,
         declared: &declared,
         binary: engine.world.terraform.binary(),
         environment,
     };
     let accepted = inputs::compare(started, &now, &command.accept_changed)?;
-    let restaged = if command.restage { Some(restage(&engine.world.terraform).await?) } else { None };
+    let restaged = staged(command, &engine.world.terraform, &loaded).await?;
     let found = engine::foresee(&engine, &loaded.state, &choice.retry).await;
     report::to_stderr(&outlook::shown(&loaded, &found, environment.stderr_look()));
+    let held = match lease {
+        Some((permit, copied)) => {
+            let desk = desk(command, environment, &connected, &manifest);
+            Some(desk.hold(&run, &connected.caller, permit, &copied, stop).await?)
+        }
+        None => None,
+    };
+    if let Some(held) = &held {
+        journal = journal.guarded(held.clone());
+    }
+    let because = command.because.clone().unwrap_or_default();
+    let tenure = Some(tenure(held.as_ref(), Some(&because)));
     let Choice { retry, skip } = choice;
     let mut events =
-        vec![Event::RunResumed { pid: std::process::id(), host: wiring::host(), retry, restaged, accepted }];
-    let because = command.because.clone().unwrap_or_default();
+        vec![Event::RunResumed { pid: std::process::id(), host: wiring::host(), retry, restaged, accepted, tenure }];
     let skipped = Skipped { by: connected.caller.arn, because };
     events.extend(skip.into_iter().map(|step| Event::StepSkipped { step, skipped: skipped.clone() }));
     for event in events {
-        let record = journal.append(event).map_err(|error| unusable(&started.run, &error))?;
-        engine.notices.send(Notice::Record(record)).ok();
+        match journal.append(event) {
+            Ok(record) => drop(engine.notices.send(Notice::Record(record))),
+            Err(error) => {
+                if let Some(held) = &held {
+                    let_go(held, journal.next(), false).await;
+                }
+                return Err(unusable(&run, &error));
+            }
+        }
     }
-    let run = Run { engine, notices, journal: Arc::new(journal), history: &loaded.records };
+    let run = Run { engine, notices, journal: Arc::new(journal), history: &loaded.records, held };
     drive::drive(run, command.output, environment).await
-}
-
-/// What is left of a run is done by its own runbook. A manifest that would now give other steps (another workspace,
-/// region, target or adopted address) cannot be mixed with it, accepted or not.
-fn same_steps(started: &RunStarted, now: &Runbook) -> Result<(), CliError> {
-    let then = &started.runbook;
-    let differing: Vec<&str> = then
-        .steps
-        .iter()
-        .filter(|step| now.step(&step.id) != Some(step))
-        .chain(now.steps.iter().filter(|step| then.step(&step.id).is_none()))
-        .map(|step| step.id.as_str())
-        .collect();
-    let place = |runbook: &Runbook| (runbook.account.clone(), runbook.from_region.clone(), runbook.to_region.clone());
-    if differing.is_empty() && place(then) == place(now) {
-        return Ok(());
-    }
-    Err(CliError::blocked(format!("{} no longer describes run {}", started.manifest.display(), started.run))
-        .cause(match differing.is_empty() {
-            true => "account or regions are others".to_owned(),
-            false => format!("these steps are others now: {}", differing.join(", ")),
-        })
-        .hint("put the manifest back as it was for this run, or give the run up with --abandon and start another"))
-}
-
-fn choose(run: Option<&str>, environment: &Environment) -> Result<std::path::PathBuf, CliError> {
-    if let Some(run) = run {
-        return home::find_run(&environment.home, run);
-    }
-    let newest = home::unfinished(&environment.home, None)?.pop();
-    newest
-        .map(|unfinished| unfinished.dir)
-        .ok_or_else(|| CliError::blocked("there is no unfinished run").next("lifeboat runs"))
-}
-
-/// Stages the root anew and returns the digest of the copy.
-async fn restage(terraform: &Workdir) -> Result<String, CliError> {
-    terraform.restage().await.map_err(|error| {
-        let refused = CliError::blocked(error.to_string());
-        match error.hint() {
-            Some(hint) => refused.hint(hint),
-            None => refused,
-        }
-    })
-}
-
-fn unusable(run: &str, error: &JournalError) -> CliError {
-    match error {
-        JournalError::InUse(_) => {
-            CliError::blocked(format!("another process is working on run {run}")).next(format!("lifeboat status {run}"))
-        }
-        error => CliError::error(format!("the journal of run {run} cannot be used")).cause(error.to_string()),
-    }
 }

@@ -6,18 +6,19 @@ use tokio::sync::watch;
 use super::error::{CliError, Exit};
 use crate::report;
 
-/// Listens for the signals that ask to stop. The receiver turns true at the first one.
+/// Listens for the signals that ask to stop. What is returned turns true at the first one; a lost lease sets it as well.
 ///
 /// SIGHUP is taken and ignored: when an SSH session drops, a recovery goes on, and its journal tells how.
 ///
 /// # Errors
 /// The signals cannot be listened to.
-pub fn listen() -> Result<watch::Receiver<bool>, CliError> {
+pub fn listen() -> Result<watch::Sender<bool>, CliError> {
     let listen = |kind| signal(kind).map_err(|error| CliError::error(format!("cannot listen for signals: {error}")));
     let mut interrupt = listen(SignalKind::interrupt())?;
     let mut terminate = listen(SignalKind::terminate())?;
     let mut hangup = listen(SignalKind::hangup())?;
-    let (stop, stopped) = watch::channel(false);
+    let (stop, _) = watch::channel(false);
+    let stopping = stop.clone();
     tokio::spawn(async move {
         let mut asked = 0;
         loop {
@@ -29,7 +30,7 @@ pub fn listen() -> Result<watch::Receiver<bool>, CliError> {
             match asked {
                 1 => {
                     report::to_stderr("stopping: no new step starts; what runs is brought to a safe place\n");
-                    stop.send_replace(true);
+                    stopping.send_replace(true);
                 }
                 2 => report::to_stderr(
                     "still stopping: once more would leave Terraform running without lifeboat watching it, and its state lock held\n",
@@ -38,5 +39,5 @@ pub fn listen() -> Result<watch::Receiver<bool>, CliError> {
             }
         }
     });
-    Ok(stopped)
+    Ok(stop)
 }

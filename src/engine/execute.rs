@@ -10,7 +10,7 @@ use serde_json::Value;
 use tokio::task::JoinSet;
 
 use super::Engine;
-use crate::journal::{Event, Failure, FailureKind, Journal, JournalError, Outcome, RunState, StepPhase};
+use crate::journal::{Event, Failure, FailureKind, Journal, JournalError, Outcome, Refusal, RunState, StepPhase};
 use crate::runbook::{StepId, StepSpec};
 use crate::steps::{Cx, Notice, Output, Outputs, Seen, Step, StepError};
 
@@ -43,7 +43,7 @@ enum StepEnd {
 /// Carries on with a run whose journal says that it has started.
 ///
 /// # Errors
-/// The journal could not be written. No effect starts after that; what runs is waited for.
+/// The journal could not be written, or its lease is lost. No effect starts after that; what runs is waited for.
 pub async fn execute(engine: &Engine, journal: Arc<Journal>) -> Result<Ended, EngineError> {
     let state = journal.state();
     let run = Run { engine: engine.clone(), journal, outputs: known_outputs(&state) };
@@ -52,8 +52,10 @@ pub async fn execute(engine: &Engine, journal: Arc<Journal>) -> Result<Ended, En
     let mut taken: BTreeSet<StepId> = by_phase(&state, |phase| matches!(phase, StepPhase::Failed(_)));
     let mut tasks = JoinSet::new();
     let mut fatal = None;
+    // Why no further effect may begin, although the journal can still be written.
+    let mut parked = None;
     loop {
-        if fatal.is_none() && !*engine.stop.borrow() {
+        if fatal.is_none() && parked.is_none() && !*engine.stop.borrow() {
             for spec in &engine.runbook.steps {
                 let waits = spec.after.iter().any(|id| !settled.contains(id));
                 if waits || settled.contains(&spec.id) || !taken.insert(spec.id.clone()) {
@@ -68,6 +70,7 @@ pub async fn execute(engine: &Engine, journal: Arc<Journal>) -> Result<Ended, En
         match joined {
             Ok((id, Ok(StepEnd::Verified))) => drop(settled.insert(id)),
             Ok((_, Ok(StepEnd::Failed | StepEnd::Parked))) => {}
+            Ok((_, Err(JournalError::Refused(why @ Refusal::NotReplicated(_))))) => parked = Some(why.to_string()),
             Ok((_, Err(error))) => fatal = fatal.or(Some(error)),
             // Steps catch their own panics below; this is the runtime going down.
             Err(error) => fatal = fatal.or(Some(JournalError::Broken(error.to_string()))),
@@ -76,7 +79,7 @@ pub async fn execute(engine: &Engine, journal: Arc<Journal>) -> Result<Ended, En
     if let Some(error) = fatal {
         return Err(error.into());
     }
-    run.conclude()
+    run.conclude(parked)
 }
 
 fn by_phase(state: &RunState, is: impl Fn(&StepPhase) -> bool) -> BTreeSet<StepId> {
@@ -170,6 +173,8 @@ impl Run {
                     return Ok(Err(StepError::interrupted("stopped before it began")));
                 }
                 self.append(Event::StepStarted { step: cx.step.clone(), attempt: attempts + 1 })?;
+                // An effect whose intent only this machine knows of would be unsafe for another to go on from.
+                self.journal.settled().await?;
                 let output = match guarded(step.apply(cx)).await {
                     Ok(output) => output,
                     Err(error) => return Ok(Err(error)),
@@ -189,8 +194,8 @@ impl Run {
         Ok(StepEnd::Failed)
     }
 
-    /// Writes how the run ended.
-    fn conclude(&self) -> Result<Ended, EngineError> {
+    /// Writes how the run ended. `parked` is why no further effect could begin, where that is so.
+    fn conclude(&self, parked: Option<String>) -> Result<Ended, EngineError> {
         let state = self.journal.state();
         let failures: Vec<(StepId, Failure)> = state
             .steps
@@ -206,7 +211,8 @@ impl Run {
             return Ok(Ended::Held { failures });
         }
         if !state.steps.values().all(|step| step.phase.is_settled()) {
-            self.append(Event::RunHeld { reason: "stopped by the operator".into() })?;
+            let reason = parked.unwrap_or_else(|| "stopped by the operator".into());
+            self.append(Event::RunHeld { reason })?;
             return Ok(Ended::Interrupted);
         }
         let changed = self.engine.runbook.steps.iter().any(|spec| {
@@ -215,7 +221,7 @@ impl Run {
             })
         });
         let mut not_checked = self.engine.runbook.not_checked.clone();
-        not_checked.extend(state.skipped());
+        not_checked.extend(state.skipped().into_iter().chain(state.lease_less()));
         self.append(Event::RunFinished { outcome: Outcome::Done { changed, not_checked } })?;
         Ok(Ended::Done { changed })
     }

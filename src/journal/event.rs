@@ -46,6 +46,9 @@ pub enum Event {
         /// What was another than at the run's start, and the operator accepted, in words.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         accepted: Vec<String>,
+        /// Journals of versions without a lease have none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        tenure: Option<Tenure>,
     },
     /// What a step's check found and settled before anything was changed.
     StepChecked {
@@ -115,7 +118,20 @@ pub struct RunStarted {
     /// `None` in runs of a lifeboat that did not keep them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub inputs: Option<Inputs>,
+    /// Journals of versions without a lease have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tenure: Option<Tenure>,
     pub runbook: Runbook,
+}
+
+/// Under which lease a process works on a run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Tenure {
+    /// The lease in this bucket, with this fencing number.
+    Held { bucket: String, fence: u64 },
+    /// None, as the operator chose: another could have worked at the same time.
+    Without { because: String },
 }
 
 /// Why a step failed.

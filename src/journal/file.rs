@@ -4,14 +4,15 @@ use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
-use sha2::{Digest, Sha256};
 
+use super::chain::{Loaded, check, digest};
+use super::guard::{Guard, Refusal};
 use super::{Event, FORMAT_VERSION, IllegalTransition, Record, RunState};
 
 const FILE_NAME: &str = "journal.jsonl";
@@ -33,6 +34,9 @@ pub enum JournalError {
     Illegal(#[from] IllegalTransition),
     #[error("the journal of this run failed before: {0}")]
     Broken(String),
+    /// The lease is lost, or the replica cannot be written: nothing more may be done under this journal.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
 }
 
 /// An open journal. One process holds it at a time, by a file lock that dies with the process.
@@ -40,6 +44,7 @@ pub struct Journal {
     path: PathBuf,
     opened: Instant,
     inner: Mutex<Inner>,
+    guard: Option<Arc<dyn Guard>>,
 }
 
 struct Inner {
@@ -48,18 +53,6 @@ struct Inner {
     prev: String,
     state: RunState,
     broken: Option<String>,
-}
-
-/// A journal as read back.
-#[derive(Debug)]
-pub struct Loaded {
-    pub records: Vec<Record>,
-    pub state: RunState,
-    /// The torn last line that was left out, where there is one.
-    pub torn: Option<String>,
-    /// Bytes up to the end of the last whole record.
-    whole_bytes: u64,
-    prev: String,
 }
 
 impl Journal {
@@ -79,7 +72,7 @@ impl Journal {
     /// A journal with nothing in it yet, on an open file.
     pub(super) fn on(file: File, path: &Path) -> Self {
         let inner = Inner { file, next: 0, prev: digest(b""), state: RunState::default(), broken: None };
-        Self { path: path.to_owned(), opened: Instant::now(), inner: Mutex::new(inner) }
+        Self { path: path.to_owned(), opened: Instant::now(), inner: Mutex::new(inner), guard: None }
     }
 
     /// Opens a run's journal to go on with it. A torn last line is cut off.
@@ -90,6 +83,12 @@ impl Journal {
         let path = run_dir.join(FILE_NAME);
         let file = OpenOptions::new().append(true).open(&path).map_err(io(&path, "opened"))?;
         lock(&file, &path)?;
+        Self::resumed(file, run_dir)
+    }
+
+    /// An open journal, read from its file.
+    fn resumed(file: File, run_dir: &Path) -> Result<(Self, Loaded), JournalError> {
+        let path = run_dir.join(FILE_NAME);
         let loaded = load(run_dir)?;
         if loaded.torn.is_some() {
             file.set_len(loaded.whole_bytes).map_err(io(&path, "cut"))?;
@@ -102,18 +101,47 @@ impl Journal {
             state: loaded.state.clone(),
             broken: None,
         };
-        Ok((Self { path, opened: Instant::now(), inner: Mutex::new(inner) }, loaded))
+        Ok((Self { path, opened: Instant::now(), inner: Mutex::new(inner), guard: None }, loaded))
+    }
+
+    /// Takes over lines that another machine has added to the same run, as its copy of the journal has them. The whole
+    /// chain is checked before a byte is written. `lines` are those after the last of this journal.
+    ///
+    /// # Errors
+    /// The lines do not follow, or could not be written.
+    pub fn extend(self, lines: &[u8]) -> Result<(Self, Loaded), JournalError> {
+        let Self { path, inner, .. } = self;
+        let mut file = inner.into_inner().unwrap_or_else(PoisonError::into_inner).file;
+        let mut whole = std::fs::read(&path).map_err(io(&path, "read"))?;
+        whole.extend_from_slice(lines);
+        let checked = check(&whole, &path)?;
+        if let Some(torn) = checked.torn {
+            let line = checked.records.len() as u64 + 1;
+            return Err(JournalError::Damaged { path, line, why: format!("it is torn after {} bytes", torn.len()) });
+        }
+        file.write_all(lines).and_then(|()| file.sync_all()).map_err(io(&path, "written"))?;
+        Self::resumed(file, path.parent().unwrap_or(&path))
+    }
+
+    /// Puts the journal under a guard: from here on it asks before each append, and tells what it has appended.
+    #[must_use]
+    pub fn guarded(mut self, guard: Arc<dyn Guard>) -> Self {
+        self.guard = Some(guard);
+        self
     }
 
     /// Appends an event; when this returns, it is on disk.
     ///
     /// # Errors
-    /// The event cannot follow, or it could not be written. After a failed write every further append is refused,
+    /// The event cannot follow, the guard refuses, or it could not be written. After a failed write every further append is refused,
     /// because nobody knows what is on disk.
     pub fn append(&self, event: Event) -> Result<Record, JournalError> {
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(why) = &inner.broken {
             return Err(JournalError::Broken(why.clone()));
+        }
+        if let Some(guard) = &self.guard {
+            guard.check()?;
         }
         inner.state.apply(&event)?;
         let record = Record {
@@ -134,13 +162,63 @@ impl Journal {
         }
         inner.next += 1;
         inner.prev = hash;
+        // Under the lock, so that lines are told in their order.
+        if let Some(guard) = &self.guard {
+            guard.appended(record.seq, line);
+        }
         Ok(record)
+    }
+
+    /// Waits until everything that was appended so far is where another machine would find it, and the lease still
+    /// holds: from then on an effect may begin. Without a guard that is at once.
+    ///
+    /// # Errors
+    /// The guard refuses; the effect must not happen.
+    pub async fn settled(&self) -> Result<(), JournalError> {
+        let Some(guard) = &self.guard else { return Ok(()) };
+        guard.settled(self.next()).await?;
+        Ok(guard.check()?)
+    }
+
+    /// How many records it holds: the number of the next.
+    pub fn next(&self) -> u64 {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner).next
     }
 
     /// What the events so far add up to.
     pub fn state(&self) -> RunState {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner).state.clone()
     }
+}
+
+/// Puts a journal that came from elsewhere into a run's folder, whole or not at all. It was checked before.
+///
+/// # Errors
+/// There is one already, or it cannot be written.
+pub fn put(run_dir: &Path, bytes: &[u8]) -> Result<(), JournalError> {
+    let (path, unfinished) = (run_dir.join(FILE_NAME), run_dir.join("journal.unfinished"));
+    let options = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&unfinished);
+    let written = options.and_then(|mut file| {
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        // A link is refused where the name is taken, unlike a rename.
+        std::fs::hard_link(&unfinished, &path)?;
+        std::fs::remove_file(&unfinished)
+    });
+    written.map_err(io(&path, "written"))?;
+    sync_folder(run_dir)
+}
+
+/// The lines of a run's journal as they are on disk, without a torn last one.
+///
+/// # Errors
+/// It cannot be read.
+pub fn lines_of(run_dir: &Path) -> Result<Vec<u8>, JournalError> {
+    let path = run_dir.join(FILE_NAME);
+    let mut bytes = std::fs::read(&path).map_err(io(&path, "read"))?;
+    let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |last| last + 1);
+    bytes.truncate(whole);
+    Ok(bytes)
 }
 
 /// Reads a journal and checks every link of its chain. Read-only: it may be read while a run goes on.
@@ -151,49 +229,7 @@ pub fn load(run_dir: &Path) -> Result<Loaded, JournalError> {
     let path = run_dir.join(FILE_NAME);
     let mut bytes = Vec::new();
     File::open(&path).and_then(|mut file| file.read_to_end(&mut bytes)).map_err(io(&path, "read"))?;
-    let mut loaded =
-        Loaded { records: Vec::new(), state: RunState::default(), torn: None, whole_bytes: 0, prev: digest(b"") };
-    for line in bytes.split_inclusive(|byte| *byte == b'\n') {
-        let Some(body) = line.strip_suffix(b"\n") else {
-            loaded.torn = Some(String::from_utf8_lossy(line).into_owned());
-            break;
-        };
-        let number = loaded.records.len() as u64 + 1;
-        let damaged = |why: String| JournalError::Damaged { path: path.clone(), line: number, why };
-        let record = parse(body, &path).map_err(|error| match error {
-            ParseError::Newer(error) => error,
-            ParseError::Damaged(why) => damaged(why),
-        })?;
-        if record.prev != loaded.prev {
-            return Err(damaged("its hash of the line before does not match".into()));
-        }
-        if record.seq != number - 1 {
-            return Err(damaged(format!("sequence {} stands where {} should", record.seq, number - 1)));
-        }
-        loaded.state.apply(&record.event).map_err(|error| damaged(error.to_string()))?;
-        loaded.prev = digest(body);
-        loaded.whole_bytes += line.len() as u64;
-        loaded.records.push(record);
-    }
-    Ok(loaded)
-}
-
-enum ParseError {
-    Newer(JournalError),
-    Damaged(String),
-}
-
-fn parse(body: &[u8], path: &Path) -> Result<Record, ParseError> {
-    let damaged = |error: serde_json::Error| ParseError::Damaged(error.to_string());
-    #[derive(serde::Deserialize)]
-    struct Version {
-        v: u64,
-    }
-    let Version { v } = serde_json::from_slice(body).map_err(damaged)?;
-    if v > u64::from(FORMAT_VERSION) {
-        return Err(ParseError::Newer(JournalError::Newer { path: path.to_owned(), version: v }));
-    }
-    serde_json::from_slice(body).map_err(damaged)
+    check(&bytes, &path)
 }
 
 /// Whether a process holds the run's journal, so that the run goes on. Where nobody can tell, the answer is no.
@@ -217,10 +253,6 @@ fn lock(file: &File, path: &Path) -> Result<(), JournalError> {
 /// A new file is only safe once its folder's entry is on disk as well.
 fn sync_folder(folder: &Path) -> Result<(), JournalError> {
     File::open(folder).and_then(|folder| folder.sync_all()).map_err(io(folder, "synced"))
-}
-
-fn digest(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn io(path: &Path, doing: &'static str) -> impl FnOnce(std::io::Error) -> JournalError {

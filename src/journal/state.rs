@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::{Event, Failure, Outcome, RunStarted, Skipped};
+use super::{Event, Failure, Outcome, RunStarted, Skipped, Tenure};
 use crate::runbook::{NotChecked, Phase, StepId};
 
 /// Where a step stands.
@@ -58,6 +58,8 @@ pub struct RunState {
     /// Why the run waits for the operator, where it does.
     pub held: Option<String>,
     pub outcome: Option<Outcome>,
+    /// Why it was worked on without a lease, where it was.
+    pub without_lease: Vec<String>,
 }
 
 /// An event that cannot follow those before it: the journal was not written by lifeboat, or was altered.
@@ -84,12 +86,13 @@ impl RunState {
             };
             let ids = started.runbook.steps.iter().map(|step| (step.id.clone(), StepState::new()));
             self.steps = ids.collect();
+            self.tenure(started.tenure.as_ref());
             self.started = Some(started.clone());
             return Ok(());
         }
         match event {
             Event::RunStarted(_) => return illegal("run_started", "the run has started".into()),
-            Event::RunResumed { retry, .. } => {
+            Event::RunResumed { retry, tenure, .. } => {
                 if let Some(step) = retry.iter().find(|id| !self.may_be_tried_again(id, retry)) {
                     return illegal("run_resumed", format!("step {step}, to be tried again, has not failed"));
                 }
@@ -99,6 +102,7 @@ impl RunState {
                     }
                 }
                 self.held = None;
+                self.tenure(tenure.as_ref());
             }
             Event::RunHeld { reason } => self.held = Some(reason.clone()),
             Event::RunFinished { outcome } => {
@@ -182,6 +186,23 @@ impl RunState {
 
     fn has_failed(&self, id: &StepId) -> bool {
         self.steps.get(id).is_some_and(|step| matches!(step.phase, StepPhase::Failed(_)))
+    }
+
+    fn tenure(&mut self, tenure: Option<&Tenure>) {
+        if let Some(Tenure::Without { because }) = tenure {
+            self.without_lease.push(because.clone());
+        }
+    }
+
+    /// What nobody could know while no lease was held.
+    pub fn lease_less(&self) -> Vec<NotChecked> {
+        let why = |because: &String| {
+            format!(
+                "no lease was held: {because}; another operator could have worked at the same time, and no other machine \
+                 had a copy of the journal"
+            )
+        };
+        self.without_lease.iter().map(|because| NotChecked { what: "lease".into(), why: why(because) }).collect()
     }
 
     /// What the steps that were left out leave unproven: they themselves, and all that went on without them.

@@ -46,13 +46,14 @@ fn started() -> Event {
         host: "laptop".into(),
         impact_at: None,
         inputs: None,
+        tenure: None,
         runbook: runbook(),
     }))
 }
 
 fn resumed(retry: &[&str]) -> Event {
     let retry = retry.iter().map(|id| StepId::from(*id)).collect();
-    Event::RunResumed { pid: 2, host: "other".into(), retry, restaged: None, accepted: vec![] }
+    Event::RunResumed { pid: 2, host: "other".into(), retry, restaged: None, accepted: vec![], tenure: None }
 }
 
 fn failure(kind: FailureKind) -> Failure {
@@ -240,10 +241,28 @@ fn a_failed_step_is_tried_again_only_when_the_operator_says_so() {
             retry: vec![a.clone()],
             restaged: None,
             accepted: vec![],
+            tenure: None,
         })
         .unwrap();
     state.apply(&Event::StepTaken { step: a.clone() }).unwrap();
     state.apply(&Event::StepStarted { step: a, attempt: 2 }).unwrap();
+}
+
+#[test]
+fn that_no_lease_was_held_is_said_and_old_journals_say_nothing_of_leases() {
+    let mut state = RunState::default();
+    state.apply(&started()).unwrap();
+    assert_eq!(state.lease_less(), []);
+    let old = r#"{"event":"run_resumed","pid":2,"host":"b","retry":[]}"#;
+    state.apply(&serde_json::from_str(old).unwrap()).unwrap();
+    let held = r#"{"event":"run_resumed","pid":2,"host":"b","retry":[],"tenure":{"held":{"bucket":"s","fence":2}}}"#;
+    state.apply(&serde_json::from_str(held).unwrap()).unwrap();
+    assert_eq!(state.lease_less(), []);
+    let without =
+        r#"{"event":"run_resumed","pid":2,"host":"b","retry":[],"tenure":{"without":{"because":"S3 is down"}}}"#;
+    state.apply(&serde_json::from_str(without).unwrap()).unwrap();
+    let [said] = &state.lease_less()[..] else { panic!("once") };
+    assert!(said.what == "lease" && said.why.contains("no lease was held: S3 is down"), "{said:?}");
 }
 
 #[test]

@@ -39,7 +39,7 @@ pub use plain::Plain;
 pub use plan::{Obstacle, PlanView, PlannedStep, Warning};
 pub use reporter::{Now, Reporter, run};
 pub use requests::{RegionRequests, RegionRole, Requests, ServiceRequests};
-pub use runs::{RunFound, RunLine, RunsError, runs, runs_json, runs_table};
+pub use runs::{RunFound, RunLine, RunsError, run_line, runs, runs_json, runs_table};
 pub use status::status;
 pub use summary::{Ending, StepSummary, Summary, Undo, read, summarize};
 pub use terminal::{Terminal, terminal_width, to_stderr, to_stdout};

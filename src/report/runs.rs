@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::summary::{Ending, read};
+use super::summary::{Ending, Summary, read};
 use super::table::{Column, Table};
 use super::text::{Look, Tone, duration, escape, wrap};
 use crate::journal::JournalError;
@@ -75,7 +75,12 @@ pub fn runs(home: &Path) -> Result<Vec<RunLine>, RunsError> {
 
 fn line(run_dir: &Path) -> RunLine {
     let run = run_dir.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let found = match read(run_dir) {
+    run_line(run, read(run_dir))
+}
+
+/// The line of a run that was summed up, or whose journal could not be read.
+pub fn run_line(run: String, summary: Result<Summary, JournalError>) -> RunLine {
+    let found = match summary {
         Ok(summary) => RunFound::Readable {
             missed: summary.missed(),
             verified: summary.verified(),

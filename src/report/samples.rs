@@ -82,6 +82,7 @@ impl Script {
             host: "bastion".into(),
             impact_at: Some(start() - SignedDuration::from_mins(10)),
             inputs: None,
+            tenure: None,
             runbook,
         })));
         script
@@ -167,7 +168,14 @@ impl Script {
     pub fn resume(&mut self, pause_seconds: i64, retry: &[&str]) -> &mut Self {
         self.jump(pause_seconds).mono_ms = 5;
         let retry = retry.iter().map(|id| StepId::from(*id)).collect();
-        self.push(Event::RunResumed { pid: 4712, host: "laptop".into(), retry, restaged: None, accepted: vec![] });
+        self.push(Event::RunResumed {
+            pid: 4712,
+            host: "laptop".into(),
+            retry,
+            restaged: None,
+            accepted: vec![],
+            tenure: None,
+        });
         self
     }
 

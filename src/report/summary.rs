@@ -292,14 +292,15 @@ fn critical_path(started: &RunStarted, steps: &[StepSummary]) -> CriticalPath {
     }
 }
 
-/// What the runbook leaves out, what the operator left out, and what else the run's end names; each once.
+/// What the runbook leaves out, what the operator left out, where no lease was held, and what else the run's end names; each once.
 fn not_checked(loaded: &Loaded, started: &RunStarted) -> Vec<NotChecked> {
     let at_the_end = match &loaded.state.outcome {
         Some(Outcome::Done { not_checked, .. }) => not_checked.as_slice(),
         _ => &[],
     };
     let mut known = BTreeSet::new();
-    let all = started.runbook.not_checked.iter().cloned().chain(loaded.state.skipped()).chain(at_the_end.to_vec());
+    let planned = started.runbook.not_checked.iter().cloned();
+    let all = planned.chain(loaded.state.skipped()).chain(loaded.state.lease_less()).chain(at_the_end.to_vec());
     all.filter(|entry| known.insert((entry.what.clone(), entry.why.clone()))).collect()
 }
 

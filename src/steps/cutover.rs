@@ -71,7 +71,7 @@ impl Step for CutoverStep {
         };
         let what = format!("cutover {}", self.cutover.name);
         let (view, id) = wait_until(cx, &what, PRIOR_CHANGE_WITHIN, ask).await?;
-        cx.note("change_id", json!(id))?;
+        cx.note("change_id", json!(id)).await?;
         wait_until(cx, &format!("change {id}"), IN_SYNC_WITHIN, async || {
             let in_sync = is_in_sync(session, &id).await?;
             Ok(if in_sync { Ready::Yes(()) } else { Ready::NotYet("PENDING".to_owned()) })
@@ -253,13 +253,13 @@ impl From<AwsError> for ChangeError {
 ///
 /// # Errors
 /// Something is not known, what stands could not be noted or kept, in which case nothing was sent; or Route 53 refused.
-pub async fn change_records(
+pub async fn change_records<N: Future<Output = Result<(), StepError>>>(
     session: &Session,
     cutover: &Cutover,
     view: &CutoverView,
     run: &str,
     run_dir: &Path,
-    note: impl Fn(Value) -> Result<(), StepError>,
+    note: impl FnOnce(Value) -> N,
 ) -> Result<String, ChangeError> {
     let mut sets = Vec::with_capacity(view.records.len());
     for record in &view.records {
@@ -268,7 +268,7 @@ pub async fn change_records(
         sets.push(record.desired.clone().ok_or_else(unknown)?);
     }
     let before = view.befores();
-    note(json!({ "zone_id": view.zone_id, "records": before }))?;
+    note(json!({ "zone_id": view.zone_id, "records": before })).await?;
     let undo = undo_batch(&before, &sets, run, &cutover.name);
     let path = free_undo_path(run_dir, &cutover.name);
     write(&path, &serde_json::to_vec_pretty(&undo).map_err(|error| unwritten(&path, &error))?)

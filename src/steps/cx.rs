@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::StepError;
 use crate::aws::Session;
-use crate::journal::{Event, Journal, Record};
+use crate::journal::{Event, Journal, JournalError, Record};
 use crate::manifest::Manifest;
 use crate::runbook::StepId;
 use crate::terraform::Workdir;
@@ -96,17 +96,22 @@ impl Cx {
         outputs.get(&StepId::new(step)).cloned()
     }
 
-    /// Puts something into the journal that must be known before an effect.
+    /// Puts something into the journal, here and in its copy, that must be known before an effect.
     ///
     /// # Errors
-    /// The journal could not be written, so the effect must not happen.
-    pub fn note(&self, name: &str, value: Value) -> Result<(), StepError> {
+    /// The journal or its copy could not be written, or the lease is lost, so the effect must not happen.
+    pub async fn note(&self, name: &str, value: Value) -> Result<(), StepError> {
         let journal =
             self.journal.as_ref().ok_or_else(|| StepError::failed("nothing may be changed while steps are checked"))?;
         let event = Event::StepNoted { step: self.step.clone(), name: name.to_owned(), value };
-        let record = journal.append(event).map_err(|error| StepError::failed(error.to_string()))?;
+        // Neither is the step's own failure: it parks, to be observed by whoever goes on.
+        let refused = |error: JournalError| match error {
+            JournalError::Refused(refusal) => StepError::interrupted(refusal.to_string()),
+            error => StepError::failed(error.to_string()),
+        };
+        let record = journal.append(event).map_err(refused)?;
         self.notices.send(Notice::Record(record)).ok();
-        Ok(())
+        journal.settled().await.map_err(refused)
     }
 
     pub fn status(&self, text: impl Into<String>) {

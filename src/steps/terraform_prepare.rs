@@ -63,6 +63,7 @@ fn output(workspace: &str, ready: &Ready, state: &State, held: impl Fn(&str) -> 
         "serial": state.serial,
         "adopted": adopted,
         "left_out": ready.left_out,
+        "staged": ready.staged,
     })
 }
 

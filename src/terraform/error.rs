@@ -48,6 +48,9 @@ pub enum TerraformError {
     /// Why the root cannot be staged anew.
     #[error("the Terraform root is not staged anew: {0}")]
     NotRestaged(String),
+    /// The run goes on where it was not begun, and the root is not the same there.
+    #[error("{} is not the Terraform root that the run was planned with: its SHA-256 is {found}, not {wanted}", .root.display())]
+    OtherRoot { root: PathBuf, wanted: String, found: String },
     #[error("the state already holds {address} as {held}, not as {id}, which was restored")]
     HeldAsOther { address: String, held: String, id: String },
 }
@@ -86,6 +89,9 @@ impl TerraformError {
                     .into(),
             ),
             Self::StateNotSaved { push, .. } => Some(format!("push it, then retry the step: {push}")),
+            Self::OtherRoot { .. } => {
+                Some("check out what the run began with, or take the root as it is here with --restage".into())
+            }
             Self::NotRestaged(_) => Some("resume the run without --restage first; it goes on with the old copy".into()),
             Self::HeldAsOther { .. } => {
                 Some("find out which of the two is right; `terraform state rm` makes room for the restored one".into())

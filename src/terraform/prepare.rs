@@ -68,9 +68,7 @@ impl Workdir {
         if let Some(ready) = known.as_ref() {
             return Ok(ready.clone());
         }
-        for folder in ["", "generated", "data", "plans", "log", "errored"] {
-            stage::private_folder(&self.path(folder))?;
-        }
+        self.folders()?;
         self.wait_for_earlier(observer).await?;
         let mark = self.staged()?;
         let mut ready = Ready {
@@ -87,6 +85,34 @@ impl Workdir {
         ready.created = self.initialized(&ready, inputs, &backend, observer).await?;
         *known = Some(ready.clone());
         Ok(ready)
+    }
+
+    fn folders(&self) -> Result<(), TerraformError> {
+        for folder in ["", "generated", "data", "plans", "log", "errored"] {
+            stage::private_folder(&self.path(folder))?;
+        }
+        Ok(())
+    }
+
+    /// Stages the root where this machine has no copy of it in this run. It must be the one that the run was last
+    /// planned with, maybe on another machine; so must a copy that is there.
+    ///
+    /// # Errors
+    /// A root whose copy has another SHA-256 than `wanted`, or that cannot be read or copied.
+    pub async fn stage_as(&self, wanted: &str) -> Result<(), TerraformError> {
+        let _tree = self.tree.lock().await;
+        let (tree, path) = (self.path("tree"), self.path("staged.json"));
+        let there = read_mark::<StagedMark>(&path).filter(|_| tree.is_dir());
+        self.folders()?;
+        let found = self.staged()?.digest;
+        if found == wanted {
+            return Ok(());
+        }
+        if there.is_none() {
+            stage::remove(&path)?;
+            fs::remove_dir_all(&tree).map_err(stage::at(&tree, "removed"))?;
+        }
+        Err(TerraformError::OtherRoot { root: self.manifest.terraform.root.clone(), wanted: wanted.to_owned(), found })
     }
 
     /// Whether an earlier process of this run has left everything ready; reads only.
@@ -135,14 +161,18 @@ impl Workdir {
     }
 
     /// Stages the root anew, so that what is planned from here on is of the files as they are now. Returns the SHA-256
-    /// of the new copy. `init` is run again by whatever comes next.
+    /// of the new copy. `init` is run again by whatever comes next. `elsewhere`: the run has a copy on another machine,
+    /// so that this one need not have any.
     ///
     /// # Errors
     /// A saved plan of the old copy that is not applied yet, a Terraform that is still at work, or a root that cannot
     /// be read or copied. Where the root cannot be read the old copy stays.
-    pub async fn restage(&self) -> Result<String, TerraformError> {
+    pub async fn restage(&self, elsewhere: bool) -> Result<String, TerraformError> {
         let _tree = self.tree.lock().await;
         let mut known = self.ready.lock().await;
+        if !self.dir.is_dir() && elsewhere {
+            self.folders()?;
+        }
         if !self.dir.is_dir() {
             return Err(TerraformError::NotRestaged("nothing has been staged in this run: that is yet to come".into()));
         }

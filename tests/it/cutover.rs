@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::future::ready;
 
 use aws_sdk_route53::types as sdk;
 use lifeboat::aws::Session;
@@ -149,7 +150,7 @@ async fn simple_weighted_failover_and_alias_records_move_in_one_batch_and_back()
     let noted = RefCell::new(Value::Null);
     let note = |value| {
         *noted.borrow_mut() = value;
-        Ok(())
+        ready(Ok(()))
     };
     let id = change_records(&session, &cutover, &before, "r1", dir.path(), note).await.expect("changed");
     assert!(!id.is_empty());
@@ -187,18 +188,19 @@ async fn nothing_changes_where_what_stood_cannot_be_noted_or_is_not_known() {
 
     let known = cutover(vec![simple("api.example.com", "A", vec![literal("192.0.2.9")])]);
     let before = view_cutover(&session, &known, &resolver).await.expect("a view");
-    let full = |_| Err(StepError::failed("the disk is full"));
+    let full = |_| ready(Err(StepError::failed("the disk is full")));
     change_records(&session, &known, &before, "r1", dir.path(), full).await.expect_err("not noted");
     assert_eq!(answer(&session, &zone, "api.example.com").await, []);
 
     let reference = Text::TerraformOutput("endpoint".into());
     let unknown = cutover(vec![simple("api.example.com", "CNAME", vec![reference])]);
     let before = view_cutover(&session, &unknown, &resolver).await.expect("a view");
-    let error = change_records(&session, &unknown, &before, "r1", dir.path(), |_| Ok(())).await.expect_err("unknown");
+    let error =
+        change_records(&session, &unknown, &before, "r1", dir.path(), |_| ready(Ok(()))).await.expect_err("unknown");
     assert_eq!(error.to_string(), "CNAME api.example.com needs terraform.output.endpoint, which is not known");
     let lost = dir.path().join("missing");
     let before = view_cutover(&session, &known, &resolver).await.expect("a view");
-    let error = change_records(&session, &known, &before, "r1", &lost, |_| Ok(())).await.expect_err("no folder");
+    let error = change_records(&session, &known, &before, "r1", &lost, |_| ready(Ok(()))).await.expect_err("no folder");
     assert!(error.to_string().contains("cannot be written"), "{error}");
     assert_eq!(answer(&session, &zone, "api.example.com").await, []);
 }

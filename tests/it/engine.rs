@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use jiff::SignedDuration;
-use lifeboat::engine::{Ended, Engine, execute, preflight};
+use lifeboat::engine::{Ended, Engine, EngineError, execute, preflight};
 use lifeboat::journal::{self, Event, FailureKind, Journal, Outcome, RunStarted, Skipped, StepPhase};
 use lifeboat::runbook::{Action, Phase, Runbook, StepId, StepSpec};
 use lifeboat::steps::{Blocked, Checked, Compensation, Cx, MakeStep, Notice, Output, Seen, Standing, Step, StepError};
@@ -122,15 +122,15 @@ impl Step for Simulated {
     }
 }
 
-struct Bench {
-    dir: tempfile::TempDir,
+pub struct Bench {
+    pub dir: tempfile::TempDir,
     cloud: Arc<Cloud>,
     runbook: Runbook,
     stop: watch::Sender<bool>,
 }
 
 impl Bench {
-    fn new(steps: &[(&str, &[&str], u64)]) -> Self {
+    pub fn new(steps: &[(&str, &[&str], u64)]) -> Self {
         let spec = |(id, after, millis): &(&str, &[&str], u64)| StepSpec {
             id: StepId::from(*id),
             phase: Phase::Restore,
@@ -172,26 +172,37 @@ impl Bench {
         (Engine { runbook, world, make, notices, stop: self.stop.subscribe() }, told)
     }
 
-    /// Starts the run as the command does: checks, then the journal's first records, then the steps.
     async fn run(&self) -> Ended {
+        self.run_with(|journal| journal).await.unwrap()
+    }
+
+    /// Starts the run as the command does: checks, then the journal's first records, then the steps.
+    pub async fn run_with(&self, prepared: impl FnOnce(Journal) -> Journal) -> Result<Ended, EngineError> {
         let (engine, _told) = self.engine();
         let found = preflight(&engine).await;
         assert!(found.blocked.is_empty());
-        let journal = Arc::new(Journal::create(self.dir.path()).unwrap());
+        let journal = Arc::new(prepared(Journal::create(self.dir.path()).unwrap()));
         journal.append(self.started()).unwrap();
         for spec in &self.runbook.steps {
             let facts = found.facts(&spec.id);
             journal.append(Event::StepChecked { step: spec.id.clone(), facts }).unwrap();
         }
-        execute(&engine, journal).await.unwrap()
+        execute(&engine, journal).await
     }
 
-    async fn resume(&self, retry: &[&str]) -> Ended {
+    pub async fn resume(&self, retry: &[&str]) -> Ended {
         let (engine, _told) = self.engine();
         let (journal, _) = Journal::open(self.dir.path()).unwrap();
         let retry = retry.iter().map(|id| StepId::from(*id)).collect();
         journal
-            .append(Event::RunResumed { pid: 1, host: "other".into(), retry, restaged: None, accepted: vec![] })
+            .append(Event::RunResumed {
+                pid: 1,
+                host: "other".into(),
+                retry,
+                restaged: None,
+                accepted: vec![],
+                tenure: None,
+            })
             .unwrap();
         execute(&engine, Arc::new(journal)).await.unwrap()
     }
@@ -207,15 +218,16 @@ impl Bench {
             host: String::new(),
             impact_at: None,
             inputs: None,
+            tenure: None,
             runbook: self.runbook.clone(),
         }))
     }
 
-    fn effects(&self) -> BTreeMap<String, u32> {
+    pub fn effects(&self) -> BTreeMap<String, u32> {
         self.cloud.effects.lock().unwrap().clone()
     }
 
-    fn each_effect_once(&self) {
+    pub fn each_effect_once(&self) {
         let once: BTreeMap<String, u32> = self.runbook.steps.iter().map(|spec| (spec.id.to_string(), 1)).collect();
         assert_eq!(self.effects(), once);
         assert_eq!(*self.cloud.unannounced.lock().unwrap(), BTreeSet::new(), "an effect came before its intent");
@@ -223,7 +235,7 @@ impl Bench {
 }
 
 /// a → b → d, a → c → d, and e alone.
-const DIAMOND: &[(&str, &[&str], u64)] =
+pub const DIAMOND: &[(&str, &[&str], u64)] =
     &[("a", &[], 5), ("b", &["a"], 5), ("c", &["a"], 5), ("d", &["b", "c"], 5), ("e", &[], 5)];
 
 #[tokio::test]
@@ -297,7 +309,14 @@ async fn what_waits_for_a_step_that_was_left_out_goes_on_and_is_said_to_be_unpro
     assert!(matches!(bench.run().await, Ended::Held { .. }));
     let (journal, _) = Journal::open(bench.dir.path()).unwrap();
     journal
-        .append(Event::RunResumed { pid: 1, host: "h".into(), retry: vec![], restaged: None, accepted: vec![] })
+        .append(Event::RunResumed {
+            pid: 1,
+            host: "h".into(),
+            retry: vec![],
+            restaged: None,
+            accepted: vec![],
+            tenure: None,
+        })
         .unwrap();
     let skipped = Skipped { by: "ops".into(), because: "done by hand".into() };
     journal.append(Event::StepSkipped { step: "b".into(), skipped }).unwrap();

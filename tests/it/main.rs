@@ -17,6 +17,9 @@ mod bucket_races;
 mod catalog;
 mod cli;
 mod engine;
+mod engine_guard;
+mod lease;
+mod lease_cli;
 mod probe;
 mod world;
 
@@ -33,6 +36,7 @@ mod terraform;
 mod terraform_world;
 mod wait;
 
+mod lease_e2e;
 mod refusals_e2e;
 mod rehearsal_e2e;
 mod resume_e2e;

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::os::unix::process::ExitStatusExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -22,11 +22,15 @@ use crate::harness::{self, TestEmulator};
 use crate::recovered::Clouds;
 
 pub const FAILOVER: &[&str] = &["failover", "prod", "--confirm", "prod"];
+const STATE_BUCKET: &str = "streaming-logs-terraform-state-dr";
 const PATIENCE: Duration = Duration::from_secs(180);
 
 pub struct Outage {
     pub clouds: Clouds,
     pub home: tempfile::TempDir,
+    /// Another machine's: it knows nothing of what is in `home`.
+    elsewhere: tempfile::TempDir,
+    lease_ttl: Option<Duration>,
     proxy: Proxy,
     emulator: TestEmulator,
 }
@@ -45,7 +49,14 @@ impl Outage {
         }
         proxy.control().refuse_region("eu-west-2");
         let clouds = Clouds::at(&emulator.endpoint());
-        Self { clouds, home: tempfile::tempdir().expect("a folder"), proxy, emulator }
+        let folder = || tempfile::tempdir().expect("a folder");
+        Self { clouds, home: folder(), elsewhere: folder(), lease_ttl: None, proxy, emulator }
+    }
+
+    /// Lets leases expire sooner than after a minute.
+    pub fn with_lease_ttl(mut self, ttl: Duration) -> Self {
+        self.lease_ttl = Some(ttl);
+        self
     }
 
     pub fn control(&self) -> Arc<Control> {
@@ -57,9 +68,24 @@ impl Outage {
     }
 
     pub fn command(&self, program: &str, args: &[&str]) -> Command {
-        let mut command = command::command(program, &self.proxy.endpoint(), self.home.path());
-        command.args(args);
+        self.command_in(self.home.path(), program, args)
+    }
+
+    fn command_in(&self, home: &Path, program: &str, args: &[&str]) -> Command {
+        let mut command = command::command(program, &self.proxy.endpoint(), home);
+        command.args(args).envs(self.lease_ttl.map(|ttl| ("LIFEBOAT_LEASE_TTL", ttl.as_secs().to_string())));
         command
+    }
+
+    /// A lifeboat on another machine, run to its end.
+    pub async fn lifeboat_elsewhere(&self, args: &[&str]) -> (Option<i32>, String) {
+        command::said(self.command_in(self.elsewhere.path(), env!("CARGO_BIN_EXE_lifeboat"), args)).await
+    }
+
+    /// What the other machine's home holds of a run.
+    pub fn journal_elsewhere(&self, run: &str) -> Vec<u8> {
+        let dir = self.elsewhere.path().join("state/runs").join(run);
+        journal::lines_of(&dir).expect("a journal")
     }
 
     /// Exit code and words of a lifeboat that runs to its end.
@@ -110,11 +136,15 @@ impl Outage {
         read_records(&self.emulator.dir.path().join("requests.jsonl")).expect("requests")
     }
 
-    /// The requests that may have changed something.
+    /// The requests that may have changed something, but for what lifeboat keeps of itself in the state bucket: lease and
+    /// journal.
     pub fn changes(&self) -> Vec<RequestRecord> {
         let reads = ["Get", "List", "Describe", "Head"];
         let reads = |request: &RequestRecord| reads.iter().any(|verb| request.operation.starts_with(verb));
-        self.requests().into_iter().filter(|request| !reads(request)).collect()
+        let own = |it: &RequestRecord| {
+            it.operation == "PutObject" && it.agent != "terraform" && it.resource.as_deref() == Some(STATE_BUCKET)
+        };
+        self.requests().into_iter().filter(|request| !reads(request) && !own(request)).collect()
     }
 
     /// Whether a `terraform apply` is at work: its log is locked as long as it is.
@@ -162,9 +192,10 @@ impl Outage {
 impl Drop for Outage {
     /// A Terraform that a killed lifeboat left behind would go on asking an emulator that is gone.
     fn drop(&mut self) {
-        let here = self.home.path();
+        let homes = [self.home.path(), self.elsewhere.path()];
         for entry in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
-            let ours = std::fs::read_link(entry.path().join("cwd")).is_ok_and(|cwd| cwd.starts_with(here));
+            let ours = std::fs::read_link(entry.path().join("cwd"))
+                .is_ok_and(|cwd| homes.iter().any(|home| cwd.starts_with(home)));
             let pid = entry.file_name().to_string_lossy().parse().ok().and_then(Pid::from_raw);
             if let Some(pid) = pid.filter(|_| ours) {
                 kill_process(pid, Signal::KILL).ok();

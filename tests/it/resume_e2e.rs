@@ -26,7 +26,7 @@ const EFFECTS: [(&str, &str, usize); 12] = [
 /// Long enough for a look at what goes on, and for a second lifeboat to come.
 const HELD: Duration = Duration::from_secs(4);
 
-async fn each_effect_is_there_once(outage: &Outage) {
+pub async fn each_effect_is_there_once(outage: &Outage) {
     outage.clouds.hold_the_recovered_stack().await;
     let changes = outage.changes();
     for (service, operation, times) in EFFECTS {

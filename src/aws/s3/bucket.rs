@@ -1,0 +1,53 @@
+//! Where a bucket is. A bucket of another region is recognised by the region header of the answer and never followed
+//! there.
+
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+
+use crate::aws::{AwsError, Session, explain};
+
+/// Where a bucket is, seen from the session's region.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BucketPlace {
+    Here,
+    /// In this region, which was not asked.
+    Elsewhere(String),
+    Missing,
+}
+
+/// Asks where a bucket is (S3 API: "HeadBucket").
+///
+/// # Errors
+/// The bucket is here and may not be used, or AWS could not be asked.
+pub async fn find_bucket(session: &Session, bucket: &str) -> Result<BucketPlace, AwsError> {
+    let (region, answer) = match session.s3().head_bucket().bucket(bucket).send().await {
+        Ok(answer) => (answer.bucket_region().map(str::to_owned), Ok(BucketPlace::Here)),
+        Err(error) => {
+            let raw = error.raw_response();
+            let status = raw.map(|raw| raw.status().as_u16());
+            let region = raw.and_then(|raw| raw.headers().get("x-amz-bucket-region")).map(str::to_owned);
+            (region, refused(bucket, status, error))
+        }
+    };
+    match region {
+        Some(region) if region != session.region() => Ok(BucketPlace::Elsewhere(region)),
+        _ => answer,
+    }
+}
+
+/// A HEAD answer has no body, so S3's reason has to be told from the status.
+fn refused<E>(bucket: &str, status: Option<u16>, error: SdkError<E>) -> Result<BucketPlace, AwsError>
+where
+    E: ProvideErrorMetadata + std::error::Error + 'static,
+{
+    let operation = "s3:ListBucket";
+    match status {
+        Some(404) => Ok(BucketPlace::Missing),
+        Some(403) => Err(AwsError {
+            operation,
+            code: Some("AccessDenied".to_owned()),
+            message: format!("AccessDenied: bucket {bucket} may not be used"),
+            transient: false,
+        }),
+        _ => Err(explain(operation)(error)),
+    }
+}

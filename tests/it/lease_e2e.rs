@@ -1,0 +1,51 @@
+//! The operator's machine is lost in the middle of a failover; another one, which has nothing but the manifest, goes on.
+
+use std::time::Duration;
+
+use lifeboat::journal;
+use lifeboat::rehearse::proxy::{Effect, Pattern};
+
+use crate::command;
+use crate::outage::{FAILOVER, Outage};
+use crate::resume_e2e::each_effect_is_there_once;
+
+/// Long enough for a busy machine to renew in, short enough to wait for.
+const TTL: Duration = Duration::from_secs(12);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn when_the_operators_machine_is_lost_another_one_waits_for_the_lease_and_goes_on_from_the_copy() {
+    let _turn = command::turn().await;
+    let outage = Outage::begin().await.with_lease_ttl(TTL);
+    for operation in ["RestoreDBCluster*", "DescribeDBClusters"] {
+        outage.control().add(Pattern::operation("rds", operation), Effect::Settle(Duration::from_secs(4)));
+    }
+    let mut failover = outage.start(FAILOVER);
+    let restoring =
+        || outage.is_started("restore.aurora.logs") && outage.has_seen("rds", "RestoreDBClusterFromSnapshot");
+    outage.until(&mut failover, "restoring", restoring).await;
+    failover.kill();
+    let killed = std::time::Instant::now();
+    let (run, host) = (outage.run_name(), rustix::system::uname().nodename().to_string_lossy().into_owned());
+
+    let (code, said) = outage.lifeboat_elsewhere(FAILOVER).await;
+    assert_eq!(code, Some(3), "{said}");
+    assert!(said.contains(&format!("its lease is held for run {run}")) && said.contains(&host), "{said}");
+    tokio::time::sleep((TTL + Duration::from_secs(4)).saturating_sub(killed.elapsed())).await;
+    let (code, said) = outage.lifeboat_elsewhere(FAILOVER).await;
+    assert_eq!(code, Some(3), "expired, and still another's: {said}");
+    let next = format!("lifeboat resume {run} --take-over {host}");
+    assert!(said.contains("its lease has expired") && said.contains(&next), "{said}");
+    let (code, said) = outage.lifeboat_elsewhere(&["resume", &run, "--take-over", "somebody"]).await;
+    assert_eq!(code, Some(3), "taken over only by its name: {said}");
+
+    let (code, said) = outage.lifeboat_elsewhere(&["resume", &run, "--take-over", &host]).await;
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains(&format!("fetched the journal of run {run}")), "{said}");
+    each_effect_is_there_once(&outage).await;
+
+    let (code, said) = outage.lifeboat(&["resume", &run]).await;
+    assert_eq!(code, Some(3), "{said}");
+    assert!(said.contains("another machine went on") && said.contains(&format!("run {run} is finished")), "{said}");
+    let (here, there) = (journal::lines_of(&outage.run()).expect("a journal"), outage.journal_elsewhere(&run));
+    assert!(here == there, "both machines have the same journal");
+}
