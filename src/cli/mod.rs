@@ -4,6 +4,7 @@
 
 mod args;
 mod choice;
+mod campaign;
 mod confirm;
 mod drive;
 mod environment;

@@ -23,6 +23,7 @@ mod world;
 mod aurora;
 mod cutover;
 mod emulator;
+mod forks;
 mod keys;
 mod proxy;
 mod rehearsal;
@@ -33,6 +34,7 @@ mod terraform;
 mod terraform_world;
 mod wait;
 
+mod faults_e2e;
 mod refusals_e2e;
 mod rehearsal_e2e;
 mod resume_e2e;

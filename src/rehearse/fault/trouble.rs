@@ -104,7 +104,7 @@ impl Trouble {
         };
         let Some(place) = place else { return };
         let tell = tell.clone();
-        let matches = match requests(&place, setting) {
+        let matches = match requests(&place, catch, setting) {
             Moment::Requests(matches) => matches,
             Moment::Journal(step) => {
                 let mark = if catch == Catch::Before { Mark::Started } else { Mark::Applied };
@@ -175,7 +175,7 @@ enum Moment {
     Journal(StepId),
 }
 
-fn requests(place: &Place, setting: &Setting<'_>) -> Moment {
+fn requests(place: &Place, catch: Catch, setting: &Setting<'_>) -> Moment {
     let name = match place {
         Place::Request(pattern) => {
             let pattern = pattern.clone();
@@ -186,14 +186,18 @@ fn requests(place: &Place, setting: &Setting<'_>) -> Moment {
     let id = StepId::new(name.as_str());
     let effects = setting.runbook.step(&id).and_then(|step| effect_of(step, setting.manifest));
     match effects {
-        Some(effects) => Moment::Requests(under_way(effects, setting.home.to_owned(), id)),
+        Some(effects) => Moment::Requests(under_way(effects, catch, setting.home.to_owned(), id)),
         None => Moment::Journal(id),
     }
 }
 
-/// The effects of a step while it is under way.
-fn under_way(effects: Effects, home: PathBuf, step: StepId) -> Matches {
-    Box::new(move |call, agent| effects.include(call, agent) && reached(&home, &step, Mark::UnderWay))
+/// The effects of a step while it is under way. A reply is only lost where asking again is not making another.
+fn under_way(effects: Effects, catch: Catch, home: PathBuf, step: StepId) -> Matches {
+    Box::new(move |call, agent| {
+        effects.include(call, agent)
+            && (catch != Catch::LoseReply || Effects::repeatable(call))
+            && reached(&home, &step, Mark::UnderWay)
+    })
 }
 
 async fn said(home: &Path, step: &StepId, mark: Mark) {
