@@ -3,8 +3,8 @@
 //! This is the only place that reads the environment, decides exit codes and wires the parts together.
 
 mod args;
-mod choice;
 mod campaign;
+mod choice;
 mod confirm;
 mod drive;
 mod environment;

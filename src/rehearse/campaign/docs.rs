@@ -20,9 +20,11 @@ in an undisturbed run, the final world is the same, the journal is whole, and no
 - **twice**: the step is done, its end is taken out of the journal, and it is done again over its own effect
 
 A step without an effect of its own is killed when its start, or its result, is in the journal; no reply can be lost of
-it. Terraform outlives lifeboat, and its requests go on. Replies are lost only of requests that have a name or a token:
-the provider repeats `ec2:CreateVpc` and its like by itself when their reply is lost, and AWS makes a second one, which
-nothing above the provider can tell; Terraform knows one of the two.
+it. Terraform outlives lifeboat, and its requests go on. Of Terraform's requests, the reply is lost of one that says what
+shall be (`Put…`, `Set…`), not of a creation. **What is not survived by itself:** when the reply to one of Terraform's own
+creations is lost, its provider sends it again. One without name or token (`ec2:CreateVpc`) is then made twice, and
+Terraform knows one of the two; one with a name (`logs:CreateLogGroup`) is refused the second time and stands outside the
+state, so that the apply fails and every resume after it: the run is held until somebody imports or deletes it by hand.
 
 ";
 

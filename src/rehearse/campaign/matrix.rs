@@ -144,16 +144,19 @@ async fn cell(ground: &Ground, baseline: &Baseline, spec: &StepSpec, way: Way) -
         wrong.push(format!("the last of {} commands ended with {how}", done.len()));
     }
     wrong.extend(problems(&left, baseline));
-    let resumes = done.len().saturating_sub(1);
-    let seen = format!(
-        "{seen}; {}",
-        match resumes {
-            0 => "done without a resume".to_owned(),
-            1 => "done by one resume".to_owned(),
-            n => format!("done by {n} resumes"),
-        }
-    );
+    let seen = format!("{seen}; {}", outcome(&done));
     Ok(cell(if wrong.is_empty() { Answer::Green } else { Answer::Red }, seen, wrong))
+}
+
+/// How often somebody had to resume.
+fn outcome(done: &[Done]) -> String {
+    let resumes = done.len().saturating_sub(1);
+    match (done.last().and_then(|last| last.end.code), resumes) {
+        (Some(0), 0) => "done without a resume".to_owned(),
+        (Some(0), 1) => "done by one resume".to_owned(),
+        (Some(0), _) => format!("done by {resumes} resumes"),
+        _ => format!("not done by {resumes} resumes"),
+    }
 }
 
 /// How a disturbed rehearsal went.

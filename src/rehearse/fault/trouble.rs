@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 use super::moment::{Mark, half_way, reached, run_of};
 use super::{Asked, Effects, Fault, Place, Weather, effect_of};
 use crate::manifest::Manifest;
-use crate::rehearse::proxy::{Catch, Caught, Control, Effect, Pattern, RuleId, Trap};
+use crate::rehearse::proxy::{Catch, Caught, Control, Effect, Matches, Pattern, RuleId, Trap};
 use crate::runbook::{Runbook, StepId};
 
 /// How often the journal is looked at for a step that asks for nothing.
@@ -167,8 +167,6 @@ impl Trouble {
     }
 }
 
-type Matches = Box<dyn Fn(&crate::rehearse::proxy::Call, &str) -> bool + Send + Sync>;
-
 enum Moment {
     Requests(Matches),
     /// Nothing is asked for: the journal says when.
@@ -195,7 +193,7 @@ fn requests(place: &Place, catch: Catch, setting: &Setting<'_>) -> Moment {
 fn under_way(effects: Effects, catch: Catch, home: PathBuf, step: StepId) -> Matches {
     Box::new(move |call, agent| {
         effects.include(call, agent)
-            && (catch != Catch::LoseReply || Effects::repeatable(call))
+            && (catch != Catch::LoseReply || Effects::repeatable(call, agent))
             && reached(&home, &step, Mark::UnderWay)
     })
 }
