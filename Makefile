@@ -9,13 +9,19 @@ SHELL := bash
 
 ENV := prod
 ARGS :=
+KILLS := 100
+RACES := 50
+SEED := 1
 
 run := scripts/with-env
 
-.PHONY: help rehearse test build bench lint setup
+.PHONY: help rehearse faults kill-bench race-bench test build bench lint setup
 
 help:
 	@echo 'make rehearse   set up, then fail the example stack over on this machine [ENV=prod] [ARGS=]'
+	@echo 'make faults     set up, then disturb every step of the example in every way, and write docs/faults.md'
+	@echo 'make kill-bench set up, then kill 100 failovers at moments drawn by a seed [KILLS=100] [SEED=1]'
+	@echo 'make race-bench set up, then let two operators start the same failover 50 times [RACES=50]'
 	@echo 'make test       set up, then run the tests [ARGS=]'
 	@echo 'make build      set up, then build'
 	@echo 'make bench      set up, then measure what lifeboat itself costs'
@@ -24,6 +30,15 @@ help:
 
 rehearse:
 	@$(run) cargo run -- rehearse $(ENV) $(ARGS)
+
+faults:
+	@$(run) cargo run -- rehearse prod --fault matrix --write-docs docs/faults.md $(ARGS)
+
+kill-bench:
+	@$(run) cargo run -- rehearse prod --fault kills:$(KILLS) --seed $(SEED) $(ARGS)
+
+race-bench:
+	@$(run) cargo run -- rehearse prod --fault race:$(RACES) --seed $(SEED) $(ARGS)
 
 test:
 	@$(run) cargo test $(ARGS)

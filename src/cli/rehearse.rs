@@ -8,9 +8,11 @@ use clap::{Args, ValueEnum};
 use jiff::{SignedDuration, Timestamp};
 
 use super::args::Output;
+use super::campaign::{self, Telling};
 use super::environment::Environment;
 use super::error::{CliError, Exit};
 use super::{faulted, home, wiring};
+use crate::rehearse::campaign::CampaignPlan;
 use crate::rehearse::fault::{self, FaultError, Wanted};
 use crate::rehearse::{self, ChildEnd, Outage, Plan, Rehearsal, RehearseError, Stage, example};
 use crate::report::{self, Look};
@@ -41,6 +43,12 @@ pub struct Rehearse {
     /// Draw the same lots as another rehearsal with this seed [default: a new one, which is told]
     #[arg(long, value_name = "NUMBER")]
     pub seed: Option<u64>,
+    /// How many rehearsals of a matrix, kills or race go on at once [default: two for each core]
+    #[arg(long, value_name = "NUMBER")]
+    pub side_by_side: Option<usize>,
+    /// Write the page of faults from what the matrix showed
+    #[arg(long, value_name = "FILE", requires = "faults")]
+    pub write_docs: Option<PathBuf>,
     /// `json`: the failover's events, one a line, on standard output
     #[arg(short, long, value_enum, default_value = "text")]
     pub output: Output,
@@ -81,12 +89,32 @@ pub async fn run(command: &Rehearse, environment: &Environment) -> Result<Exit, 
     let env = command.env.as_deref().unwrap_or(example::ENVIRONMENT);
     let plans = wiring::read(env, &environment)?;
     let runbook = scenario::failover(&plans.manifest);
+    let seed = command.seed.unwrap_or_else(new_seed);
     let faults = match wanted {
         Wanted::Faults(faults) => faults,
-        Wanted::Campaign(_) => return Err(CliError::error("campaigns are not there yet")),
+        Wanted::Campaign(campaign) => {
+            campaign::check(&campaign, &runbook)?;
+            report::to_stderr(&format!(
+                "seed {seed}: repeat with --seed {seed}; what is left is in {}\n",
+                dir.display()
+            ));
+            let plan = CampaignPlan {
+                manifest: plans.manifest.as_ref().clone(),
+                runbook,
+                dir: dir.clone(),
+                moto: environment.moto.clone().unwrap_or_else(|| PathBuf::from("moto_server")),
+                lifeboat: this_program()?,
+                first: failover(env),
+                common: arguments(command, &environment),
+                variables: environment.variables.clone(),
+                seed,
+                side_by_side: command.side_by_side.unwrap_or_else(side_by_side).max(1),
+            };
+            let telling = Telling { output: command.output, docs: command.write_docs.as_deref() };
+            return campaign::run(campaign, plan, &telling).await.map_err(failed);
+        }
     };
     fault::check_steps(&faults, &runbook, &plans.manifest).map_err(|error| wrong_fault(&error))?;
-    let seed = command.seed.unwrap_or_else(new_seed);
     if !faults.is_empty() {
         report::to_stderr(&format!("seed {seed}: repeat with --seed {seed}\n"));
     }
@@ -96,7 +124,7 @@ pub async fn run(command: &Rehearse, environment: &Environment) -> Result<Exit, 
         moto: environment.moto.clone().unwrap_or_else(|| PathBuf::from("moto_server")),
         port: command.port,
         lifeboat: this_program()?,
-        args: ["failover", env, "--confirm", env].map(OsString::from).into(),
+        args: failover(env),
         common: arguments(command, &environment),
         variables: environment.variables.clone(),
         outage: match command.outage {
@@ -122,6 +150,16 @@ fn this_program() -> Result<PathBuf, CliError> {
         Ok(_) => Ok(running.to_owned()),
         Err(error) => Err(CliError::error("cannot find this program").cause(error.to_string())),
     }
+}
+
+/// `failover prod --confirm prod`
+fn failover(env: &str) -> Vec<OsString> {
+    ["failover", env, "--confirm", env].map(OsString::from).into()
+}
+
+/// How many rehearsals are held at the same time: they wait more than they work.
+fn side_by_side() -> usize {
+    std::thread::available_parallelism().map_or(2, |cores| cores.get() * 2)
 }
 
 /// A seed that nobody has chosen.

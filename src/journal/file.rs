@@ -16,7 +16,7 @@ use super::guard::{Guard, Refusal};
 use super::{Event, FORMAT_VERSION, IllegalTransition, Record, RunState};
 
 const FILE_NAME: &str = "journal.jsonl";
-const LOCK_TRIES: u32 = 5;
+const LOCK_TRIES: u32 = 50;
 const LOCK_PAUSE: Duration = Duration::from_millis(10);
 
 /// Why the journal cannot be written or trusted.
@@ -239,7 +239,7 @@ pub fn is_held(run_dir: &Path) -> bool {
 }
 
 /// Takes the journal. [`is_held`] has its own lock on it for an instant, which must not make a resume fail: tried again
-/// for longer than that.
+/// for longer than that, and than a child that is just being started (fork, exec) shares our open files.
 fn lock(file: &File, path: &Path) -> Result<(), JournalError> {
     for _ in 0..LOCK_TRIES {
         if flock(file, FlockOperation::NonBlockingLockExclusive).is_ok() {

@@ -89,7 +89,7 @@ pub(crate) enum Says {
     File(PathBuf),
 }
 
-/// A command that has been started. It goes on when this is dropped: only [`Running::kill`] ends it.
+/// A command that has been started. One whose words go to the terminal goes on when this is dropped.
 pub(crate) struct Running {
     child: Child,
     pid: Option<Pid>,
@@ -159,6 +159,7 @@ fn spawn(plan: &ChildPlan, says: &Says) -> Result<Child, RehearseError> {
     #[expect(clippy::disallowed_methods, reason = "the rehearsed lifeboat starts here and nowhere else")]
     let mut command = std::process::Command::new(&plan.program);
     command.args(&plan.args).env_clear().envs(plan.variables.iter().map(|(name, value)| (name, value)));
+    let campaign = matches!(says, Says::File(_));
     if let Says::File(path) = says {
         let unwritable = |error| RehearseError::io(format!("cannot write {}", path.display()))(error);
         let file = File::options().create(true).append(true).open(path).map_err(unwritable)?;
@@ -166,7 +167,8 @@ fn spawn(plan: &ChildPlan, says: &Says) -> Result<Child, RehearseError> {
     }
     // A group that is not the terminal's may write to it, but would be stopped if it tried to read.
     command.stdin(Stdio::null()).process_group(0);
-    Command::from(command).spawn().map_err(RehearseError::io(what))
+    // One of many side by side ends with the campaign, however that ends.
+    Command::from(command).kill_on_drop(campaign).spawn().map_err(RehearseError::io(what))
 }
 
 fn pass_on(pid: Option<Pid>, signal: Signal) {

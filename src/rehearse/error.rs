@@ -22,6 +22,8 @@ pub enum RehearseError {
     World(#[from] AwsError),
     #[error("the manifest asks for a world that the rehearsal cannot build: {0}")]
     Unsupported(String),
+    #[error("the undisturbed rehearsal, which all others are compared with, ended with {code}: see {}", .said.display())]
+    Undisturbed { code: String, said: PathBuf },
     #[error("interrupted")]
     Interrupted,
 }
@@ -41,6 +43,7 @@ impl RehearseError {
             Self::EmulatorStopped { .. } | Self::EmulatorSilent { .. } => {
                 Some("start moto_server by hand to see what it lacks, or run `make setup` again")
             }
+            Self::Undisturbed { .. } => Some("rehearse it without a fault first: lifeboat rehearse"),
             Self::Io { .. } | Self::World(_) | Self::Unsupported(_) | Self::Interrupted => None,
         }
     }

@@ -27,6 +27,7 @@ mod aurora;
 mod cutover;
 mod cutover_resumed;
 mod emulator;
+mod forks;
 mod keys;
 mod placement;
 mod proxy;
@@ -41,6 +42,7 @@ mod wait;
 
 mod credentials_e2e;
 mod lease_e2e;
+mod faults_e2e;
 mod refusals_e2e;
 mod rehearsal_e2e;
 mod resume_e2e;

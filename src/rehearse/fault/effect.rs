@@ -10,9 +10,8 @@ use crate::runbook::{Action, StepSpec};
 /// Beginnings of the names of operations that change nothing.
 const READS: [&str; 11] =
     ["BatchGet", "Check", "Describe", "GET ", "Get", "HEAD ", "Head", "List", "Query", "Scan", "Select"];
-/// Services whose creations have neither a name nor a token that would make a second one be refused (Amazon EC2 API:
-/// "CreateVpc", "CreateSubnet").
-const NAMELESS: [&str; 1] = ["ec2"];
+/// Beginnings of the names of operations that say what shall be: saying it again changes nothing.
+const SETTINGS: [&str; 6] = ["Attach", "Modify", "Put", "Set", "Tag", "Update"];
 
 /// Whether a request may change something.
 pub fn changes(service: &str, operation: &str) -> bool {
@@ -71,9 +70,12 @@ impl Effects {
             && changes(&call.service, &call.operation)
     }
 
-    /// Whether the reply to such a request can be lost without whoever asks doing it twice by itself.
-    pub fn repeatable(call: &Call) -> bool {
-        !NAMELESS.contains(&call.service.as_str())
+    /// Whether the reply to such a request can be lost without a trace that nobody but its sender could clear up.
+    /// lifeboat looks for what it may have made. Terraform's provider sends a creation again: one without a name or a
+    /// token (`ec2:CreateVpc`) is then made twice, and one with a name (`logs:CreateLogGroup`) is refused, and stands
+    /// outside its state.
+    pub fn repeatable(call: &Call, agent: &str) -> bool {
+        agent != "terraform" || SETTINGS.iter().any(|verb| call.operation.starts_with(verb))
     }
 }
 
@@ -109,6 +111,8 @@ mod tests {
         assert!(apply.include(&call("s3", "CreateBucket", Some("logs")), "terraform"));
         assert!(!apply.include(&call("s3", "PutObject", Some("state")), "terraform"));
         assert!(!apply.include(&call("dynamodb", "RestoreTableFromBackup", Some("t")), "lifeboat"));
-        assert!(!Effects::repeatable(&call("ec2", "CreateVpc", None)));
+        assert!(!Effects::repeatable(&call("ec2", "CreateVpc", None), "terraform"));
+        assert!(Effects::repeatable(&call("monitoring", "PutDashboard", None), "terraform"));
+        assert!(Effects::repeatable(&call("rds", "CreateDBInstance", None), "lifeboat"));
     }
 }

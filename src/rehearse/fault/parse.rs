@@ -75,8 +75,8 @@ fn one(text: &str) -> Result<One, Wrong> {
     let arguments: Vec<&str> =
         if arguments.is_empty() { vec![] } else { arguments.split(',').map(str::trim).collect() };
     let fault = match kind {
-        "refuse" => weather(&single(&arguments)?, Weather::Refuse)?,
-        "hang" => weather(&single(&arguments)?, Weather::Hang)?,
+        "refuse" => weather(single(&arguments)?, Weather::Refuse)?,
+        "hang" => weather(single(&arguments)?, Weather::Hang)?,
         "slow" => match arguments.as_slice() {
             [requests, wait] => weather(requests, Weather::Slow(time(wait)?))?,
             _ => return wrong("it needs REQUESTS,TIME"),

@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 use super::moment::{Mark, half_way, reached, run_of};
 use super::{Asked, Effects, Fault, Place, Weather, effect_of};
 use crate::manifest::Manifest;
-use crate::rehearse::proxy::{Catch, Caught, Control, Effect, Pattern, RuleId, Trap};
+use crate::rehearse::proxy::{Catch, Caught, Control, Effect, Matches, Pattern, RuleId, Trap};
 use crate::runbook::{Runbook, StepId};
 
 /// How often the journal is looked at for a step that asks for nothing.
@@ -104,7 +104,7 @@ impl Trouble {
         };
         let Some(place) = place else { return };
         let tell = tell.clone();
-        let matches = match requests(&place, setting) {
+        let matches = match requests(&place, catch, setting) {
             Moment::Requests(matches) => matches,
             Moment::Journal(step) => {
                 let mark = if catch == Catch::Before { Mark::Started } else { Mark::Applied };
@@ -167,15 +167,13 @@ impl Trouble {
     }
 }
 
-type Matches = Box<dyn Fn(&crate::rehearse::proxy::Call, &str) -> bool + Send + Sync>;
-
 enum Moment {
     Requests(Matches),
     /// Nothing is asked for: the journal says when.
     Journal(StepId),
 }
 
-fn requests(place: &Place, setting: &Setting<'_>) -> Moment {
+fn requests(place: &Place, catch: Catch, setting: &Setting<'_>) -> Moment {
     let name = match place {
         Place::Request(pattern) => {
             let pattern = pattern.clone();
@@ -186,14 +184,18 @@ fn requests(place: &Place, setting: &Setting<'_>) -> Moment {
     let id = StepId::new(name.as_str());
     let effects = setting.runbook.step(&id).and_then(|step| effect_of(step, setting.manifest));
     match effects {
-        Some(effects) => Moment::Requests(under_way(effects, setting.home.to_owned(), id)),
+        Some(effects) => Moment::Requests(under_way(effects, catch, setting.home.to_owned(), id)),
         None => Moment::Journal(id),
     }
 }
 
-/// The effects of a step while it is under way.
-fn under_way(effects: Effects, home: PathBuf, step: StepId) -> Matches {
-    Box::new(move |call, agent| effects.include(call, agent) && reached(&home, &step, Mark::UnderWay))
+/// The effects of a step while it is under way. A reply is only lost where asking again is not making another.
+fn under_way(effects: Effects, catch: Catch, home: PathBuf, step: StepId) -> Matches {
+    Box::new(move |call, agent| {
+        effects.include(call, agent)
+            && (catch != Catch::LoseReply || Effects::repeatable(call, agent))
+            && reached(&home, &step, Mark::UnderWay)
+    })
 }
 
 async fn said(home: &Path, step: &StepId, mark: Mark) {

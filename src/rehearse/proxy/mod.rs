@@ -22,4 +22,4 @@ pub use control::{Control, RuleId};
 pub use record::{Counts, RequestOutcome, RequestRecord, Summary, read_records};
 pub use rules::{Effect, Pattern};
 pub use server::{Proxy, ProxyOptions};
-pub use trap::{Catch, Caught, Release, Trap};
+pub use trap::{Catch, Caught, Matches, Release, Trap};

@@ -24,9 +24,12 @@ pub enum Catch {
     LoseReply,
 }
 
+/// Whether a call, and who asks, are what is waited for.
+pub type Matches = Box<dyn Fn(&Call, &str) -> bool + Send + Sync>;
+
 /// Which request is caught: the nth (from 1) of those that `matches` says yes to, by the call and who asks.
 pub struct Trap {
-    pub matches: Box<dyn Fn(&Call, &str) -> bool + Send + Sync>,
+    pub matches: Matches,
     pub nth: u64,
     pub catch: Catch,
 }

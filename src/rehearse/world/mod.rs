@@ -4,6 +4,7 @@
 //! Names come from the manifest, shapes of clusters and tables from the Terraform root where they can be read there.
 //! It is built in an emulator, directly and never through the proxy, and it is the same at every rehearsal.
 
+mod after;
 mod amount;
 mod before;
 mod bucket;
@@ -18,6 +19,7 @@ mod state;
 mod table;
 mod zone;
 
+pub use after::{After, after, difference};
 pub use before::{Before, Known};
 pub use bucket::SourceBucket;
 pub use catalog::SourceCatalog;

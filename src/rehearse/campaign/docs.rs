@@ -1,0 +1,66 @@
+//! The page of faults, written by a run of the whole matrix. Pure.
+
+use super::matrix::{Answer, Matrix};
+use super::rows::{ROWS, Stand};
+use crate::rehearse::fault::Way;
+
+const HEAD: &str = "\
+# Faults, and what each is answered with
+Written by `make faults`, which runs `lifeboat rehearse --fault matrix --write-docs docs/faults.md`; do not edit it. The
+rows of the second table stand in `src/rehearse/campaign/rows.rs`.
+
+## Every step, disturbed in every way
+Each cell is a rehearsal of its own, from a copy of the same world: the real command, the real Terraform and provider,
+an emulated AWS. A cell is green when the run came to its end, what may be made once was carried out exactly as often as
+in an undisturbed run, the final world is the same, the journal is whole, and nothing was asked of the lost region.
+
+- **before**: `kill -9` of lifeboat when the step's first effect has reached AWS's door and is not carried out yet
+- **after**: when it is carried out, and lifeboat does not have the answer
+- **reply lost**: it is carried out, the answer is lost, lifeboat lives
+- **twice**: the step is done, its end is taken out of the journal, and it is done again over its own effect
+
+A step without an effect of its own is killed when its start, or its result, is in the journal; no reply can be lost of
+it. Terraform outlives lifeboat, and its requests go on. Of Terraform's requests, the reply is lost of one that says what
+shall be (`Put…`, `Set…`), not of a creation. **What is not survived by itself:** when the reply to one of Terraform's own
+creations is lost, its provider sends it again. One without name or token (`ec2:CreateVpc`) is then made twice, and
+Terraform knows one of the two; one with a name (`logs:CreateLogGroup`) is refused the second time and stands outside the
+state, so that the apply fails and every resume after it: the run is held until somebody imports or deletes it by hand.
+
+";
+
+/// The page.
+pub fn page(matrix: &Matrix) -> String {
+    let mut page = HEAD.to_owned();
+    page.push_str("| step | before | after | reply lost | twice |\n|---|---|---|---|---|\n");
+    let mut steps: Vec<&str> = Vec::new();
+    for cell in &matrix.cells {
+        if !steps.contains(&cell.step.as_str()) {
+            steps.push(&cell.step);
+        }
+    }
+    for step in steps {
+        let seen = Way::ALL.map(|way| {
+            let cell = matrix.cells.iter().find(|cell| cell.step == step && cell.way == way);
+            cell.map_or(String::new(), |cell| match cell.answer {
+                Answer::Green => cell.seen.clone(),
+                Answer::Red => format!("**RED**: {}", cell.problems.join("; ")),
+                Answer::NotApplicable => "n/a".to_owned(),
+            })
+        });
+        page.push_str(&format!("| {step} | {} |\n", seen.map(|text| text.replace('|', "\\|")).join(" | ")));
+    }
+    page.push_str("\n## All faults, and the tests that make them happen\n");
+    page.push_str("| fault | answer | test, or why there is none |\n|---|---|---|\n");
+    for row in &ROWS {
+        let stand = match row.stand {
+            Stand::Tested(tests) => tests.iter().map(|test| format!("`{test}`")).collect::<Vec<_>>().join(", "),
+            Stand::InPart(tests, missing) => {
+                let tests: Vec<_> = tests.iter().map(|test| format!("`{test}`")).collect();
+                format!("{}; not tested: {missing}", tests.join(", "))
+            }
+            Stand::NotTested(why) => format!("not tested: {why}"),
+        };
+        page.push_str(&format!("| {} | {} | {stand} |\n", row.fault, row.answer));
+    }
+    page
+}

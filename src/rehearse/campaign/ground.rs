@@ -1,0 +1,221 @@
+//! What all rehearsals of a campaign stand on: one world, and a rig for each of them.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+
+use super::sweep;
+use super::verdict::{Baseline, Effects};
+use crate::journal::{self, Record};
+use crate::manifest::Manifest;
+use crate::rehearse::child::{Says, private_environment};
+use crate::rehearse::fault::run_of;
+use crate::rehearse::interrupt::Interrupts;
+use crate::rehearse::operator::Desk;
+use crate::rehearse::proxy::{Control, Effect, Pattern, Proxy, ProxyOptions, Summary, read_records};
+use crate::rehearse::world::{self, World};
+use crate::rehearse::{EmulatorOptions, Fork, Forkable, RehearseError};
+use crate::runbook::Runbook;
+
+/// What a campaign is held with.
+#[derive(Clone, Debug)]
+pub struct CampaignPlan {
+    pub manifest: Manifest,
+    pub runbook: Runbook,
+    /// The campaign's own folder, which is there.
+    pub dir: PathBuf,
+    pub moto: PathBuf,
+    pub lifeboat: PathBuf,
+    pub first: Vec<OsString>,
+    pub common: Vec<OsString>,
+    pub variables: Vec<(OsString, OsString)>,
+    pub seed: u64,
+    /// How many rehearsals go on at the same time.
+    pub side_by_side: usize,
+}
+
+/// How far a campaign is.
+#[derive(Debug)]
+pub enum Told<'a> {
+    WorldBuilt {
+        took: Duration,
+    },
+    Undisturbed {
+        took: Duration,
+    },
+    /// One more is done: how many of how many, which, and what came of it.
+    Done {
+        done: usize,
+        of: usize,
+        which: &'a str,
+        well: bool,
+        what: &'a str,
+    },
+}
+
+/// A world that copies are made of. Its processes end with it.
+pub(super) struct Ground {
+    pub plan: CampaignPlan,
+    world: World,
+    forkable: Forkable,
+    /// Holds the socket that copies are asked for at.
+    _socket: SocketDir,
+}
+
+/// One rehearsal's own world, proxy and home.
+pub(super) struct Rig {
+    pub desk: Desk,
+    pub dir: PathBuf,
+    fork: Fork,
+    proxy: Proxy,
+}
+
+/// What a rehearsal left behind.
+pub(super) struct Left {
+    pub after: world::After,
+    pub effects: Effects,
+    pub to_lost_region: u64,
+    /// The journal, or why it cannot be trusted.
+    pub journal: Result<Vec<Record>, String>,
+    pub finished: bool,
+}
+
+impl Ground {
+    pub async fn build(plan: CampaignPlan, tell: &dyn Fn(Told<'_>)) -> Result<Self, RehearseError> {
+        let began = Instant::now();
+        let options = EmulatorOptions {
+            program: plan.moto.clone(),
+            dir: plan.dir.clone(),
+            port: None,
+            account: plan.manifest.account.clone(),
+        };
+        let socket = SocketDir::new()?;
+        let forkable = Forkable::start(&options, &socket.0).await?;
+        let world = world::build(&plan.manifest, &forkable.endpoint()).await?;
+        tell(Told::WorldBuilt { took: began.elapsed() });
+        Ok(Self { plan, world, forkable, _socket: socket })
+    }
+
+    /// A rig in a folder of this name.
+    pub async fn stand(&self, name: &str) -> Result<Rig, RehearseError> {
+        let dir = self.plan.dir.join("cells").join(name);
+        std::fs::create_dir_all(&dir).map_err(RehearseError::io(format!("cannot make {}", dir.display())))?;
+        let fork = self.forkable.fork().await?;
+        let options = ProxyOptions { upstream: fork.address(), log: dir.join("requests.jsonl"), port: None };
+        let proxy = Proxy::start(&options).await?;
+        for home in &self.world.buckets_at {
+            proxy.control().bucket_home(&home.bucket, &home.region);
+        }
+        proxy.control().add(Pattern::region(&self.plan.manifest.primary.name), Effect::Refuse);
+        let home = dir.join("home");
+        let desk = Desk {
+            lifeboat: self.plan.lifeboat.clone(),
+            first: self.plan.first.clone(),
+            common: self.plan.common.clone(),
+            variables: private_environment(&self.plan.variables, &proxy.endpoint(), &home),
+            home,
+            says: Says::File(dir.join("said.log")),
+            survives_full_disk: false,
+        };
+        Ok(Rig { desk, dir, fork, proxy })
+    }
+
+    /// Carries an undisturbed rehearsal through, to compare the others with.
+    ///
+    /// # Errors
+    /// It did not end well: then nothing can be compared with it.
+    pub async fn undisturbed(&self, tell: &dyn Fn(Told<'_>)) -> Result<Baseline, RehearseError> {
+        let began = Instant::now();
+        let rig = self.stand("undisturbed").await?;
+        let mut interrupts = Interrupts::listen()?;
+        let end = rig.desk.start(&rig.desk.first)?.ends(&mut interrupts).await?;
+        let said = rig.dir.join("said.log");
+        let left = rig.leave(self).await?;
+        let records = match left.journal {
+            Ok(records) if end.code == Some(0) && left.finished => records,
+            _ => {
+                let code = end.code.map_or("a signal".to_owned(), |code| format!("exit {code}"));
+                return Err(RehearseError::Undisturbed { code, said });
+            }
+        };
+        tell(Told::Undisturbed { took: began.elapsed() });
+        Ok(Baseline { after: left.after, effects: left.effects, wall: end.wall, moments: moments(&records) })
+    }
+}
+
+/// Milliseconds from the start to each of the journal's records.
+fn moments(records: &[Record]) -> Vec<Duration> {
+    let Some(first) = records.first() else { return Vec::new() };
+    let since = |at: Timestamp| at.duration_since(first.at);
+    records.iter().map(|record| Duration::try_from(since(record.at)).unwrap_or_default()).collect()
+}
+
+impl Rig {
+    pub fn control(&self) -> std::sync::Arc<Control> {
+        self.proxy.control()
+    }
+
+    /// The emulator itself, past the proxy.
+    pub fn endpoint(&self) -> String {
+        self.fork.endpoint()
+    }
+
+    /// Looks at what is left, and ends everything.
+    pub async fn leave(self, ground: &Ground) -> Result<Left, RehearseError> {
+        let Self { desk, dir, fork, proxy } = self;
+        let manifest = &ground.plan.manifest;
+        let run = run_of(&desk.home);
+        let name = run.as_deref().and_then(Path::file_name).unwrap_or_default().to_string_lossy().into_owned();
+        let name = if name.is_empty() { "no run".to_owned() } else { name };
+        let loaded = run.map_or_else(
+            || Err("there is no journal".to_owned()),
+            |run| journal::load(&run).map_err(|error| error.to_string()),
+        );
+        let finished = loaded.as_ref().is_ok_and(|loaded| loaded.state.outcome.is_some());
+        let after = world::after(manifest, &fork.endpoint(), &name).await?;
+        proxy.stop().await?;
+        // A Terraform that outlived its run would ask an emulator that is gone.
+        sweep::processes_in(&dir);
+        let log = dir.join("requests.jsonl");
+        let records = read_records(&log).map_err(RehearseError::io(format!("{} cannot be read", log.display())))?;
+        let to_lost_region = Summary::of(&records).requests_in(&manifest.primary.name);
+        let effects = Effects::of(&records);
+        Ok(Left { after, effects, to_lost_region, journal: loaded.map(|loaded| loaded.records), finished })
+    }
+}
+
+impl Rig {
+    /// Ends everything without a look at what is left.
+    pub fn end(self) {
+        sweep::processes_in(&self.dir);
+    }
+}
+
+impl Drop for Ground {
+    fn drop(&mut self) {
+        sweep::processes_in(&self.plan.dir);
+    }
+}
+
+/// A folder with a short path, gone with its owner.
+struct SocketDir(PathBuf);
+
+impl SocketDir {
+    fn new() -> Result<Self, RehearseError> {
+        let lot = Timestamp::now().as_nanosecond() % 1_000_000_000;
+        let dir = std::env::temp_dir().join(format!("lifeboat-{}-{lot}", std::process::id()));
+        let private = std::os::unix::fs::DirBuilderExt::mode(&mut std::fs::DirBuilder::new(), 0o700).create(&dir);
+        private.map_err(RehearseError::io(format!("cannot make {}", dir.display())))?;
+        Ok(Self(dir))
+    }
+}
+
+impl Drop for SocketDir {
+    fn drop(&mut self) {
+        if let Err(error) = std::fs::remove_dir_all(&self.0) {
+            tracing::debug!(%error, "the folder of a socket stays");
+        }
+    }
+}
