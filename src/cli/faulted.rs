@@ -85,7 +85,7 @@ mod tests {
     fn a_name_that_nothing_matched_is_told_with_what_was_meant() {
         let asked = [("rds", "RestoreDBClusterFromSnapshot"), ("rds", "CreateDBInstance"), ("s3", "CopyObject")];
         let asked = asked.map(|(service, operation)| (service.to_owned(), operation.to_owned())).into();
-        assert_eq!(meant("refuse:rsd", &asked), ": no rsd was asked for anything; did you mean rds?");
+        assert_eq!(meant("refuse:rdss", &asked), ": no rdss was asked for anything; did you mean rds?");
         assert!(meant("hang:s3:CopyObjekt,2", &asked).ends_with("did you mean CopyObject?"));
         assert_eq!(meant("refuse:rds:CreateDBInstance@eu-west-2", &asked), "");
         assert_eq!(meant("kill-after:cutover.public", &asked), "");

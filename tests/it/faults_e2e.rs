@@ -8,7 +8,7 @@ async fn a_rehearsed_kill_is_resumed_and_a_fault_that_never_fired_is_no_passed_r
     let home = tempfile::tempdir().expect("a folder");
     let mut rehearse = command::lifeboat("http://127.0.0.1:9", home.path());
     rehearse.args(["rehearse", "prod", "--seed", "7"]);
-    for fault in ["kill-after:restore.aurora.logs", "lose-reply:dynamodb:RestoreTableFromBackup", "refuse:rsd"] {
+    for fault in ["kill-after:restore.aurora.logs", "lose-reply:dynamodb:RestoreTableFromBackup", "refuse:dynamdb"] {
         rehearse.args(["--fault", fault]);
     }
     let (code, said) = command::said(rehearse).await;
@@ -21,7 +21,7 @@ async fn a_rehearsed_kill_is_resumed_and_a_fault_that_never_fired_is_no_passed_r
     assert!(said.contains(fired), "{said}");
     assert!(said.contains("lose-reply:dynamodb:RestoreTableFromBackup fired once"), "{said}");
     // What was carried through is not the question any more: one of the faults was none.
-    assert!(said.contains("refuse:rsd NEVER FIRED") && said.contains("did you mean rds?"), "{said}");
+    assert!(said.contains("refuse:dynamdb NEVER FIRED") && said.contains("did you mean dynamodb?"), "{said}");
     assert_eq!(code, Some(5), "{said}");
 }
 
