@@ -8,16 +8,22 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use lifeboat::rehearse::private_environment;
-use tokio::sync::{Mutex, MutexGuard};
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::harness;
 
-/// Whoever runs Terraform with its provider from end to end does so alone: two at once only take turns at the processor,
-/// and time is measured.
-static TURN: Mutex<()> = Mutex::const_new(());
+/// Whoever runs Terraform with its provider from end to end does so with one other at most: it waits half of its time, and
+/// a third one would only take turns at the processor.
+const AT_ONCE: u32 = 2;
+static TURNS: Semaphore = Semaphore::const_new(AT_ONCE as usize);
 
-pub async fn turn() -> MutexGuard<'static, ()> {
-    TURN.lock().await
+pub async fn turn() -> SemaphorePermit<'static> {
+    TURNS.acquire().await.expect("never closed")
+}
+
+/// For whoever measures time.
+pub async fn alone() -> SemaphorePermit<'static> {
+    TURNS.acquire_many(AT_ONCE).await.expect("never closed")
 }
 
 pub fn project() -> PathBuf {

@@ -30,6 +30,12 @@ async fn who_takes_up_a_cutover_waits_for_the_change_that_was_sent() {
                 format!("<Id>/change/C1</Id><Status>{status}</Status><SubmittedAt>2026-11-22T03:00:00Z</SubmittedAt>");
             return (200, format!("<GetChangeResponse {ns}><ChangeInfo>{info}</ChangeInfo></GetChangeResponse>"));
         }
+        if request.method == "POST" {
+            let caller =
+                format!("<Arn>arn:aws:sts::{0}:user/t</Arn><UserId>t</UserId><Account>{0}</Account>", harness::ACCOUNT);
+            let result = format!("<GetCallerIdentityResult>{caller}</GetCallerIdentityResult>");
+            return (200, format!("<GetCallerIdentityResponse>{result}</GetCallerIdentityResponse>"));
+        }
         assert!(request.target.contains("/hostedzone/Z1") && request.method == "GET", "{request:?}");
         if request.target.contains("/rrset") {
             let set = "<ResourceRecordSet><Name>api.example.com.</Name><Type>A</Type><TTL>60</TTL><ResourceRecords>\

@@ -41,8 +41,8 @@ mod terraform_world;
 mod wait;
 
 mod credentials_e2e;
-mod lease_e2e;
 mod faults_e2e;
+mod lease_e2e;
 mod refusals_e2e;
 mod rehearsal_e2e;
 mod resume_e2e;

@@ -92,7 +92,7 @@ impl Lease {
     /// still ours.
     ///
     /// # Errors
-    /// It is another's by now, or S3 did not take it: it then expires by itself.
+    /// It is another's by now, or S3 did not take it within a quarter of its time: it then expires by itself.
     pub async fn release(&self, finished: bool) -> Result<(), String> {
         self.beating.abort();
         let keeping = &self.keeping;
@@ -101,12 +101,13 @@ impl Lease {
             (known.body.released, known.body.finished) = (true, finished);
         }
         let mut last = String::new();
-        let released = tokio::time::timeout(keeping.ttl, async {
+        let released = tokio::time::timeout(keeping.ttl / 4, async {
             loop {
                 match keeping.write(keeping.ttl / 4).await {
                     Ok(Wrote::Ours) => return Ok(()),
                     Ok(Wrote::Again) => {}
                     Ok(Wrote::Lost(why)) => return Err(why),
+                    Err(error) if !error.transient => return Err(error.to_string()),
                     Err(error) => {
                         last = error.to_string();
                         tokio::time::sleep(keeping.pause()).await;

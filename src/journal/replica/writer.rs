@@ -43,8 +43,15 @@ struct Shared {
 struct Queue {
     lines: VecDeque<Vec<u8>>,
     /// Why the last try failed.
-    failing: Option<String>,
+    failing: Option<Failing>,
     conflict: Option<String>,
+}
+
+#[derive(Clone)]
+struct Failing {
+    why: String,
+    /// Not gone by itself in a moment: the credentials have expired, or may not write there.
+    lasting: bool,
 }
 
 /// What became of one batch.
@@ -82,7 +89,8 @@ impl Replica {
         self.shared.queue().conflict.clone().map_or(Ok(()), |why| Err(Refusal::Conflicting(why)))
     }
 
-    /// Waits until the lines before number `next` are in the bucket, at most as long as a lease holds.
+    /// Waits until the lines before number `next` are in the bucket: at most as long as a lease holds, and not at all
+    /// where waiting does not help.
     ///
     /// # Errors
     /// They are not, and why; or the lease was lost meanwhile.
@@ -96,12 +104,15 @@ impl Replica {
                 if *there.borrow_and_update() >= next {
                     return Ok(());
                 }
+                if let Some(Failing { why, lasting: true }) = self.shared.queue().failing.clone() {
+                    return Err(Refusal::NotReplicated(why));
+                }
                 // Woken by each batch; looks by itself as well, for a lease that runs out without one.
                 tokio::time::timeout(LOOK_EVERY, there.changed()).await.ok();
             }
         };
         tokio::time::timeout(patience, arrived).await.unwrap_or_else(|_| {
-            let why = self.shared.queue().failing.clone();
+            let why = self.shared.queue().failing.clone().map(|failing| failing.why);
             let why = why.unwrap_or_else(|| format!("no answer within {} s", patience.as_secs()));
             Err(Refusal::NotReplicated(why))
         })
@@ -144,9 +155,9 @@ impl Shared {
                     self.there.send_modify(|_| ());
                     return;
                 }
-                Ok(Ok(Sent::Again)) => self.failed("another write of the same object is under way".into()),
-                Ok(Err(error)) => self.failed(error.to_string()),
-                Err(_) => self.failed("S3 does not answer".into()),
+                Ok(Ok(Sent::Again)) => self.failed("another write of the same object is under way".into(), false),
+                Ok(Err(error)) => self.failed(error.to_string(), !error.transient),
+                Err(_) => self.failed("S3 does not answer".into(), false),
             }
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
@@ -174,9 +185,9 @@ impl Shared {
         self.there.send_modify(|there| *there += count);
     }
 
-    fn failed(&self, why: String) {
+    fn failed(&self, why: String, lasting: bool) {
         tracing::warn!(why, "the journal could not be copied to the state bucket; trying again");
-        self.queue().failing = Some(why);
+        self.queue().failing = Some(Failing { why, lasting });
     }
 
     async fn send(&self, batch: &[u8]) -> Result<Sent, AwsError> {

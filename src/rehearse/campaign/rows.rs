@@ -55,11 +55,15 @@ pub const ROWS: [Row; 34] = [
     row(
         "AWS accepted, the reply was lost",
         "same name or token, then a look; one effect",
-        Tested(&[
-            "a_lost_reply_to_the_restore_makes_one_cluster_and_one_table",
-            "resume_after_a_lost_reply_observes_and_does_not_repeat",
-            "a_copy_whose_answer_was_lost_is_found_and_not_made_again",
-        ]),
+        InPart(
+            &[
+                "a_lost_reply_to_the_restore_makes_one_cluster_and_one_table",
+                "resume_after_a_lost_reply_observes_and_does_not_repeat",
+                "a_copy_whose_answer_was_lost_is_found_and_not_made_again",
+            ],
+            "what Terraform itself creates: its provider asks again, is told that the name is taken, and the apply fails; \
+             the run is held and needs an import by hand",
+        ),
     ),
     row(
         "the journal's last line is torn",
@@ -81,18 +85,26 @@ pub const ROWS: [Row; 34] = [
     ),
     row(
         "two operators start the same failover",
-        "the second is told who holds it, exit 3",
-        InPart(
-            &["of_two_failovers_one_goes_on_and_ctrl_c_brings_it_to_a_safe_place"],
-            "from two machines; `--fault race:50` shows it",
-        ),
+        "the second is told who holds it, exit 3; an expired lease is taken over only by name",
+        Tested(&[
+            "of_two_failovers_one_goes_on_and_ctrl_c_brings_it_to_a_safe_place",
+            "of_twenty_operators_at_once_one_gets_the_lease_and_the_others_know_who",
+            "of_two_machines_that_race_fifty_times_exactly_one_goes_on_each_time",
+        ]),
     ),
     row(
         "a holder comes back after a take-over",
         "its fencing number is old: refused",
-        NotTested("there is no lease yet"),
+        Tested(&[
+            "a_holder_who_comes_back_after_a_take_over_can_neither_append_nor_replicate",
+            "once_the_lease_is_lost_nothing_is_appended_and_nothing_begins",
+        ]),
     ),
-    row("the operator's machine is lost", "another one goes on", NotTested("the journal has no copy elsewhere yet")),
+    row(
+        "the operator's machine is lost",
+        "another one goes on from the journal's copy",
+        Tested(&["when_the_operators_machine_is_lost_another_one_waits_for_the_lease_and_goes_on_from_the_copy"]),
+    ),
     row(
         "Ctrl-C or SIGTERM during apply",
         "one SIGINT to Terraform, patience, parked, state saved, resumable",
@@ -112,12 +124,18 @@ pub const ROWS: [Row; 34] = [
     row(
         "the state's lock is held by another",
         "waits, shows id, who and since when; unlocked only with the id typed",
-        InPart(&["a_plan_is_saved_locked_and_told_by_its_exit_code"], "who holds it, and unlocking"),
+        Tested(&[
+            "whoever_holds_the_lock_is_named_and_is_waited_for_first",
+            "a_state_that_credentials_were_too_old_to_save_is_pushed_by_the_command_and_the_run_goes_on",
+        ]),
     ),
     row(
         "the state could not be saved",
         "errored.tfstate kept; further applies blocked until it is pushed",
-        Tested(&["a_state_that_could_not_be_saved_is_kept_and_must_be_pushed_first"]),
+        Tested(&[
+            "a_state_that_could_not_be_saved_is_kept_and_must_be_pushed_first",
+            "a_state_that_credentials_were_too_old_to_save_is_pushed_by_the_command_and_the_run_goes_on",
+        ]),
     ),
     row(
         "a saved plan is stale",
@@ -126,31 +144,32 @@ pub const ROWS: [Row; 34] = [
     ),
     row(
         "wrong account, region, workspace or lineage",
-        "refused before any write, exit 3",
-        InPart(
-            &[
-                "a_wrong_account_stops_before_anything_is_staged",
-                "another_account_is_refused",
-                "workspaces_are_named_not_created_by_accident",
-            ],
-            "lineage",
-        ),
+        "refused before any write",
+        Tested(&[
+            "a_wrong_account_stops_before_anything_is_staged",
+            "another_account_is_refused",
+            "the_provider_itself_refuses_another_account",
+            "computed_regions_are_asked_of_the_provider_and_the_lost_one_is_refused",
+            "workspaces_are_named_not_created_by_accident",
+            "a_state_that_was_replaced_is_refused_before_anything_is_written",
+        ]),
     ),
     row(
         "credentials expire half-way",
         "held, resumable with new ones",
-        NotTested("no test yet; `--fault expire` makes it happen"),
+        Tested(&["throttling_only_delays_and_expired_credentials_park_the_run_until_there_are_new_ones"]),
     ),
     row(
         "throttling, 5xx and resets at a fifth of the requests",
         "done, later; counted in the report",
         InPart(
             &[
+                "throttling_only_delays_and_expired_credentials_park_the_run_until_there_are_new_ones",
                 "the_failed_region_is_never_asked_and_throttling_only_delays",
                 "a_busy_s3_slows_the_copy_and_fails_no_object",
                 "throttled_requests_are_done_later_and_a_lost_reply_was_carried_out",
             ],
-            "a whole failover, which `--fault throttle:20%` shows",
+            "connection resets at that rate",
         ),
     ),
     row(
@@ -194,6 +213,7 @@ pub const ROWS: [Row; 34] = [
         Tested(&[
             "a_listing_that_breaks_off_is_an_error_and_not_missing_objects",
             "a_list_that_cannot_be_read_is_an_error",
+            "a_listing_that_is_denied_or_cut_short_is_an_error_and_never_empty",
         ]),
     ),
     row(
@@ -203,8 +223,12 @@ pub const ROWS: [Row; 34] = [
     ),
     row(
         "the clock jumps",
-        "durations are monotonic",
-        InPart(&["a_clock_that_jumps_does_not_falsify_times_within_a_process"], "a lease, which there is none of yet"),
+        "durations are monotonic; the lease goes by S3's clock and by one that counts sleep",
+        Tested(&[
+            "a_clock_that_jumps_does_not_falsify_times_within_a_process",
+            "a_lease_expires_by_the_age_that_s3_tells_and_not_a_second_earlier",
+            "a_laptop_that_slept_through_its_lease_does_nothing_when_it_wakes",
+        ]),
     ),
     row(
         "a notification channel is down, slow, or answers 429",
@@ -214,12 +238,20 @@ pub const ROWS: [Row; 34] = [
     row(
         "the terminal is gone, standard output is closed",
         "the run goes on; the journal is whole",
-        Tested(&["a_closed_pipe_makes_it_silent_and_nothing_else", "a_terminal_that_goes_away_is_no_failure"]),
+        Tested(&[
+            "a_run_goes_on_and_its_journal_is_whole_when_nobody_looks_on_any_more",
+            "a_closed_pipe_makes_it_silent_and_nothing_else",
+            "a_terminal_that_goes_away_is_no_failure",
+        ]),
     ),
     row(
         "manifest, root or binary changed between start and resume",
         "refused unless the named difference is accepted",
-        InPart(&["a_run_takes_a_changed_root_only_when_asked_and_not_over_a_saved_plan"], "another binary"),
+        Tested(&[
+            "every_difference_is_named_at_once_and_goes_on_only_when_all_are_accepted",
+            "another_backend_is_never_accepted_and_an_old_journal_is_not_refused",
+            "a_run_takes_a_changed_root_only_when_asked_and_not_over_a_saved_plan",
+        ]),
     ),
     row(
         "names from the cloud with control characters, HTML, or `../`",
@@ -228,6 +260,7 @@ pub const ROWS: [Row; 34] = [
             "terminal_commands_from_the_cloud_are_shown_not_obeyed",
             "names_bring_in_no_html_no_link_and_no_column",
             "control_characters_of_an_answer_do_not_reach_the_terminal",
+            "no_name_from_the_manifest_leads_out_of_the_runs_folder",
         ]),
     ),
     row(
@@ -246,8 +279,9 @@ pub const ROWS: [Row; 34] = [
             &[
                 "a_snapshot_that_is_still_being_made_blocks_the_run_by_name",
                 "without_a_snapshot_in_the_recovery_region_nothing_starts",
+                "a_snapshot_whose_key_is_disabled_deleted_or_missing_blocks_by_name",
             ],
-            "a missing key: the emulator restores with disabled ones",
+            "a snapshot that is deleted between the check and the restore",
         ),
     ),
     row(
