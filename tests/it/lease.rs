@@ -338,6 +338,6 @@ async fn copies_that_conflict_are_refused_and_holes_are_seen() {
     put(1, "{}").send().await.expect("put");
     assert!(matches!(place.copy().fetch().await, Err(ReplicaError::Broken { .. })), "half a line");
     place.control().add(Pattern::operation("s3", "ListObjectsV2"), Effect::Refuse);
-    let failed = tokio::time::timeout(Duration::from_secs(20), place.copy().fetch()).await.expect("in time");
+    let failed = tokio::time::timeout(Duration::from_secs(60), place.copy().fetch()).await.expect("in time");
     assert!(matches!(failed, Err(ReplicaError::Aws(_))), "a listing that fails is never an empty one");
 }

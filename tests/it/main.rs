@@ -9,6 +9,7 @@ mod offline;
 mod outage;
 mod recovered;
 mod scripted;
+mod shared_world;
 mod tfvars;
 
 mod bucket;

@@ -10,19 +10,18 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use lifeboat::journal::{self, Event, Record};
-use lifeboat::manifest;
 use lifeboat::rehearse::proxy::{Control, Pattern, Proxy, ProxyOptions, RequestRecord, read_records};
-use lifeboat::rehearse::world;
 use rustix::fs::{FlockOperation, flock};
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use serde_json::Value;
 
 use crate::command;
-use crate::harness::{self, TestEmulator};
 use crate::recovered::Clouds;
+use crate::shared_world;
 
 pub const FAILOVER: &[&str] = &["failover", "prod", "--confirm", "prod"];
 const STATE_BUCKET: &str = "streaming-logs-terraform-state-dr";
+const REQUESTS: &str = "requests.jsonl";
 const PATIENCE: Duration = Duration::from_secs(180);
 
 pub struct Outage {
@@ -32,25 +31,26 @@ pub struct Outage {
     elsewhere: tempfile::TempDir,
     lease_ttl: Option<Duration>,
     proxy: Proxy,
-    emulator: TestEmulator,
+    /// Holds what was asked.
+    recorded: tempfile::TempDir,
+    _copy: shared_world::Copy,
 }
 
 impl Outage {
     /// The world before it stands; from here on `eu-west-2` does not answer.
     pub async fn begin() -> Self {
-        let emulator = harness::emulator().await;
-        let manifest = manifest::load(&command::project().join("environments"), "prod").expect("the example");
-        let world = world::build(&manifest, &emulator.endpoint()).await.expect("a world");
-        let log = emulator.dir.path().join("requests.jsonl");
-        let options = ProxyOptions { upstream: emulator.emulator.address(), log, port: None };
+        let copy = shared_world::copy().await;
+        let folder = || tempfile::tempdir().expect("a folder");
+        let recorded = folder();
+        let log = recorded.path().join(REQUESTS);
+        let options = ProxyOptions { upstream: copy.fork.address(), log, port: None };
         let proxy = Proxy::start(&options).await.expect("a proxy");
-        for home in &world.buckets_at {
+        for home in &copy.original.world.buckets_at {
             proxy.control().bucket_home(&home.bucket, &home.region);
         }
         proxy.control().refuse_region("eu-west-2");
-        let clouds = Clouds::at(&emulator.endpoint());
-        let folder = || tempfile::tempdir().expect("a folder");
-        Self { clouds, home: folder(), elsewhere: folder(), lease_ttl: None, proxy, emulator }
+        let clouds = Clouds::at(&copy.fork.endpoint());
+        Self { clouds, home: folder(), elsewhere: folder(), lease_ttl: None, proxy, recorded, _copy: copy }
     }
 
     /// Lets leases expire sooner than after a minute.
@@ -133,7 +133,7 @@ impl Outage {
     }
 
     pub fn requests(&self) -> Vec<RequestRecord> {
-        read_records(&self.emulator.dir.path().join("requests.jsonl")).expect("requests")
+        read_records(&self.recorded.path().join(REQUESTS)).expect("requests")
     }
 
     /// The requests that may have changed something, but for what lifeboat keeps of itself in the state bucket: lease and
