@@ -12,9 +12,9 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::harness;
 
-/// Whoever runs Terraform with its provider from end to end does so with one other at most: it waits half of its time, and
-/// a third one would only take turns at the processor.
-const AT_ONCE: u32 = 2;
+/// Whoever runs Terraform with its provider from end to end does so with two others at most: it waits half of its time, and
+/// more would only take turns at the processor.
+const AT_ONCE: u32 = 3;
 static TURNS: Semaphore = Semaphore::const_new(AT_ONCE as usize);
 
 pub async fn turn() -> SemaphorePermit<'static> {

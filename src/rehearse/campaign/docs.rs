@@ -31,6 +31,13 @@ state, so that the apply fails and every resume after it: the run is held until 
 /// The page.
 pub fn page(matrix: &Matrix) -> String {
     let mut page = HEAD.to_owned();
+    let missing = matrix.cells.iter().filter(|cell| cell.answer == Answer::NotRun).count();
+    if missing > 0 {
+        let of = matrix.cells.len();
+        page.push_str(&format!(
+            "**This matrix was interrupted: {missing} of its {of} cells were not run, and nothing is known of them.**\n\n"
+        ));
+    }
     page.push_str("| step | before | after | reply lost | twice |\n|---|---|---|---|---|\n");
     let mut steps: Vec<&str> = Vec::new();
     for cell in &matrix.cells {
@@ -45,6 +52,7 @@ pub fn page(matrix: &Matrix) -> String {
                 Answer::Green => cell.seen.clone(),
                 Answer::Red => format!("**RED**: {}", cell.problems.join("; ")),
                 Answer::NotApplicable => "n/a".to_owned(),
+                Answer::NotRun => "**not run**".to_owned(),
             })
         });
         page.push_str(&format!("| {step} | {} |\n", seen.map(|text| text.replace('|', "\\|")).join(" | ")));

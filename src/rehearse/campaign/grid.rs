@@ -39,11 +39,12 @@ pub fn grid(matrix: &Matrix) -> String {
         text.push_str(&format!("\n{} {}: {}\n", escape(&cell.step), cell.way.name(), escape(&cell.seen)));
         text.extend(cell.problems.iter().map(|problem| format!("  {}\n", escape(problem))));
     }
-    let green = matrix.cells.iter().filter(|cell| cell.answer == Answer::Green).count();
-    let not = matrix.cells.iter().filter(|cell| cell.answer == Answer::NotApplicable).count();
+    let count = |answer| matrix.cells.iter().filter(|cell| cell.answer == answer).count();
+    let (green, not, missing) = (count(Answer::Green), count(Answer::NotApplicable), count(Answer::NotRun));
+    let missing = if missing == 0 { String::new() } else { format!(", {missing} NOT RUN") };
     let minutes = matrix.wall_ms as f64 / 60_000.0;
     text.push_str(&format!(
-        "\n{green} green, {} RED, {not} not applicable; {minutes:.1} minutes, {} side by side,\n\
+        "\n{green} green, {} RED, {not} not applicable{missing}; {minutes:.1} minutes, {} side by side,\n\
          an undisturbed run alone {:.0} s\n",
         red.len(),
         matrix.side_by_side,
@@ -57,6 +58,7 @@ fn mark(cell: &Cell) -> &'static str {
         Answer::Green => "ok",
         Answer::Red => "RED",
         Answer::NotApplicable => "n/a",
+        Answer::NotRun => "not run",
     }
 }
 

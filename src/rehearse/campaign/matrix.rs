@@ -1,5 +1,6 @@
 //! Every step of the runbook, disturbed in every way, each in a rehearsal of its own.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -29,6 +30,8 @@ pub enum Answer {
     Red,
     /// The step asks for nothing, so that no reply can be lost.
     NotApplicable,
+    /// The matrix was interrupted before it. Nothing is known.
+    NotRun,
 }
 
 /// One step disturbed in one way.
@@ -44,6 +47,13 @@ pub struct Cell {
     pub wall_ms: u64,
 }
 
+impl Cell {
+    fn not_run(step: String, way: Way) -> Self {
+        let (seen, problems) = ("interrupted before it".to_owned(), vec!["it was not run".to_owned()]);
+        Self { step, way, answer: Answer::NotRun, seen, problems, wall_ms: 0 }
+    }
+}
+
 /// The whole grid, or the part of it that was asked for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Matrix {
@@ -56,7 +66,8 @@ pub struct Matrix {
 
 impl Matrix {
     pub fn is_green(&self) -> bool {
-        !self.cells.is_empty() && self.cells.iter().all(|cell| cell.answer != Answer::Red)
+        !self.cells.is_empty()
+            && self.cells.iter().all(|cell| matches!(cell.answer, Answer::Green | Answer::NotApplicable))
     }
 }
 
@@ -70,7 +81,7 @@ pub async fn matrix(
     way: Option<Way>,
     tell: &dyn Fn(Told<'_>),
 ) -> Result<Matrix, RehearseError> {
-    Interrupts::listen()?.unless(hold(plan, step, way, tell)).await
+    hold(plan, step, way, tell).await
 }
 
 async fn hold(
@@ -80,8 +91,9 @@ async fn hold(
     tell: &dyn Fn(Told<'_>),
 ) -> Result<Matrix, RehearseError> {
     let began = Instant::now();
-    let ground = Ground::build(plan, tell).await?;
-    let baseline = ground.undisturbed(tell).await?;
+    let mut interrupts = Interrupts::listen()?;
+    let ground = interrupts.unless(Ground::build(plan, tell)).await?;
+    let baseline = interrupts.unless(ground.undisturbed(tell)).await?;
     let steps = ground.plan.runbook.steps.iter().filter(|spec| step.is_none_or(|step| spec.id.as_str() == step));
     let wanted: Vec<(&StepSpec, Way)> = steps
         .flat_map(|spec| {
@@ -89,13 +101,15 @@ async fn hold(
         })
         .collect();
     let of = wanted.len();
+    let all: Vec<(String, Way)> = wanted.iter().map(|(spec, way)| (spec.id.to_string(), *way)).collect();
     let side_by_side = ground.plan.side_by_side;
     let (ground_, baseline_) = (&ground, &baseline);
     let running = futures::stream::iter(wanted.into_iter().enumerate())
         .map(|(index, (spec, way))| async move { (index, cell(ground_, baseline_, spec, way).await) });
     let mut running = std::pin::pin!(running.buffer_unordered(side_by_side));
     let mut cells = Vec::new();
-    while let Some((index, cell)) = running.next().await {
+    // What was shown until an interrupt is worth keeping; the rest says that it was not.
+    while let Some((index, cell)) = tokio::select! { next = running.next() => next, _ = interrupts.next() => None } {
         let cell = cell?;
         let which = format!("{} {}", cell.step, cell.way.name());
         let what = if cell.problems.is_empty() { cell.seen.clone() } else { cell.problems.join("; ") };
@@ -103,8 +117,11 @@ async fn hold(
         let well = cells.last().is_some_and(|(_, cell)| cell.answer != Answer::Red);
         tell(Told::Done { done: cells.len(), of, which: &which, well, what: &what });
     }
-    cells.sort_by_key(|(index, _)| *index);
-    let cells = cells.into_iter().map(|(_, cell)| cell).collect();
+    let mut cells: BTreeMap<usize, Cell> = cells.into_iter().collect();
+    for (index, (step, way)) in all.into_iter().enumerate() {
+        cells.entry(index).or_insert_with(|| Cell::not_run(step, way));
+    }
+    let cells = cells.into_values().collect();
     Ok(Matrix { cells, undisturbed_ms: ms(baseline.wall), wall_ms: ms(began.elapsed()), side_by_side })
 }
 
