@@ -6,8 +6,8 @@ use lifeboat::journal;
 use lifeboat::rehearse::proxy::{Effect, Pattern};
 
 use crate::command;
+use crate::e2e::resume::each_effect_is_there_once;
 use crate::outage::{FAILOVER, Outage};
-use crate::resume_e2e::each_effect_is_there_once;
 
 /// Long enough for a busy machine to renew in, short enough to wait for.
 const TTL: Duration = Duration::from_secs(12);

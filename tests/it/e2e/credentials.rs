@@ -6,8 +6,8 @@ use lifeboat::rehearse::proxy::{Effect, Pattern};
 use serde_json::Value;
 
 use crate::command;
+use crate::e2e::resume::each_effect_is_there_once;
 use crate::outage::{FAILOVER, Outage};
-use crate::resume_e2e::each_effect_is_there_once;
 
 fn throttle(outage: &Outage) {
     outage.control().refuse_region("eu-west-2");
