@@ -5,6 +5,7 @@
 mod bucket;
 mod conditional;
 mod list;
+mod lock_file;
 mod object;
 mod state;
 
@@ -14,6 +15,7 @@ use jiff::Timestamp;
 pub use bucket::{BucketPlace, find_bucket};
 pub use conditional::{Condition, Put, Stamped, put_if, read_stamped};
 pub use list::{Object, Page, list_folders, list_page, list_under};
+pub use lock_file::LockFile;
 pub use object::{Content, read};
 pub use state::{StateOutput, TerraformState, recovery_resources, recovery_state, state_key};
 

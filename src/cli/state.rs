@@ -12,7 +12,6 @@ use super::environment::Environment;
 use super::error::{CliError, Exit};
 use super::wiring::RunPlace;
 use super::{home, state_lock, wiring};
-use crate::aws::Session;
 use crate::engine::Engine;
 use crate::journal::{Event, Journal, JournalError, KeptState, Loaded, StepPhase};
 use crate::report;
@@ -95,7 +94,6 @@ pub(super) struct OpenRun {
 /// A run's Terraform, with the manifest's account asserted.
 pub(super) struct Connected {
     pub engine: Engine,
-    pub aws: Session,
     _environment: home::EnvironmentLock,
     _stop: watch::Sender<bool>,
 }
@@ -138,14 +136,13 @@ impl OpenRun {
         let connected = wiring::connect(&plans.manifest).await?;
         let (stop, stopped) = watch::channel(false);
         let place = RunPlace { run: &self.run, run_dir: &self.dir, runbook: started.runbook.clone(), stop: stopped };
-        let aws = connected.aws.clone();
         let (engine, _told) = wiring::engine(plans, connected.aws, place, environment).await?;
         if let Some(log) = engine.world.terraform.still_running().map_err(|error| refused(&error))? {
             return Err(CliError::blocked(format!("a terraform of run {} is still at work", self.run))
                 .cause(format!("its output goes to {}", log.display()))
                 .hint("it saves the state and lets the lock go when it ends; nothing was changed"));
         }
-        Ok(Connected { engine, aws, _environment: lock, _stop: stop })
+        Ok(Connected { engine, _environment: lock, _stop: stop })
     }
 
     /// How the run goes on, with the failed steps tried again.

@@ -2,14 +2,9 @@
 
 use super::environment::Environment;
 use super::error::{CliError, Exit};
-use super::state::{Connected, Custodian, OpenRun, refused};
-use crate::aws::s3;
+use super::state::{Custodian, OpenRun, refused};
 use crate::journal::Event;
 use crate::report;
-use crate::terraform::lock::LockInfo;
-
-/// A lock object is a few hundred bytes.
-const LOCK_BYTES: u64 = 64 * 1024;
 
 /// Shows the lock; takes it away where `lock_id` is its id.
 ///
@@ -18,7 +13,8 @@ const LOCK_BYTES: u64 = 64 * 1024;
 pub(super) async fn unlock(run: OpenRun, lock_id: Option<&str>, environment: &Environment) -> Result<Exit, CliError> {
     let connected = run.connect(environment).await?;
     let custodian = Custodian::new(&run);
-    let Some(lock) = held(&connected, &custodian).await? else {
+    let terraform = &connected.engine.world.terraform;
+    let Some(lock) = terraform.held_lock(&custodian).await.map_err(|error| refused(&error))? else {
         report::to_stderr("nobody holds the state's lock\n");
         return match lock_id {
             None => Ok(Exit::Done),
@@ -39,24 +35,8 @@ pub(super) async fn unlock(run: OpenRun, lock_id: Option<&str>, environment: &En
             .hint("it is another one by now, or mistyped; nothing was changed"));
     }
     run.append(Event::StateUnlocking { id: lock.id, held_by: lock.who, by: environment.operator() })?;
-    let terraform = &connected.engine.world.terraform;
     terraform.force_unlock(id, &custodian).await.map_err(|error| refused(&error))?;
     report::to_stderr(&format!("the lock {id} is taken away\n"));
     report::to_stderr(&run.next().unwrap_or_default());
     Ok(Exit::Done)
-}
-
-/// The lock object where the backend keeps one; else Terraform is asked, which knows the other ways.
-async fn held(connected: &Connected, custodian: &Custodian<'_>) -> Result<Option<LockInfo>, CliError> {
-    let region = &connected.engine.world.manifest.recovery;
-    if !region.backend.use_lockfile {
-        let terraform = &connected.engine.world.terraform;
-        return terraform.held_lock(custodian).await.map_err(|error| refused(&error));
-    }
-    let (bucket, key) = (&region.backend.bucket, format!("{}.tflock", s3::state_key(region)));
-    let unread = |why: String| CliError::error(format!("the lock s3://{bucket}/{key} cannot be read")).cause(why);
-    let object = s3::read(&connected.aws, bucket, &key, LOCK_BYTES).await.map_err(|error| unread(error.to_string()))?;
-    let Some(object) = object else { return Ok(None) };
-    let lock = LockInfo::from_json(&object.bytes).ok_or_else(|| unread("it is none of Terraform's".into()))?;
-    Ok(Some(lock))
 }

@@ -9,6 +9,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::environment::Environment;
 use super::error::{CliError, Exit};
+use crate::aws::s3::LockFile;
 use crate::aws::{Caller, Session};
 use crate::document::Invalid;
 use crate::engine::Engine;
@@ -16,6 +17,7 @@ use crate::manifest::{self, Manifest};
 use crate::runbook::Runbook;
 use crate::steps::{self, Notice, World};
 use crate::templates::Templates;
+use crate::terraform::lock::LockStore;
 use crate::terraform::tfvars::TfvarsError;
 use crate::terraform::{GeneratedFile, Root, Workdir, WorkdirOptions, generate, version};
 
@@ -119,12 +121,14 @@ pub async fn engine(
     let binary = version::find(environment.tf_bin.as_deref(), wanted, &environment.variables, run_dir)
         .await
         .map_err(|error| CliError::blocked(error.to_string()).hint(error.hint()))?;
+    let lock = LockFile::of(&aws, &manifest.recovery).map(|lock| Arc::new(lock) as Arc<dyn LockStore>);
     let terraform = Workdir::new(WorkdirOptions {
         run_dir: run_dir.to_owned(),
         manifest: manifest.clone(),
         binary,
         environment: environment.variables.clone(),
         templates,
+        lock,
     });
     let world = World { run: run.to_owned(), run_dir: run_dir.to_owned(), manifest, aws, terraform };
     let (notices, told) = mpsc::unbounded_channel();

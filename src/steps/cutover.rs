@@ -4,6 +4,7 @@
 //! Other record sets of the zone are never touched.
 
 mod batch;
+mod by_hand;
 
 use std::fs::OpenOptions;
 use std::io::Write;
@@ -17,18 +18,22 @@ use serde_json::{Value, json};
 pub use batch::Before;
 use batch::{change_batch, clash, desired, is_equal, is_same_set, label, texts, undo_batch, warnings};
 
+use by_hand::or_by_hand;
+
 use super::resolve::{Resolver, reference};
 use super::{Blocked, Checked, Compensation, Cx, Output, Ready, Seen, Standing, Step, StepError, wait_until};
 use crate::aws::route53::{
     HostedZone, RecordSet, change, dns_name, is_in_sync, record_sets_named, zone_of_id, zones_named,
 };
 use crate::aws::{AwsError, Session};
-use crate::manifest::{Cutover, Zone};
+use crate::manifest::{Cutover, Record, Zone};
 
 /// Route 53 usually needs less than one minute; an hour of trouble there is an operator's decision.
 const IN_SYNC_WITHIN: Duration = Duration::from_secs(900);
 /// Another change of the same record is still under way: asked again for so long.
 const PRIOR_CHANGE_WITHIN: Duration = Duration::from_secs(120);
+/// Nothing is restored while steps are checked, so Route 53 is not waited for longer.
+const CHECKED_WITHIN: Duration = Duration::from_secs(20);
 
 /// The step `cutover.NAME`.
 pub struct CutoverStep {
@@ -36,23 +41,7 @@ pub struct CutoverStep {
 }
 
 impl CutoverStep {
-    fn output(&self, cx: &Cx, view: &CutoverView, change_id: Option<&str>) -> Output {
-        let undo = undo_path(&cx.world.run_dir, &self.cutover.name);
-        json!({
-            "change_id": change_id,
-            "records": view.records.iter().map(|record| label_of(&record.before)).collect::<Vec<_>>(),
-            "undo": undo.exists().then(|| undo.display().to_string()),
-        })
-    }
-}
-
-#[async_trait]
-impl Step for CutoverStep {
-    async fn check(&self, cx: &Cx) -> Result<Checked, Blocked> {
-        check_cutover(&cx.world.aws, &self.cutover, &Resolver::of(cx)).await
-    }
-
-    async fn observe(&self, cx: &Cx) -> Result<Seen, StepError> {
+    async fn observed(&self, cx: &Cx) -> Result<Seen, StepError> {
         let view = view_cutover(&cx.world.aws, &self.cutover, &Resolver::of(cx)).await?;
         if !view.is_done() {
             return Ok(Seen::Absent);
@@ -65,7 +54,7 @@ impl Step for CutoverStep {
         Ok(Seen::Done(self.output(cx, &view, change.as_deref())))
     }
 
-    async fn apply(&self, cx: &Cx) -> Result<Output, StepError> {
+    async fn applied(&self, cx: &Cx) -> Result<Output, StepError> {
         let (session, resolver) = (&cx.world.aws, &Resolver::of(cx));
         let ask = async || {
             // Read anew each time: while another change was under way the records may have become others.
@@ -82,6 +71,43 @@ impl Step for CutoverStep {
         cx.note("change_id", json!(id)).await?;
         await_sync(cx, &id).await?;
         Ok(self.output(cx, &view, Some(&id)))
+    }
+
+    fn output(&self, cx: &Cx, view: &CutoverView, change_id: Option<&str>) -> Output {
+        let undo = undo_path(&cx.world.run_dir, &self.cutover.name);
+        json!({
+            "change_id": change_id,
+            "records": view.records.iter().map(|record| label_of(&record.before)).collect::<Vec<_>>(),
+            "undo": undo.exists().then(|| undo.display().to_string()),
+        })
+    }
+}
+
+#[async_trait]
+impl Step for CutoverStep {
+    async fn check(&self, cx: &Cx) -> Result<Checked, Blocked> {
+        let resolver = Resolver::of(cx);
+        let asked = check_cutover(&cx.world.aws, &self.cutover, &resolver);
+        match tokio::time::timeout(CHECKED_WITHIN, asked).await {
+            Ok(Err(CheckError::Blocked(blocked))) => Err(blocked),
+            Ok(Ok(checked)) => Ok(checked),
+            Ok(Err(CheckError::Silent(error))) => Ok(unchecked(&self.cutover, &error)),
+            Err(_) => Ok(unchecked(&self.cutover, &format!("no answer within {} s", CHECKED_WITHIN.as_secs()))),
+        }
+    }
+
+    async fn observe(&self, cx: &Cx) -> Result<Seen, StepError> {
+        match self.observed(cx).await {
+            Err(error) => Err(or_by_hand(cx, &self.cutover, error).await),
+            seen => seen,
+        }
+    }
+
+    async fn apply(&self, cx: &Cx) -> Result<Output, StepError> {
+        match self.applied(cx).await {
+            Err(error) => Err(or_by_hand(cx, &self.cutover, error).await),
+            output => output,
+        }
     }
 
     async fn verify(&self, cx: &Cx, _: &Output) -> Result<(), StepError> {
@@ -161,18 +187,44 @@ fn label_of(before: &Before) -> String {
     label(&set)
 }
 
+/// Why a cutover could not be checked.
+#[derive(Debug, thiserror::Error)]
+pub enum CheckError {
+    #[error("{}", .0.cause)]
+    Blocked(Blocked),
+    /// Route 53 does not answer. That is no reason to leave the data where it is.
+    #[error("{0}")]
+    Silent(String),
+}
+
+/// What is left of a check that Route 53 did not answer.
+fn unchecked(cutover: &Cutover, why: &str) -> Checked {
+    let warning = format!(
+        "Route 53's control plane does not answer, so that nothing of cutover {} is checked; everything else is restored, \
+         and the run is held there if it stays silent: {why}",
+        cutover.name
+    );
+    Checked { facts: json!({ "warnings": [warning] }), standing: Standing::Unknown }
+}
+
 /// May the records be changed; do they stand as desired already?
 ///
 /// # Errors
-/// The zone is missing or ambiguous, a record is outside it or would be refused, or AWS refused to tell.
-pub async fn check_cutover(session: &Session, cutover: &Cutover, resolver: &Resolver<'_>) -> Result<Checked, Blocked> {
-    let view = view_cutover(session, cutover, resolver)
-        .await
-        .map_err(|error| Blocked { cause: error.cause, hint: error.hint })?;
+/// The zone is missing or ambiguous, a record is outside it or would be refused, or AWS refused to tell; or it is silent.
+pub async fn check_cutover(
+    session: &Session,
+    cutover: &Cutover,
+    resolver: &Resolver<'_>,
+) -> Result<Checked, CheckError> {
+    let view = view_cutover(session, cutover, resolver).await.map_err(|error| match error.transient {
+        true => CheckError::Silent(error.cause),
+        false => CheckError::Blocked(Blocked { cause: error.cause, hint: error.hint }),
+    })?;
     let clashes: Vec<&str> = view.records.iter().filter_map(|record| record.clash.as_deref()).collect();
     if !clashes.is_empty() {
         let cause = format!("Route 53 would refuse the cutover: {}", clashes.join("; "));
-        return Err(Blocked { cause, hint: Some("give the record the routing policy of those that stand".to_owned()) });
+        let hint = Some("give the record the routing policy of those that stand".to_owned());
+        return Err(CheckError::Blocked(Blocked { cause, hint }));
     }
     let warnings: Vec<&String> = view.records.iter().flat_map(|record| &record.warnings).collect();
     let facts = json!({ "zone_id": view.zone_id, "records_before": view.befores(), "warnings": warnings });
@@ -199,17 +251,10 @@ pub async fn view_cutover(
         }
         let standing = record_sets_named(session, &zone.id, &record.name).await?;
         let before = standing.iter().find(|set| is_same_set(record, set)).cloned();
-        let mut resolved = Vec::new();
-        let mut missing = None;
-        for text in texts(record) {
-            match resolver.resolve(text).await? {
-                Some(value) => resolved.push(value),
-                None => missing = Some(reference(text)),
-            }
-        }
+        let wanted = wanted(record, resolver).await?;
         records.push(RecordView {
-            desired: missing.is_none().then(|| desired(record, &resolved)),
-            missing,
+            desired: wanted.as_ref().ok().cloned(),
+            missing: wanted.err(),
             clash: clash(record, &standing),
             warnings: before.as_ref().map(|before| warnings(record, before)).unwrap_or_default(),
             before: Before {
@@ -221,6 +266,18 @@ pub async fn view_cutover(
         });
     }
     Ok(CutoverView { zone_id: zone.id, records })
+}
+
+/// The record set that a record shall be, or the reference of which the value is not known.
+async fn wanted(record: &Record, resolver: &Resolver<'_>) -> Result<Result<RecordSet, String>, StepError> {
+    let mut resolved = Vec::new();
+    for text in texts(record) {
+        match resolver.resolve(text).await? {
+            Some(value) => resolved.push(value),
+            None => return Ok(Err(reference(text))),
+        }
+    }
+    Ok(Ok(desired(record, &resolved)))
 }
 
 async fn find_zone(session: &Session, zone: &Zone) -> Result<HostedZone, StepError> {

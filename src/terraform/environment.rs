@@ -13,10 +13,21 @@ use std::path::Path;
 /// Names and values.
 pub type Environment = Vec<(OsString, OsString)>;
 
+/// Where one call of Terraform keeps what is not its output.
+#[derive(Clone, Copy, Debug)]
+pub struct Paths<'a> {
+    /// `TF_DATA_DIR`
+    pub data: &'a Path,
+    /// Its log of itself: which locks it asked for.
+    pub trace: &'a Path,
+}
+
 /// Terraform's environment (Terraform: "Environment Variables").
-pub fn terraform(given: &Environment, declared: &BTreeSet<String>, data_dir: &Path, region: &str) -> Environment {
-    let ours: [(&str, &OsStr); 6] = [
-        ("TF_DATA_DIR", data_dir.as_os_str()),
+pub fn terraform(given: &Environment, declared: &BTreeSet<String>, paths: &Paths<'_>, region: &str) -> Environment {
+    let ours: [(&str, &OsStr); 8] = [
+        ("TF_DATA_DIR", paths.data.as_os_str()),
+        ("TF_LOG_CORE", OsStr::new("INFO")),
+        ("TF_LOG_PATH", paths.trace.as_os_str()),
         ("TF_IN_AUTOMATION", OsStr::new("1")),
         ("TF_INPUT", OsStr::new("0")),
         ("CHECKPOINT_DISABLE", OsStr::new("1")),
@@ -75,13 +86,16 @@ mod tests {
             ("TF_VAR_stray", "1"),
             ("TF_CLI_CONFIG_FILE", "/etc/rc"),
         ]);
+        let paths = Paths { data: Path::new("/run/data"), trace: Path::new("/run/log/01-plan.trace") };
         let declared = BTreeSet::from(["master_password".to_owned()]);
-        let made = terraform(&given, &declared, Path::new("/run/data"), "us-east-1");
+        let made = terraform(&given, &declared, &paths, "us-east-1");
         let expected = env(&[
             ("AWS_PROFILE", "dr"),
             ("TF_VAR_master_password", "hunter2"),
             ("TF_CLI_CONFIG_FILE", "/etc/rc"),
             ("TF_DATA_DIR", "/run/data"),
+            ("TF_LOG_CORE", "INFO"),
+            ("TF_LOG_PATH", "/run/log/01-plan.trace"),
             ("TF_IN_AUTOMATION", "1"),
             ("TF_INPUT", "0"),
             ("CHECKPOINT_DISABLE", "1"),

@@ -9,7 +9,7 @@ use super::root::RootError;
 use super::stage::StageError;
 use super::state::StateError;
 use super::targets::SplitError;
-use crate::aws::LOG_IN;
+use crate::aws::{AwsError, LOG_IN};
 use crate::journal::KeptState;
 use crate::steps::{Blocked, StepError};
 
@@ -24,6 +24,11 @@ pub enum TerraformError {
     /// Another Terraform holds the state's lock, also after the time that is waited for it.
     #[error("terraform {verb}: the state is locked {lock}")]
     Locked { verb: &'static str, lock: Box<LockInfo>, run: String, log: PathBuf },
+    /// It is not there any more: somebody else has taken it away, or has another by now.
+    #[error("there is no lock {id} on the state to take away")]
+    OtherLock { id: String },
+    #[error("the state's lock: {0}")]
+    Lock(#[from] AwsError),
     /// The credentials are too old for what Terraform was doing.
     #[error("terraform {verb} failed for want of valid credentials: {told}")]
     Credentials { verb: &'static str, told: String, log: PathBuf },
@@ -118,6 +123,7 @@ impl TerraformError {
                 lock.id,
                 log.display()
             )),
+            Self::OtherLock { .. } => Some("lifeboat state unlock shows who holds it now".into()),
             Self::Credentials { log, .. } => Some(format!("{LOG_IN}; the whole output is in {}", log.display())),
             Self::StateNotSaved { run, .. } => Some(format!("lifeboat state push {run}, then retry the step")),
             Self::NotPushed { kept, run, .. } => Some(format!(
@@ -181,6 +187,7 @@ impl From<TerraformError> for StepError {
             TerraformError::Interrupted { .. } | TerraformError::StoppedWaiting { .. } => Self::interrupted(cause),
             TerraformError::HeldAsOther { .. } | TerraformError::OtherLineage { .. } => Self::conflict(cause),
             TerraformError::Credentials { .. } => Self::credentials(cause),
+            TerraformError::Lock(error) => error.clone().into(),
             _ => Self::failed(cause),
         };
         match error.hint() {

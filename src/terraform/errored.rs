@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use super::lock::LockInfo;
 use super::prepare::Ready;
 use super::stage::{self, hex};
 use super::state::State;
@@ -24,18 +25,26 @@ const ERRORED: &str = "errored.tfstate";
 const PUSHED: &str = "tfstate.pushed";
 const DISCARDED: &str = "tfstate.discarded";
 
-/// What becomes of a state that could not be saved.
+/// What becomes of a state that could not be saved, or of its lock.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Custody {
     Kept(KeptState),
     /// Found in the backend, or put there.
     Pushed(KeptState),
+    /// Intent: the lock that a Terraform of this run has left behind is taken away.
+    Unlocking(Box<LockInfo>),
 }
 
 impl Custody {
     /// The events that tell it, after what a journal knows already.
     pub fn events(&self, known: &RunState) -> Vec<Event> {
-        let (Self::Kept(kept) | Self::Pushed(kept)) = self;
+        let kept = match self {
+            Self::Kept(kept) | Self::Pushed(kept) => kept,
+            Self::Unlocking(lock) => {
+                let (id, held_by, by) = (lock.id.clone(), lock.who.clone(), "lifeboat".to_owned());
+                return vec![Event::StateUnlocking { id, held_by, by }];
+            }
+        };
         let new = (!known.unsaved.contains_key(&kept.sha256)).then(|| Event::StateKept(kept.clone()));
         let pushed = matches!(self, Self::Pushed(_)).then(|| Event::StatePushed {
             sha256: kept.sha256.clone(),

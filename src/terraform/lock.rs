@@ -2,7 +2,25 @@
 
 use std::fmt;
 
+use async_trait::async_trait;
 use serde::Deserialize;
+
+use crate::aws::AwsError;
+
+/// Where a backend keeps the lock of a state, for what Terraform itself does not do: it cannot take a lock away from a
+/// state that is yet to be made.
+#[async_trait]
+pub trait LockStore: Send + Sync {
+    /// # Errors
+    /// AWS refused, or what is there is no lock.
+    async fn held(&self) -> Result<Option<LockInfo>, AwsError>;
+
+    /// Takes the lock away if it has that id; says whether it had.
+    ///
+    /// # Errors
+    /// AWS refused.
+    async fn remove(&self, id: &str) -> Result<bool, AwsError>;
+}
 
 /// A lock of a state (Terraform: "State: Locking"; its fields as `statemgr.LockInfo` writes them).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]

@@ -6,6 +6,7 @@
 mod address;
 pub mod args;
 mod attributes;
+mod calls;
 pub mod declared;
 pub mod diagnostics;
 pub mod environment;
@@ -16,6 +17,7 @@ pub mod generate;
 pub mod graph;
 pub mod guard;
 pub mod half_made;
+mod left_lock;
 pub mod lock;
 mod marks;
 mod module;

@@ -9,12 +9,13 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::calls::text;
 use super::generate::{self, GeneratedFile};
 use super::overlay::{self, BACKEND_CONFIG, IMPORTS};
 use super::regions::forget_questions;
 use super::root::Root;
 use super::stage::{self, Layout, hex};
-use super::workdir::{Observer, Unobserved, Workdir, text};
+use super::workdir::{Observer, Unobserved, Workdir};
 use super::{TerraformError, args, process};
 
 /// How often an earlier lifeboat's Terraform is looked at.

@@ -124,14 +124,23 @@ where
 pub fn still_running(logs: &Path) -> io::Result<Option<PathBuf>> {
     for entry in std::fs::read_dir(logs)? {
         let path = entry?.path();
-        let file = File::open(&path)?;
-        match flock(&file, FlockOperation::NonBlockingLockShared) {
-            Ok(()) => {}
-            Err(rustix::io::Errno::WOULDBLOCK) => return Ok(Some(path)),
-            Err(error) => return Err(error.into()),
+        if is_running(&path)? {
+            return Ok(Some(path));
         }
     }
     Ok(None)
+}
+
+/// Whether the Terraform that writes this log still runs.
+///
+/// # Errors
+/// The file cannot be opened.
+pub fn is_running(log: &Path) -> io::Result<bool> {
+    match flock(File::open(log)?, FlockOperation::NonBlockingLockShared) {
+        Ok(()) => Ok(false),
+        Err(rustix::io::Errno::WOULDBLOCK) => Ok(true),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Opens the log for the owner alone and locks it; the lock belongs to whoever has it open, which is soon the child.

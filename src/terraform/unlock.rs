@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::lock::LockInfo;
+use super::prepare::Ready;
 use super::workdir::{Observer, Workdir};
 use super::{TerraformError, args, process};
 
@@ -19,26 +20,49 @@ impl Workdir {
         process::still_running(&logs).map_err(|source| TerraformError::Run { verb: "", source })
     }
 
-    /// The lock that is held on the state, by Terraform's own words; for backends whose lock cannot be read otherwise.
-    /// `None` where it could be taken, and was let go at once.
+    /// The lock that is held on the state, if any. Where it cannot be read, Terraform takes it and lets it go at once, or
+    /// says who has it.
     ///
     /// # Errors
-    /// Terraform's own, other than that the lock is held.
+    /// AWS's or Terraform's own, other than that the lock is held.
     pub async fn held_lock(&self, observer: &dyn Observer) -> Result<Option<LockInfo>, TerraformError> {
+        if let Some(lock) = &self.lock {
+            return Ok(lock.held().await?);
+        }
         let ready = self.ready(observer).await?;
-        match self.follow(&ready, "untaint", args::ask_for_lock(), &[0], observer).await {
+        match self.followed(&ready, "untaint", args::ask_for_lock(), &[0], observer).await {
             Ok(_) => Ok(None),
             Err(TerraformError::Locked { lock, .. }) => Ok(Some(*lock)),
             Err(error) => Err(error),
         }
     }
 
-    /// Takes the lock with that id away. Terraform refuses where another is held.
+    /// Takes the lock with that id away.
     ///
     /// # Errors
-    /// Terraform's own.
+    /// Another lock is held, or none; AWS's or Terraform's own.
     pub async fn force_unlock(&self, id: &str, observer: &dyn Observer) -> Result<(), TerraformError> {
+        if self.lock.is_some() {
+            return self.remove(id).await;
+        }
         let ready = self.ready(observer).await?;
-        self.follow(&ready, "force-unlock", args::force_unlock(id), &[0], observer).await.map(drop)
+        self.take_away(&ready, id, observer).await
+    }
+
+    pub(super) async fn take_away(
+        &self,
+        ready: &Ready,
+        id: &str,
+        observer: &dyn Observer,
+    ) -> Result<(), TerraformError> {
+        if self.lock.is_some() {
+            return self.remove(id).await;
+        }
+        self.followed(ready, "force-unlock", args::force_unlock(id), &[0], observer).await.map(drop)
+    }
+
+    async fn remove(&self, id: &str) -> Result<(), TerraformError> {
+        let Some(lock) = &self.lock else { return Ok(()) };
+        if lock.remove(id).await? { Ok(()) } else { Err(TerraformError::OtherLock { id: id.to_owned() }) }
     }
 }

@@ -5,36 +5,29 @@
 //! could not be saved), and the markers `staged.json` and `init.json`. Folders are 0700, files 0600. The user's tree and
 //! its `.terraform` are never written.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
-use std::io::Read;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::AtomicU32;
 
 use async_trait::async_trait;
 use tokio::sync::Mutex;
 
-use super::args::{self, Args, Lock, Planning, Selection};
-use super::diagnostics::{self, Diagnostic};
-use super::environment::{self, Environment};
-use super::error::credentials_expired;
+use super::args::{self, Lock, Planning, Selection};
+use super::calls::text;
+use super::diagnostics::Diagnostic;
+use super::environment::Environment;
 use super::errored::Custody;
-use super::events::{self, Event, Summary};
+use super::events::{Event, Summary};
 use super::graph::Graph;
-use super::lock::LockInfo;
+use super::lock::LockStore;
 use super::plan::Plan;
-use super::process::{self, Call, Ended};
 use super::stage;
 use super::state::State;
 use super::version::Binary;
 use super::{TerraformError, prepare};
 use crate::manifest::Manifest;
 use crate::templates::Templates;
-
-/// Diagnostics and text of one call that are kept in memory; the log has everything.
-const KEPT: usize = 100;
-const KEPT_BYTES: u64 = 64 * 1024;
 
 /// Whoever follows Terraform at work, and may ask it to stop.
 #[async_trait]
@@ -69,6 +62,8 @@ pub struct WorkdirOptions {
     /// The operator's environment; what Terraform gets of it is decided in `environment`.
     pub environment: Environment,
     pub templates: Templates,
+    /// The state's lock; `None` where only Terraform can get at it.
+    pub lock: Option<Arc<dyn LockStore>>,
 }
 
 /// A run's staged copy of the Terraform root. Nothing is on disk before the first use.
@@ -77,6 +72,7 @@ pub struct Workdir {
     pub(super) binary: Binary,
     pub(super) environment: Environment,
     pub(super) templates: Templates,
+    pub(super) lock: Option<Arc<dyn LockStore>>,
     pub(super) run_dir: PathBuf,
     pub(super) dir: PathBuf,
     /// Once this process has found or made everything ready.
@@ -88,7 +84,7 @@ pub struct Workdir {
     graph: Mutex<Option<(String, Arc<Graph>)>>,
     /// Regions that providers were asked for, and the digest of the staged files that they are of.
     pub(super) regions: Mutex<Option<(String, BTreeMap<String, String>)>>,
-    logs: AtomicU32,
+    pub(super) logs: AtomicU32,
 }
 
 /// A plan that has been made and read.
@@ -120,11 +116,11 @@ pub struct Done {
 
 impl Workdir {
     pub fn new(options: WorkdirOptions) -> Self {
-        let WorkdirOptions { run_dir, manifest, binary, environment, templates } = options;
+        let WorkdirOptions { run_dir, manifest, binary, environment, templates, lock } = options;
         let dir = run_dir.join("terraform");
         let (ready, tree, graph, logs) = (Mutex::new(None), Mutex::new(()), Mutex::new(None), AtomicU32::new(0));
         let regions = Mutex::new(None);
-        Self { manifest, binary, environment, templates, run_dir, dir, ready, tree, graph, regions, logs }
+        Self { manifest, binary, environment, templates, lock, run_dir, dir, ready, tree, graph, regions, logs }
     }
 
     pub fn binary(&self) -> &Binary {
@@ -249,126 +245,4 @@ impl Workdir {
         *known = Some((ready.staged, graph.clone()));
         Ok(graph)
     }
-
-    /// Runs Terraform and follows what it says; any exit code but those in `fine` is an error.
-    pub(super) async fn follow(
-        &self,
-        ready: &prepare::Ready,
-        verb: &'static str,
-        args: Args,
-        fine: &[i32],
-        observer: &dyn Observer,
-    ) -> Result<Done, TerraformError> {
-        let call = self.call(ready, verb, args)?;
-        let log = call.log.clone();
-        let mut heard = Heard::default();
-        let ended = process::follow(call, observer.stopped(), |line| {
-            let event = events::parse(line);
-            observer.event(&event);
-            heard.take(event);
-        });
-        let ended = ended.await.map_err(|source| TerraformError::Run { verb, source })?;
-        if ended.code.is_some_and(|code| fine.contains(&code)) {
-            return Ok(Done { code: ended.code, summary: heard.summary, diagnostics: heard.diagnostics, log });
-        }
-        Err(self.failure(verb, ended, heard.told(), log))
-    }
-
-    /// Runs a Terraform that only reads, and gives its output to `parse`. A request to stop does not touch it: it ends
-    /// soon by itself, and what it tells may be what a finished apply has to return.
-    pub(super) async fn read<T, F>(
-        &self,
-        ready: &prepare::Ready,
-        verb: &'static str,
-        args: Args,
-        parse: F,
-    ) -> Result<T, TerraformError>
-    where
-        F: FnOnce(&mut dyn Read) -> T + Send + 'static,
-        T: Send + 'static,
-    {
-        let call = self.call(ready, verb, args)?;
-        let log = call.log.clone();
-        let read = process::read(call, std::future::pending(), parse).await;
-        let (parsed, ended) = read.map_err(|source| TerraformError::Run { verb, source })?;
-        if ended.code == Some(0) {
-            return Ok(parsed);
-        }
-        let said = fs::File::open(&log).and_then(|mut file| text(&mut file, KEPT_BYTES)).unwrap_or_default();
-        // The first line is ours: the call.
-        let said = said.split_once('\n').map_or("", |(_, rest)| rest);
-        Err(self.failure(verb, ended, diagnostics::errors(&diagnostics::from_text(said)), log))
-    }
-
-    fn call(&self, ready: &prepare::Ready, verb: &str, args: Args) -> Result<Call, TerraformError> {
-        let region = &self.manifest.recovery.name;
-        let env = environment::terraform(&self.environment, &ready.declared, &self.path("data"), region);
-        let program = self.binary.path.clone();
-        Ok(Call { program, args, dir: ready.root.clone(), env, log: self.next_log(verb)? })
-    }
-
-    fn failure(&self, verb: &'static str, ended: Ended, told: Option<String>, log: PathBuf) -> TerraformError {
-        if ended.interrupted {
-            return TerraformError::Interrupted { verb, log };
-        }
-        let told = told.unwrap_or_else(|| match (ended.code, ended.signal) {
-            (Some(code), _) => format!("it said nothing and ended with status {code}"),
-            (None, signal) => format!("signal {} ended it", signal.unwrap_or_default()),
-        });
-        if let Some(lock) = LockInfo::from_text(&told) {
-            return TerraformError::Locked { verb, lock: Box::new(lock), run: self.run(), log };
-        }
-        match credentials_expired(&told) {
-            true => TerraformError::Credentials { verb, told, log },
-            false => TerraformError::Failed { verb, told, log },
-        }
-    }
-
-    /// A name for a log that no earlier call of this run has, in the order of the calls.
-    fn next_log(&self, verb: &str) -> Result<PathBuf, TerraformError> {
-        let dir = self.path("log");
-        let there = fs::read_dir(&dir).map_err(stage::at(&dir, "read"))?.flatten();
-        let taken: BTreeSet<u32> = there.filter_map(|it| number(&it.file_name().to_string_lossy())).collect();
-        let last = taken.last().copied().unwrap_or(0);
-        self.logs.fetch_max(last, Ordering::SeqCst);
-        let next = self.logs.fetch_add(1, Ordering::SeqCst) + 1;
-        Ok(dir.join(format!("{next:02}-{verb}.log")))
-    }
-}
-
-/// `7` of `07-plan.log`.
-fn number(name: &str) -> Option<u32> {
-    name.split_once('-')?.0.parse().ok()
-}
-
-/// What Terraform said in one call, as far as it is kept.
-#[derive(Default)]
-struct Heard {
-    summary: Option<Summary>,
-    diagnostics: Vec<Diagnostic>,
-    text: String,
-}
-
-impl Heard {
-    fn take(&mut self, event: Event) {
-        match event {
-            Event::Summary(summary) => self.summary = Some(summary),
-            Event::Diagnostic(diagnostic) if self.diagnostics.len() < KEPT => self.diagnostics.push(diagnostic),
-            Event::Text(line) if (self.text.len() as u64) < KEPT_BYTES => {
-                self.text.push_str(&line);
-                self.text.push('\n');
-            }
-            _ => {}
-        }
-    }
-
-    fn told(&self) -> Option<String> {
-        diagnostics::errors(&self.diagnostics).or_else(|| diagnostics::errors(&diagnostics::from_text(&self.text)))
-    }
-}
-
-pub(super) fn text(source: &mut dyn Read, most: u64) -> std::io::Result<String> {
-    let mut bytes = Vec::new();
-    source.take(most).read_to_end(&mut bytes)?;
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }

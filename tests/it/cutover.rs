@@ -237,7 +237,7 @@ async fn a_later_run_reads_from_the_recovery_state_that_the_traffic_is_there_alr
     assert_eq!(check().await.expect("may start").standing, Standing::InPlace);
     state(json!("secret"), true).await;
     let blocked = check().await.expect_err("a secret");
-    assert!(blocked.cause.contains("host is sensitive") && !blocked.cause.contains("secret,"), "{blocked}");
+    assert!(blocked.to_string().contains("host is sensitive") && !blocked.to_string().contains("secret,"), "{blocked}");
 }
 
 #[tokio::test]
@@ -248,7 +248,7 @@ async fn zones_and_records_that_route_53_would_refuse_block_before_the_run() {
     let resolver = Resolver::new(&session, &clusters, &region, |_| None);
     let api = cutover(vec![simple("api.example.com", "A", vec![literal("192.0.2.9")])]);
     let blocked = check_cutover(&session, &api, &resolver).await.expect_err("no zone");
-    assert_eq!(blocked.cause, "no hosted zone is called example.com");
+    assert_eq!(blocked.to_string(), "no hosted zone is called example.com");
 
     let public = zone(&session, false).await;
     put(
@@ -259,15 +259,15 @@ async fn zones_and_records_that_route_53_would_refuse_block_before_the_run() {
     )
     .await;
     let blocked = check_cutover(&session, &api, &resolver).await.expect_err("weighted records stand");
-    assert!(blocked.cause.contains("to be simple, but a weighted record"), "{blocked}");
+    assert!(blocked.to_string().contains("to be simple, but a weighted record"), "{blocked}");
     let elsewhere = cutover(vec![simple("api.example.org", "A", vec![literal("192.0.2.9")])]);
     let blocked = check_cutover(&session, &elsewhere, &resolver).await.expect_err("another domain");
-    assert!(blocked.cause.contains("is not in hosted zone example.com"), "{blocked}");
+    assert!(blocked.to_string().contains("is not in hosted zone example.com"), "{blocked}");
 
     let private = zone(&session, true).await;
     let blocked = check_cutover(&session, &api, &resolver).await.expect_err("two zones");
-    assert!(blocked.cause.starts_with("2 hosted zones are called example.com"), "{blocked}");
-    assert!(blocked.cause.contains(&format!("{private} (private)")), "{blocked}");
+    assert!(blocked.to_string().starts_with("2 hosted zones are called example.com"), "{blocked}");
+    assert!(blocked.to_string().contains(&format!("{private} (private)")), "{blocked}");
     let by_id = Cutover { zone: Zone::Id(private), ..api };
     check_cutover(&session, &by_id, &resolver).await.expect("the id is clear");
 }

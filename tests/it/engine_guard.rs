@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use lifeboat::engine::{Ended, EngineError};
 use lifeboat::journal::{self, Guard, JournalError, Refusal};
 
-use crate::engine::{Bench, DIAMOND};
+use crate::simulated::{Bench, DIAMOND};
 
 /// Copies so many lines and no more; and holds the lease for so many appends.
 struct Stubborn {

@@ -1,4 +1,4 @@
-//! What becomes of Terraform's state when it cannot be saved, is locked, or is another's: with the real Terraform and the
+//! What becomes of Terraform's state when it cannot be saved or is another's: with the real Terraform and the
 //! emulator's S3, and the command as the operator uses it.
 
 use std::path::{Path, PathBuf};
@@ -8,14 +8,12 @@ use aws_sdk_s3::primitives::ByteStream;
 use lifeboat::journal::FailureKind;
 use lifeboat::rehearse::proxy::{Effect, Pattern, Proxy, ProxyOptions};
 use lifeboat::runbook::ApplyScope;
-use lifeboat::steps::{Step, StepError, TerraformApply, TerraformPlan, TerraformPrepare};
-use lifeboat::terraform::TerraformError;
-use lifeboat::terraform::events::Event;
+use lifeboat::steps::{Step, TerraformApply, TerraformPlan, TerraformPrepare};
 use serde_json::Value;
 
 use crate::command;
 use crate::harness::{self, TestEmulator};
-use crate::terraform_world::{Notes, Site, cx};
+use crate::terraform_world::{Site, cx};
 
 const MANIFEST: &str = r#"service = "tiny"
 account = "123456789012"
@@ -36,18 +34,16 @@ region "recovery" {
 "#;
 
 const STATE: &str = "env:/tiny-dr/tiny.tfstate";
-const LOCK: &str = "env:/tiny-dr/tiny.tfstate.tflock";
-const LOCK_ID: &str = "c2a1f5d4-6a43-7f1d-3c85-7d9a2d3f4e5b";
 
 /// An environment of nothing but a resource that takes its time, with state in the emulator's S3, behind a proxy.
-struct Tiny {
-    moto: TestEmulator,
-    proxy: Proxy,
+pub struct Tiny {
+    pub moto: TestEmulator,
+    pub proxy: Proxy,
     home: tempfile::TempDir,
 }
 
 impl Tiny {
-    async fn new() -> Self {
+    pub async fn new() -> Self {
         let moto = harness::emulator().await;
         moto.session("us-east-1").s3().create_bucket().bucket("state").send().await.expect("a bucket for state");
         let options =
@@ -75,7 +71,7 @@ impl Tiny {
         std::fs::write(path, text).expect("a file");
     }
 
-    async fn lifeboat(&self, args: &[&str]) -> (Option<i32>, String, String) {
+    pub async fn lifeboat(&self, args: &[&str]) -> (Option<i32>, String, String) {
         let mut lifeboat = command::lifeboat(&self.proxy.endpoint(), self.home.path());
         lifeboat.env("LIFEBOAT_ENVIRONMENTS", self.home.path().join("environments")).args(args);
         let output = command::output(lifeboat).await;
@@ -89,7 +85,7 @@ impl Tiny {
         serde_json::from_str(&json).expect("JSON")
     }
 
-    fn run(&self) -> String {
+    pub fn run(&self) -> String {
         let runs = command::runs(&self.home.path().join("state"));
         let [run] = runs.as_slice() else { panic!("{runs:?}") };
         run.file_name().expect("a name").to_string_lossy().into_owned()
@@ -136,7 +132,6 @@ async fn a_state_that_credentials_were_too_old_to_save_is_pushed_by_the_command_
     assert_eq!(applied["lineage_before"], applied["lineage"], "{applied}");
     assert!(applied["serial_before"].as_u64() < applied["serial"].as_u64(), "{applied}");
 
-    a_lock_goes_only_by_its_id(&tiny, &run).await;
     a_state_is_given_up_by_its_digest_and_with_a_reason(&tiny, &run, Path::new(path)).await;
 }
 
@@ -174,63 +169,6 @@ async fn a_state_is_given_up_by_its_digest_and_with_a_reason(tiny: &Tiny, run: &
     let journal = journal.expect("a journal");
     let last = journal.lines().last().expect("a line");
     assert!(last.contains("state_discarded") && last.contains("rebuilt") && last.contains(&sha256), "{last}");
-}
-
-/// A lock as a Terraform leaves it whose machine is gone.
-async fn a_lock_goes_only_by_its_id(tiny: &Tiny, run: &str) {
-    let s3 = tiny.moto.session("us-east-1").s3();
-    let lock = format!(
-        r#"{{"ID":"{LOCK_ID}","Operation":"OperationTypeApply","Info":"","Who":"ana@bastion","Version":"1.11.4","Created":"2026-11-22T03:12:09Z","Path":"state/env:/tiny-dr/tiny.tfstate"}}"#
-    );
-    s3.put_object().bucket("state").key(LOCK).body(ByteStream::from(lock.into_bytes())).send().await.expect("a lock");
-    let (code, _, said) = tiny.lifeboat(&["state", "unlock", run]).await;
-    assert_eq!(code, Some(0), "{said}");
-    for words in ["ana@bastion", "2026-11-22T03:12:09Z", "operation Apply", &format!("--lock-id {LOCK_ID}")] {
-        assert!(said.contains(words), "{words}: {said}");
-    }
-    let (code, _, said) = tiny.lifeboat(&["state", "unlock", run, "--lock-id", "c2a1"]).await;
-    assert_eq!(code, Some(3), "{said}");
-    let there = async || s3.head_object().bucket("state").key(LOCK).send().await.is_ok();
-    assert!(there().await, "another id takes nothing away");
-    let (code, _, said) = tiny.lifeboat(&["state", "unlock", run, "--lock-id", LOCK_ID]).await;
-    assert_eq!(code, Some(0), "{said}");
-    assert!(!there().await, "{said}");
-    let (code, _, said) = tiny.lifeboat(&["state", "unlock", run, "--lock-id", LOCK_ID]).await;
-    assert_eq!(code, Some(3), "{said}");
-}
-
-async fn error_of<T: std::fmt::Debug>(result: impl Future<Output = Result<T, TerraformError>>) -> StepError {
-    StepError::from(result.await.expect_err("it cannot succeed"))
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn whoever_holds_the_lock_is_named_and_is_waited_for_first() {
-    let moto = harness::emulator().await;
-    moto.session("us-east-1").s3().create_bucket().bucket("state").send().await.expect("a bucket for state");
-    let slow =
-        "resource \"terraform_data\" \"a\" {\n  provisioner \"local-exec\" {\n    command = \"sleep 8\"\n  }\n}\n";
-    let (one, other) = (Site::in_s3(&[("main.tf", slow)], moto.endpoint()), Site::in_s3(&[], moto.endpoint()));
-    other.write("root/main.tf", "resource \"terraform_data\" \"b\" {}\n");
-    let (working, waiting) = (one.workdir().await, other.workdir().await);
-    working.plan_base(&Default::default(), &Notes::default()).await.expect("a plan");
-    waiting.ready(&Notes::default()).await.expect("ready");
-    let (at_work, notes) = (Notes::default(), Notes::default());
-    let refused = async {
-        while !at_work.events.lock().expect("no poison").iter().any(|it| matches!(it, Event::Started { .. })) {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-        let held = waiting.held_lock(&Notes::default()).await.expect("an answer").expect("a lock");
-        (held, error_of(waiting.plan_base(&Default::default(), &notes)).await)
-    };
-    let (applied, (held, refused)) = tokio::join!(working.apply("base", &at_work), refused);
-    applied.expect("nobody was in its way");
-    assert!(notes.events.lock().expect("no poison").contains(&Event::WaitingForLock), "the wait is told");
-    for words in [held.id.as_str(), held.who.as_str(), held.created.as_str(), "operation Apply"] {
-        assert!(!words.is_empty() && refused.cause.contains(words), "{words}: {refused}");
-    }
-    let hint = refused.hint.expect("what to do");
-    assert!(hint.contains(&format!("lifeboat state unlock run --lock-id {}", held.id)), "{hint}");
-    assert_eq!(waiting.held_lock(&Notes::default()).await.expect("an answer"), None, "asking leaves no lock behind");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -133,6 +133,7 @@ impl Site {
             binary,
             environment,
             templates: templates.expect("templates"),
+            lock: None,
         })
     }
 

@@ -55,6 +55,7 @@ pub fn world(run: &str, run_dir: &Path, aws: Session) -> World {
         binary: Binary { path: PathBuf::from("terraform"), product: Product::Terraform, version: OLDEST },
         environment: Vec::new(),
         templates: Templates::new(None).expect("the compiled-in templates"),
+        lock: None,
     });
     World { run: run.to_owned(), run_dir: run_dir.to_owned(), manifest, aws, terraform }
 }

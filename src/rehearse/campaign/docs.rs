@@ -12,7 +12,8 @@ rows of the second table stand in `src/rehearse/campaign/rows.rs`.
 ## Every step, disturbed in every way
 Each cell is a rehearsal of its own, from a copy of the same world: the real command, the real Terraform and provider,
 an emulated AWS. A cell is green when the run came to its end, what may be made once was carried out exactly as often as
-in an undisturbed run, the final world is the same, the journal is whole, and nothing was asked of the lost region.
+in an undisturbed run, the final world is the same, the journal is whole, and nothing was asked of the lost region. The
+age of recovery points is not judged: nobody makes new ones in a world that stands for as long as the matrix takes.
 
 - **before**: `kill -9` of lifeboat when the step's first effect has reached AWS's door and is not carried out yet
 - **after**: when it is carried out, and lifeboat does not have the answer

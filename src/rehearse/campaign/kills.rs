@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::ground::{CampaignPlan, Ground, Told};
 use super::matrix::trouble;
-use super::verdict::{Baseline, problems};
+use super::verdict::{Baseline, end_problem, problems};
 use crate::rehearse::RehearseError;
 use crate::rehearse::fault::{Draw, run_of};
 use crate::rehearse::interrupt::Interrupts;
@@ -113,9 +113,7 @@ async fn one(ground: &Ground, baseline: &Baseline, index: usize, kill: Kill) -> 
     if early {
         found.push("it had ended before the moment came".to_owned());
     }
-    if let Some(code) = done.last().map(|last| last.end.code).filter(|code| *code != Some(0)) {
-        found.push(format!("the last of {} commands ended with {code:?}", done.len()));
-    }
+    found.extend(end_problem(&done, &left));
     Ok(found)
 }
 

@@ -8,8 +8,8 @@ use futures::StreamExt;
 use serde::Serialize;
 
 use super::forget::forget;
-use super::ground::{CampaignPlan, Ground, Rig, Told};
-use super::verdict::{Baseline, problems};
+use super::ground::{CampaignPlan, Ground, Left, Rig, Told};
+use super::verdict::{Baseline, end_problem, problems};
 use crate::rehearse::RehearseError;
 use crate::rehearse::fault::{Asked, Fault, Mark, Place, Setting, Trouble, Way, effect_of, reached, run_of};
 use crate::rehearse::interrupt::Interrupts;
@@ -155,23 +155,19 @@ async fn cell(ground: &Ground, baseline: &Baseline, spec: &StepSpec, way: Way) -
     };
     let Course { seen, done, mut wrong } = course?;
     let left = rig.leave(ground).await?;
-    if done.last().is_none_or(|last| last.end.code != Some(0)) {
-        let how =
-            done.last().and_then(|last| last.end.code).map_or("a signal".to_owned(), |code| format!("exit {code}"));
-        wrong.push(format!("the last of {} commands ended with {how}", done.len()));
-    }
+    wrong.extend(end_problem(&done, &left));
     wrong.extend(problems(&left, baseline));
-    let seen = format!("{seen}; {}", outcome(&done));
+    let seen = format!("{seen}; {}", outcome(&done, &left));
     Ok(cell(if wrong.is_empty() { Answer::Green } else { Answer::Red }, seen, wrong))
 }
 
 /// How often somebody had to resume.
-fn outcome(done: &[Done]) -> String {
+fn outcome(done: &[Done], left: &Left) -> String {
     let resumes = done.len().saturating_sub(1);
-    match (done.last().and_then(|last| last.end.code), resumes) {
-        (Some(0), 0) => "done without a resume".to_owned(),
-        (Some(0), 1) => "done by one resume".to_owned(),
-        (Some(0), _) => format!("done by {resumes} resumes"),
+    match (end_problem(done, left).is_none(), resumes) {
+        (true, 0) => "done without a resume".to_owned(),
+        (true, 1) => "done by one resume".to_owned(),
+        (true, _) => format!("done by {resumes} resumes"),
         _ => format!("not done by {resumes} resumes"),
     }
 }

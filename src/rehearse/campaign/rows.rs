@@ -126,7 +126,8 @@ pub const ROWS: [Row; 34] = [
         "waits, shows id, who and since when; unlocked only with the id typed",
         Tested(&[
             "whoever_holds_the_lock_is_named_and_is_waited_for_first",
-            "a_state_that_credentials_were_too_old_to_save_is_pushed_by_the_command_and_the_run_goes_on",
+            "anothers_lock_stays_until_its_id_is_typed_also_before_there_is_a_state",
+            "a_lock_whose_answer_was_lost_is_known_by_its_id_and_taken_away",
         ]),
     ),
     row(
@@ -186,7 +187,10 @@ pub const ROWS: [Row; 34] = [
     row(
         "Route 53's control plane is down",
         "held, with the words to do it by hand",
-        NotTested("no test yet; `--fault refuse:route53` makes it happen"),
+        Tested(&[
+            "a_silent_route_53_keeps_nothing_from_being_restored_and_leaves_the_change_to_be_sent_by_hand",
+            "who_takes_up_a_cutover_waits_for_the_change_that_was_sent",
+        ]),
     ),
     row("DNS is partly propagated", "asked until all agree", NotTested("there is no check of resolvers yet")),
     row(

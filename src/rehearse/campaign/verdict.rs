@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::ground::Left;
+use crate::rehearse::operator::Done;
 use crate::rehearse::proxy::{RequestOutcome, RequestRecord};
 use crate::rehearse::world::{After, difference};
 
@@ -14,6 +15,8 @@ const REPEATABLE: [&str; 2] = ["CreateMultipartUpload", "CreateSession"];
 /// Operations that say what shall be, so that saying it again because the reply was lost makes nothing new (Amazon Route
 /// 53 API: "ChangeResourceRecordSets", `UPSERT`).
 const UPSERTS: [&str; 1] = ["ChangeResourceRecordSets"];
+/// Exit code of a run that is done and short of something.
+const SHORT: i32 = 5;
 /// How many differences of two worlds are told.
 const TOLD: usize = 6;
 
@@ -75,6 +78,17 @@ impl Effects {
             })
             .collect()
     }
+}
+
+/// Why the last command's end is not the one of a finished failover. An objective of the recovery points' age may be
+/// missed.
+pub(super) fn end_problem(done: &[Done], left: &Left) -> Option<String> {
+    let code = done.last().and_then(|last| last.end.code);
+    if code == Some(0) || (code == Some(SHORT) && left.only_aged) {
+        return None;
+    }
+    let how = code.map_or("a signal".to_owned(), |code| format!("exit {code}"));
+    Some(format!("the last of {} commands ended with {how}", done.len()))
 }
 
 /// All that is not as in the undisturbed rehearsal; empty where all is well.
