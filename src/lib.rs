@@ -12,6 +12,7 @@ pub mod journal;
 pub mod manifest;
 pub mod rehearse;
 pub mod report;
+pub mod review;
 pub mod runbook;
 pub mod scenario;
 pub mod steps;

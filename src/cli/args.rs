@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-use super::{failover, plan, rehearse, report, resume, runs, state, status};
+use super::{failover, plan, rehearse, report, resume, review, runs, state, status};
 
 /// Moves a Terraform-managed AWS stack to another region.
 #[derive(Parser)]
@@ -43,6 +43,8 @@ pub enum Command {
     Failover(failover::Failover),
     /// Show what a scenario would do, and what stands in its way; changes nothing
     Plan(plan::Plan),
+    /// Show what a Terraform plan would do, and what would be lost by it
+    Review(review::Review),
     /// Go on with a run that was held, stopped or killed
     Resume(resume::Resume),
     /// Run the whole failover on this machine, against an emulated AWS

@@ -3,13 +3,66 @@
 use super::error::CliError;
 use super::resume::Resume;
 use crate::journal::{RunState, StepPhase};
+use crate::manifest::Manifest;
 use crate::runbook::StepId;
+use crate::terraform::Address;
 
 /// What becomes of the failed steps of a run.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Choice {
     pub retry: Vec<StepId>,
     pub skip: Vec<StepId>,
+}
+
+/// Something that stands and is to be Terraform's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Import {
+    pub address: String,
+    pub id: String,
+}
+
+/// Reads `ADDRESS=ID`; an empty ID takes an earlier choice back. An instance key in the address may hold anything, in
+/// quotes.
+pub fn import(text: &str) -> Result<Import, String> {
+    let mut quoted = false;
+    let mut escaped = false;
+    let at = text.char_indices().find(|(_, character)| {
+        match character {
+            _ if escaped => escaped = false,
+            '\\' => escaped = quoted,
+            '"' => quoted = !quoted,
+            '=' => return !quoted,
+            _ => {}
+        }
+        false
+    });
+    let Some((at, _)) = at else { return Err("it has no =: ADDRESS=ID is wanted".to_owned()) };
+    let (address, id) = (&text[..at], &text[at + 1..]);
+    if Address::parse(address).is_none() {
+        return Err(format!("{address:?} is no address of a resource"));
+    }
+    Ok(Import { address: address.to_owned(), id: id.to_owned() })
+}
+
+/// Whether what is to be imported can still be: Terraform has applies before it, and no restore claims its address.
+///
+/// # Errors
+/// Exit 2 for an address that a restore is adopted at; 3 where every apply is done.
+pub fn importable(imports: &[Import], manifest: &Manifest, state: &RunState) -> Result<(), CliError> {
+    let Some(first) = imports.first() else { return Ok(()) };
+    let clusters = manifest.clusters.iter().filter_map(|it| it.adopt.as_deref());
+    let adopted: Vec<&str> = clusters.chain(manifest.tables.iter().filter_map(|it| it.adopt.as_deref())).collect();
+    if let Some(claimed) = imports.iter().find(|it| adopted.contains(&it.address.as_str())) {
+        return Err(CliError::usage(format!("{} is adopted from its restore", claimed.address))
+            .hint("leave the --import of it out"));
+    }
+    let applies = state.steps.iter().filter(|(id, _)| id.as_str().ends_with(".apply"));
+    if applies.clone().count() > 0 && applies.clone().all(|(_, step)| matches!(step.phase, StepPhase::Verified { .. }))
+    {
+        return Err(CliError::blocked(format!("{} cannot be imported any more", first.address))
+            .cause("every apply of the run is done"));
+    }
+    Ok(())
 }
 
 impl Choice {
@@ -75,4 +128,24 @@ fn open_choice(run: &str, open: &StepId, why: &str, failed: &[&StepId]) -> CliEr
             "try again once the cause is gone, or go on without it: --skip {open} --because \"…\"; then the report says so"
         ))
         .next(format!("lifeboat resume {run} {}", retries.join(" ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_import_is_split_at_the_first_equals_sign_outside_quotes() {
+        let read = |text: &str| import(text).map(|it| (it.address, it.id));
+        let of = |address: &str, id: &str| Ok((address.to_owned(), id.to_owned()));
+        assert_eq!(read("aws_sqs_queue.jobs=https://sqs/1?a=b"), of("aws_sqs_queue.jobs", "https://sqs/1?a=b"));
+        assert_eq!(
+            read(r#"module.m["a=b"].aws_vpc.v["q\"="]=vpc-1"#),
+            of(r#"module.m["a=b"].aws_vpc.v["q\"="]"#, "vpc-1")
+        );
+        assert_eq!(read("aws_vpc.v="), of("aws_vpc.v", ""));
+        for wrong in ["aws_vpc.v", "=vpc-1", "vpc=1", "data.aws_vpc.v=1", r#"aws_vpc.v["a=b"]"#] {
+            assert!(read(wrong).is_err(), "{wrong}");
+        }
+    }
 }

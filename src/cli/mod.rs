@@ -23,6 +23,7 @@ mod remote_runs;
 mod report;
 mod resume;
 mod resume_checks;
+mod review;
 mod runs;
 mod signals;
 mod site;
@@ -61,6 +62,7 @@ async fn dispatch(args: &Args, environment: &Environment) -> Result<Exit, CliErr
     match &args.command {
         Command::Failover(command) => failover::run(command, environment).await,
         Command::Plan(command) => plan::run(command, environment).await,
+        Command::Review(command) => review::run(command, environment).await,
         Command::Resume(command) => resume::run(command, environment).await,
         Command::Rehearse(command) => rehearse::run(command, environment).await,
         Command::Runs(command) => runs::run(command, environment).await,

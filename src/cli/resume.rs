@@ -7,7 +7,7 @@ use clap::{ArgGroup, Args};
 use tokio::sync::watch;
 
 use super::args::Output;
-use super::choice::Choice;
+use super::choice::{self, Choice, Import};
 use super::drive::Run;
 use super::environment::Environment;
 use super::error::{CliError, Exit};
@@ -46,6 +46,10 @@ pub struct Resume {
     /// that copy waits to be applied
     #[arg(long, conflicts_with = "abandon")]
     pub restage: bool,
+    /// Take what stands already into the Terraform state, instead of creating it (repeatable): its address, and its id as
+    /// the provider's documentation names it under "Import"; without an id, an earlier choice is taken back
+    #[arg(long, value_name = "ADDRESS=ID", value_parser = choice::import, conflicts_with = "abandon")]
+    pub import: Vec<Import>,
     /// Go on although this is not what the run began with (repeatable)
     #[arg(long, value_name = "WHAT", value_enum)]
     pub accept_changed: Vec<Changed>,
@@ -170,6 +174,7 @@ async fn go_on(command: &Resume, environment: &Environment, ready: Ready) -> Res
         return Err(CliError::error("the run never began").cause("its journal is empty"));
     };
     let choice = Choice::of(command, &run, &loaded.state)?;
+    choice::importable(&command.import, &plans.manifest, &loaded.state)?;
     let (manifest, declared) = (plans.manifest.clone(), plans.declared.clone());
     same_steps(started, &scenario::failover(&manifest))?;
     let place = RunPlace { run: &run, run_dir: &dir, runbook: started.runbook.clone(), stop: stop.subscribe() };
@@ -198,8 +203,11 @@ async fn go_on(command: &Resume, environment: &Environment, ready: Ready) -> Res
     let because = command.because.clone().unwrap_or_default();
     let tenure = Some(tenure(held.as_ref(), Some(&because)));
     let Choice { retry, skip } = choice;
-    let mut events =
-        vec![Event::RunResumed { pid: std::process::id(), host: wiring::host(), retry, restaged, accepted, tenure }];
+    let by = environment.operator();
+    let imports = command.import.iter().cloned();
+    let mut events: Vec<Event> =
+        imports.map(|Import { address, id }| Event::ImportChosen { address, id, by: by.clone() }).collect();
+    events.push(Event::RunResumed { pid: std::process::id(), host: wiring::host(), retry, restaged, accepted, tenure });
     let skipped = Skipped { by: connected.caller.arn, because };
     events.extend(skip.into_iter().map(|step| Event::StepSkipped { step, skipped: skipped.clone() }));
     for event in events {

@@ -51,6 +51,16 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         tenure: Option<Tenure>,
     },
+    /// The operator had something taken into the Terraform state that stands already, instead of being created: it was
+    /// created and the answer lost, or an earlier run left it.
+    ImportChosen {
+        /// `module.stream.aws_cloudwatch_log_group.errors`
+        address: String,
+        /// As the provider's documentation names it under "Import"; empty where an earlier choice is taken back.
+        id: String,
+        /// `user@host`.
+        by: String,
+    },
     /// What a step's check found and settled before anything was changed.
     StepChecked {
         step: StepId,

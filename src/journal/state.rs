@@ -62,6 +62,8 @@ pub struct RunState {
     pub without_lease: Vec<String>,
     /// States that Terraform could not save and that are neither pushed nor given up, by SHA-256.
     pub unsaved: BTreeMap<String, KeptState>,
+    /// What the operator had taken into the Terraform state, address to id.
+    pub imports: BTreeMap<String, String>,
 }
 
 /// An event that cannot follow those before it: the journal was not written by lifeboat, or was altered.
@@ -122,6 +124,8 @@ impl RunState {
                     return illegal(name(event), format!("no state with SHA-256 {sha256} is kept"));
                 }
             }
+            Event::ImportChosen { address, id, .. } if id.is_empty() => drop(self.imports.remove(address)),
+            Event::ImportChosen { address, id, .. } => drop(self.imports.insert(address.clone(), id.clone())),
             Event::StateUnlocking { .. } | Event::RequestsDisturbed { .. } => {}
             Event::StepChecked { step, .. }
             | Event::StepTaken { step }
@@ -273,6 +277,7 @@ fn name(event: &Event) -> &'static str {
     match event {
         Event::RunStarted(_) => "run_started",
         Event::RunResumed { .. } => "run_resumed",
+        Event::ImportChosen { .. } => "import_chosen",
         Event::StepChecked { .. } => "step_checked",
         Event::StepTaken { .. } => "step_taken",
         Event::StepStarted { .. } => "step_started",

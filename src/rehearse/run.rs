@@ -11,7 +11,7 @@ use super::interrupt::Interrupts;
 use super::operator::{Desk, Done, carry_through, words};
 use super::pair::race;
 use super::proxy::{Effect, Pattern, Proxy, ProxyOptions, Summary, read_records};
-use super::world::{self, World};
+use super::world::{self, Plenty, World};
 use super::{Emulator, EmulatorOptions, RehearseError};
 use crate::manifest::Manifest;
 use crate::runbook::Runbook;
@@ -126,7 +126,7 @@ pub async fn run(plan: Plan, tell: &dyn Fn(Stage<'_>)) -> Result<Rehearsal, Rehe
     let endpoint = emulator.endpoint();
     tell(Stage::EmulatorReady { endpoint: &endpoint, took: began.elapsed() });
     let began = Instant::now();
-    let world = interrupts.unless(world::build(&plan.manifest, &endpoint)).await?;
+    let world = interrupts.unless(world::build(&plan.manifest, &endpoint, Plenty::USUAL)).await?;
     tell(Stage::WorldBuilt { world: &world, took: began.elapsed() });
 
     let requests_log = plan.dir.join("requests.jsonl");

@@ -39,13 +39,13 @@ pub fn markdown(summary: &Summary) -> String {
 }
 
 /// Writing to a string cannot fail.
-fn add(page: &mut String, text: std::fmt::Arguments<'_>) {
+pub(super) fn add(page: &mut String, text: std::fmt::Arguments<'_>) {
     page.write_fmt(text).ok();
 }
 
 /// Outside text as a code span (GFM: "Code spans"): its fence is longer than any run of backticks in it. In a table a
 /// pipe would end the cell even there (GFM: "Tables"), so it is shown as `\u{7c}`.
-fn code(text: &str) -> String {
+pub(super) fn code(text: &str) -> String {
     let text = escape(text).replace('|', "\\u{7c}");
     if text.trim().is_empty() {
         return "–".into();
@@ -57,7 +57,7 @@ fn code(text: &str) -> String {
 }
 
 /// Outside text as plain text: all ASCII punctuation that could mean something is escaped (GFM: "Backslash escapes").
-fn plain(text: &str) -> String {
+pub(super) fn plain(text: &str) -> String {
     let mut safe = String::new();
     for character in escape(text).chars() {
         match character {

@@ -131,6 +131,12 @@ fn say(view: &View, event: &Event, record: &Record) -> Vec<String> {
         Event::StateDiscarded { sha256, because, by } => {
             format!("{} gave the kept state {} up: {}", escape(by), escape(sha256), escape(because))
         }
+        Event::ImportChosen { address, id, by } if id.is_empty() => {
+            format!("{} has nothing taken over as {} any more", escape(by), escape(address))
+        }
+        Event::ImportChosen { address, id, by } => {
+            format!("{} has {} taken over as {}", escape(by), escape(id), escape(address))
+        }
         Event::StateUnlocking { id, held_by, by } => {
             format!("{} takes the state lock {} of {} away", escape(by), escape(id), escape(held_by))
         }

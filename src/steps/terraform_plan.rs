@@ -54,11 +54,13 @@ pub(super) fn name(scope: ApplyScope) -> &'static str {
 pub(super) async fn plan(cx: &Cx, scope: ApplyScope) -> Result<Saved, StepError> {
     let (terraform, watch) = (&cx.world.terraform, Watch::new(cx));
     let adopted = adopted(&cx.world.manifest);
+    let chosen = cx.journal.as_ref().map(|journal| journal.state().imports).unwrap_or_default();
     let saved = match scope {
-        ApplyScope::Base => terraform.plan_base(&adopted, &watch).await?,
+        ApplyScope::Base => terraform.plan_base(&adopted, &chosen, &watch).await?,
         ApplyScope::Adoption => {
             let lineage = recorded_lineage(cx);
-            terraform.plan_adoption(&adopted, &restored(cx)?, lineage.as_deref(), &watch).await?
+            let imports = chosen.into_iter().chain(restored(cx)?).collect();
+            terraform.plan_adoption(&adopted, &imports, lineage.as_deref(), &watch).await?
         }
     };
     Ok(saved)

@@ -163,6 +163,12 @@ pub(super) fn credentials_expired(told: &str) -> bool {
 fn advice(told: &str) -> Option<&'static str> {
     let known = [
         (
+            "lready exist",
+            "something of that name stands. If it is to be this stack's (its creation was answered by nobody, or an earlier \
+             run left it), add --import ADDRESS=ID to lifeboat resume, with the ID that the provider's documentation names \
+             under Import; otherwise rename or remove it",
+        ),
+        (
             "Error acquiring the state lock",
             "another Terraform may hold the lock: lifeboat state unlock shows which one",
         ),

@@ -36,6 +36,19 @@ pub fn base(plan: &Plan, adopted: &BTreeSet<String>) -> Vec<Violation> {
 /// The adoption plan must import each resource of `imports` (address to id) by that id, or find it in the state already
 /// where it is in `held`; it must neither create, replace nor destroy one, nor destroy anything else that holds data.
 pub fn adoption(plan: &Plan, imports: &BTreeMap<String, String>, held: &BTreeSet<String>) -> Vec<Violation> {
+    let mut violations = self::imports(plan, imports);
+    let taken = plan.changes().filter(|it| held.contains(&it.address) && !harmless(it));
+    violations.extend(taken.map(|change| Violation {
+        address: change.address.clone(),
+        why: format!("would be {}{}", change.verb(), because(change)),
+    }));
+    let others = losses(plan).filter(|it| !imports.contains_key(&it.address) && !held.contains(&it.address));
+    violations.extend(others.map(loss));
+    violations
+}
+
+/// Each of `imports` (address to id) must be imported by that id, and neither created, replaced nor destroyed.
+pub fn imports(plan: &Plan, imports: &BTreeMap<String, String>) -> Vec<Violation> {
     let mut violations: Vec<Violation> = Vec::new();
     let mut violate = |address: &str, why: String| violations.push(Violation { address: address.to_owned(), why });
     for (address, id) in imports {
@@ -51,11 +64,6 @@ pub fn adoption(plan: &Plan, imports: &BTreeMap<String, String>, held: &BTreeSet
             },
         }
     }
-    for change in plan.changes().filter(|it| held.contains(&it.address) && !harmless(it)) {
-        violate(&change.address, format!("would be {}{}", change.verb(), because(change)));
-    }
-    let others = losses(plan).filter(|it| !imports.contains_key(&it.address) && !held.contains(&it.address));
-    violations.extend(others.map(loss));
     violations
 }
 

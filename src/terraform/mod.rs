@@ -9,6 +9,7 @@ mod attributes;
 mod calls;
 pub mod declared;
 pub mod diagnostics;
+pub mod difference;
 pub mod environment;
 mod error;
 pub mod errored;

@@ -3,15 +3,16 @@
 //! Read as it streams in: what nobody here needs (most of the prior state, planned values, expressions) is skipped
 //! without being kept, and a value that is sensitive is dropped the moment its resource has been read.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod wire;
+
+use std::collections::BTreeMap;
 use std::io::Read;
 
-use serde::{Deserialize, Deserializer};
-use serde_json::Value;
+use serde::{Deserialize, Serialize};
 
 use super::attributes::Attributes;
-use super::marks::Marks;
-use super::prior;
+use super::difference::{Difference, Side};
+use wire::{Document, WireChange};
 
 /// The part of a plan that lifeboat works with.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
@@ -20,8 +21,10 @@ pub struct Plan {
     pub format_version: String,
     pub errored: bool,
     pub resources: Vec<ResourceChange>,
-    /// Outputs whose value changes, by name, with what happens to each.
-    pub outputs: BTreeMap<String, Vec<Action>>,
+    /// What was changed outside Terraform since its last apply, as the refresh found it.
+    pub drift: Vec<ResourceChange>,
+    /// Outputs whose value changes, by name.
+    pub outputs: BTreeMap<String, OutputChange>,
     pub providers: Vec<ProviderRegion>,
     /// Regions by address of the root's `aws_region` data sources, as they were read for this plan.
     pub regions: BTreeMap<String, String>,
@@ -29,12 +32,24 @@ pub struct Plan {
     pub arns: BTreeMap<String, String>,
 }
 
+/// What a plan does to an output of the root module.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutputChange {
+    pub actions: Vec<Action>,
+    pub before: Side,
+    pub after: Side,
+}
+
 /// What a plan does to one resource instance.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(from = "WireChange")]
 pub struct ResourceChange {
     /// With instance keys: `module.use["x"].aws_vpc.main[0]`.
     pub address: String,
+    /// The address that it had until now, where it was moved.
+    pub previous_address: Option<String>,
+    /// `module.use["x"]`; empty in the root module.
+    pub module: String,
     pub managed: bool,
     pub kind: String,
     pub actions: Vec<Action>,
@@ -44,8 +59,12 @@ pub struct ResourceChange {
     pub deposed: bool,
     /// Attributes that force a replacement, as paths: `engine_version`, `tags.Name`.
     pub replace_paths: Vec<String>,
+    /// Why, in Terraform's word: `replace_because_cannot_update`, `delete_because_no_resource_config`.
+    pub reason: Option<String>,
     /// Names of attributes whose values change.
     pub changed: Vec<String>,
+    /// Where before and after differ, without sensitive values; of what is made or left alone, nothing.
+    pub differences: Vec<Difference>,
     /// Planned values by attribute: never sensitive ones, and of those that are known in part, the known part.
     pub values: Attributes,
     /// Attributes of which at least a part is known only after the apply.
@@ -53,7 +72,7 @@ pub struct ResourceChange {
 }
 
 /// Terraform's words for what it does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Action {
     NoOp,
@@ -187,214 +206,5 @@ impl ResourceChange {
     }
 }
 
-#[derive(Deserialize)]
-struct Document {
-    #[serde(default)]
-    format_version: String,
-    #[serde(default)]
-    errored: bool,
-    #[serde(default)]
-    resource_changes: Vec<ResourceChange>,
-    #[serde(default)]
-    output_changes: BTreeMap<String, WireOutput>,
-    #[serde(default)]
-    variables: BTreeMap<String, WireVariable>,
-    #[serde(default)]
-    configuration: WireConfiguration,
-    #[serde(default)]
-    prior_state: prior::State,
-}
-
-#[derive(Deserialize)]
-struct WireOutput {
-    actions: Vec<Action>,
-}
-
-#[derive(Deserialize)]
-struct WireVariable {
-    #[serde(default)]
-    value: Value,
-}
-
-#[derive(Default, Deserialize)]
-struct WireConfiguration {
-    #[serde(default)]
-    provider_config: BTreeMap<String, WireProvider>,
-    #[serde(default)]
-    root_module: WireModule,
-}
-
-/// What the modules on the way to a provider's configuration are called with.
-#[derive(Default, Deserialize)]
-struct WireModule {
-    #[serde(default)]
-    module_calls: BTreeMap<String, WireCall>,
-}
-
-#[derive(Default, Deserialize)]
-struct WireCall {
-    #[serde(default)]
-    expressions: BTreeMap<String, WireArgument>,
-    #[serde(default)]
-    module: WireModule,
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum WireArgument {
-    Plain(WireExpression),
-    Other(serde::de::IgnoredAny),
-}
-
-#[derive(Deserialize)]
-struct WireProvider {
-    #[serde(default)]
-    name: String,
-    alias: Option<String>,
-    module_address: Option<String>,
-    #[serde(default)]
-    expressions: WireProviderExpressions,
-}
-
-#[derive(Default, Deserialize)]
-struct WireProviderExpressions {
-    region: Option<WireExpression>,
-}
-
-#[derive(Deserialize)]
-struct WireExpression {
-    /// `Some(Null)` for a plain null, which is not the same as none.
-    #[serde(default, deserialize_with = "present")]
-    constant_value: Option<Value>,
-    #[serde(default)]
-    references: Vec<String>,
-}
-
-fn present<'de, D: Deserializer<'de>>(source: D) -> Result<Option<Value>, D::Error> {
-    Value::deserialize(source).map(Some)
-}
-
-#[derive(Deserialize)]
-struct WireChange {
-    address: String,
-    mode: String,
-    #[serde(rename = "type")]
-    kind: String,
-    deposed: Option<String>,
-    change: WireChangeBody,
-}
-
-#[derive(Deserialize)]
-struct WireChangeBody {
-    actions: Vec<Action>,
-    before: Option<Attributes>,
-    after: Option<Attributes>,
-    #[serde(default)]
-    after_unknown: Marks,
-    #[serde(default)]
-    after_sensitive: Marks,
-    importing: Option<WireImporting>,
-    #[serde(default)]
-    replace_paths: Vec<Vec<Value>>,
-}
-
-#[derive(Deserialize)]
-struct WireImporting {
-    #[serde(default)]
-    id: Option<String>,
-}
-
-impl From<Document> for Plan {
-    fn from(document: Document) -> Self {
-        let changed = document.output_changes.into_iter().map(|(name, output)| (name, output.actions));
-        let variables = &document.variables;
-        let providers = document.configuration.provider_config.into_iter();
-        let (regions, arns) = document.prior_state.into_places();
-        Self {
-            format_version: document.format_version,
-            errored: document.errored,
-            resources: document.resource_changes,
-            outputs: changed.filter(|(_, actions)| actions.iter().any(|it| *it != Action::NoOp)).collect(),
-            providers: providers
-                .filter(|(_, it)| it.name == "aws")
-                .map(|(key, it)| it.region(key, variables, &document.configuration.root_module))
-                .collect(),
-            regions,
-            arns,
-        }
-    }
-}
-
-impl WireProvider {
-    /// Resolves the region where it is a constant, or a variable of the root module and nothing else. One that is null
-    /// is as good as none.
-    fn region(self, key: String, variables: &BTreeMap<String, WireVariable>, root: &WireModule) -> ProviderRegion {
-        let default = self.alias.is_none() && self.module_address.is_none();
-        let module = self.module_address.as_deref().unwrap_or_default();
-        let path: Vec<&str> = module.split('.').filter(|word| *word != "module" && !word.is_empty()).collect();
-        let value = self.expressions.region.map(|expression| expression.value(&path, variables, root));
-        let alias = self.alias.filter(|_| self.module_address.is_none());
-        let declared = value.as_ref().is_some_and(|value| !matches!(value, Some(Value::Null)));
-        let region = value.flatten().and_then(|value| value.as_str().map(str::to_owned));
-        ProviderRegion { key, default, region, declared, alias }
-    }
-}
-
-impl WireExpression {
-    /// The value of an expression in the module at `path`, where it is a constant, or a variable that is handed down
-    /// from the root as it is.
-    fn value(&self, path: &[&str], variables: &BTreeMap<String, WireVariable>, root: &WireModule) -> Option<Value> {
-        if let Some(value) = &self.constant_value {
-            return Some(value.clone());
-        }
-        let [reference] = self.references.as_slice() else { return None };
-        let name = reference.strip_prefix("var.")?;
-        let Some((last, above)) = path.split_last() else { return Some(variables.get(name)?.value.clone()) };
-        let caller = above.iter().try_fold(root, |module, name| Some(&module.module_calls.get(*name)?.module))?;
-        match caller.module_calls.get(*last)?.expressions.get(name)? {
-            WireArgument::Plain(argument) => argument.value(above, variables, root),
-            WireArgument::Other(_) => None,
-        }
-    }
-}
-
-impl From<WireChange> for ResourceChange {
-    fn from(wire: WireChange) -> Self {
-        let body = wire.change;
-        let before = body.before.unwrap_or_default();
-        let mut values = body.after.unwrap_or_default();
-        let touched = body.actions.len() > 1 || body.actions.contains(&Action::Update);
-        let changed = if touched { changed(&before, &values, &body.after_unknown) } else { Vec::new() };
-        values.retain(|name| !body.after_sensitive.has(name));
-        Self {
-            address: wire.address,
-            managed: wire.mode == "managed",
-            kind: wire.kind,
-            actions: body.actions,
-            importing: body.importing.map(|it| it.id.unwrap_or_default()),
-            deposed: wire.deposed.is_some(),
-            replace_paths: body.replace_paths.iter().map(|path| dotted(path)).collect(),
-            changed,
-            values,
-            unknown: body.after_unknown.into_names(),
-        }
-    }
-}
-
-/// The names of the attributes whose values differ or will be known only later.
-fn changed(before: &Attributes, after: &Attributes, unknown: &Marks) -> Vec<String> {
-    let value = |of: &Attributes, name: &str| of.get(name).cloned().unwrap_or_default();
-    let names: BTreeSet<&str> = before.names().chain(after.names()).chain(unknown.names()).collect();
-    let differs = |name: &&str| unknown.has(name) || value(before, name) != value(after, name);
-    names.into_iter().filter(differs).map(str::to_owned).collect()
-}
-
-/// `["ingress", 0, "cidr"]` as `ingress.0.cidr`.
-fn dotted(path: &[Value]) -> String {
-    let words = path.iter().map(|step| step.as_str().map_or_else(|| step.to_string(), str::to_owned));
-    words.collect::<Vec<_>>().join(".")
-}
-
 #[cfg(test)]
-#[path = "plan_tests.rs"]
 mod tests;

@@ -67,25 +67,31 @@ pub struct Leftover {
 }
 
 impl Workdir {
-    /// Makes the base plan: everything but `adopted` and what depends on it.
+    /// Makes the base plan: everything but `adopted` and what depends on it. What of `imports` (address to id) belongs to
+    /// it and is not in the state is imported, not created.
     ///
     /// # Errors
     /// Terraform's own; a root that cannot be split; a plan that its guard refuses.
     pub async fn plan_base(
         &self,
         adopted: &BTreeSet<String>,
+        imports: &Resources,
         observer: &dyn Observer,
     ) -> Result<Saved, TerraformError> {
         let _tree = self.tree.lock().await;
         self.forget("base")?;
+        let imports = match imports.is_empty() {
+            true => Resources::new(),
+            false => missing(imports, &self.state(observer).await?)?,
+        };
         if adopted.is_empty() {
-            return self.save_base(&Selection::All, adopted, Saved::default(), observer).await;
+            return self.save_base(&Selection::All, adopted, &imports, Saved::default(), observer).await;
         }
         let (full, split, declared) = self.survey(adopted, observer).await?;
         let waiting = full.resources.iter().filter(|it| split.defers(&it.address)).map(|it| it.address.clone());
         let saved = Saved { deferred: waiting.collect(), declared, ..Saved::default() };
         match split.selection(self.binary.product)? {
-            Some(selection) => self.save_base(&selection, adopted, saved, observer).await,
+            Some(selection) => self.save_base(&selection, adopted, &imports, saved, observer).await,
             None => {
                 write_mark(&self.path("plans/base.json"), &saved)?;
                 Ok(saved)
@@ -97,13 +103,25 @@ impl Workdir {
         &self,
         selection: &Selection,
         adopted: &BTreeSet<String>,
+        imports: &Resources,
         mut saved: Saved,
         observer: &dyn Observer,
     ) -> Result<Saved, TerraformError> {
+        let ready = self.ready(observer).await?;
+        // One that waits for the restores is for the adoption.
+        let imports: Resources = imports
+            .iter()
+            .filter(|(at, _)| !saved.deferred.contains(at))
+            .map(|(at, id)| (at.clone(), id.clone()))
+            .collect();
+        self.import(&ready, &imports)?;
         let wanted = Wanted { name: "base", selection, refresh: true, lock: true };
-        let mut planned = self.plan(wanted, observer).await?;
+        let planned = self.plan(wanted, observer).await;
+        self.import(&ready, &Resources::new())?;
+        let mut planned = planned?;
         let mut violations = self.misplaced(&mut planned.plan, observer).await?;
         violations.extend(guard::base(&planned.plan, adopted));
+        violations.extend(guard::imports(&planned.plan, &imports));
         saved.warnings = planned.warnings.into_iter().filter(|it| !it.starts_with(TARGETED)).collect();
         self.save("base", "infrastructure", &planned.plan, violations, saved)
     }

@@ -95,12 +95,7 @@ mod tests {
             managed: true,
             kind: Address::parse(address).map(|it| it.kind).unwrap_or_default(),
             actions: vec![Action::Create],
-            importing: None,
-            deposed: false,
-            replace_paths: vec![],
-            changed: vec![],
-            values: Default::default(),
-            unknown: vec![],
+            ..ResourceChange::default()
         }
     }
 

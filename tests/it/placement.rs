@@ -45,7 +45,7 @@ async fn with_state() -> (TestEmulator, Session) {
 }
 
 async fn refused(site: &Site) -> String {
-    let planned = site.workdir().await.plan_base(&Default::default(), &Notes::default()).await;
+    let planned = site.workdir().await.plan_base(&Default::default(), &Default::default(), &Notes::default()).await;
     planned.expect_err("it cannot be planned").to_string()
 }
 
@@ -55,7 +55,10 @@ async fn computed_regions_are_asked_of_the_provider_and_the_lost_one_is_refused(
     let right = root("lower(upper(var.aws_region))", "format(\"%s-%d\", \"ap-south\", 1)");
     let site = Site::in_s3(&[("main.tf", &right)], moto.endpoint());
     let workdir = site.workdir().await;
-    workdir.plan_base(&Default::default(), &Notes::default()).await.expect("both are known, and right");
+    workdir
+        .plan_base(&Default::default(), &Default::default(), &Notes::default())
+        .await
+        .expect("both are known, and right");
     workdir.apply("base", &Notes::default()).await.expect("applied");
     let state = workdir.state(&Notes::default()).await.expect("a state");
     assert_eq!(state.resources.keys().collect::<Vec<_>>(), ["terraform_data.a"], "the questions leave nothing behind");
@@ -81,6 +84,6 @@ async fn the_provider_itself_refuses_another_account() {
     let said = refused(&site).await;
     assert!(said.contains("AWS account ID not allowed: 123456789012"), "{said}");
     site.account = harness::ACCOUNT;
-    let planned = site.workdir().await.plan_base(&Default::default(), &Notes::default()).await;
+    let planned = site.workdir().await.plan_base(&Default::default(), &Default::default(), &Notes::default()).await;
     planned.map_err(|error: TerraformError| error.to_string()).expect("it is the account of the credentials");
 }

@@ -11,7 +11,7 @@ use lifeboat::manifest::{
     Answer, Backend, Bucket, Catalog, CatalogSource, Cluster, ClusterSource, Comparison, Cutover, Expectation,
     Manifest, Quantity, Record, Region, Table, TableSource, TerraformRoot, Text, Zone,
 };
-use lifeboat::rehearse::world::{Known, World, build};
+use lifeboat::rehearse::world::{Known, Plenty, World, build};
 use serde_json::Value;
 
 use crate::harness::{self, TestEmulator};
@@ -129,7 +129,7 @@ async fn table_items(session: &Session, table: &str) -> usize {
 async fn the_world_before_the_outage_is_whole() {
     let moto = harness::emulator().await;
     let began = Instant::now();
-    let world = build(&manifest(), &moto.endpoint()).await.expect("a world");
+    let world = build(&manifest(), &moto.endpoint(), Plenty::USUAL).await.expect("a world");
     assert!(began.elapsed() < Duration::from_secs(60), "{:?}", began.elapsed());
 
     the_cluster_has_a_snapshot_in_both_regions(&moto, &world).await;
@@ -266,6 +266,6 @@ async fn a_world_that_cannot_be_is_refused_in_words() {
     manifest.catalogs.clear();
     manifest.buckets.clear();
     manifest.cutovers[0].zone = Zone::Id("Z123".into());
-    let error = build(&manifest, &moto.endpoint()).await.expect_err("no such zone");
+    let error = build(&manifest, &moto.endpoint(), Plenty::FEW).await.expect_err("no such zone");
     assert!(error.to_string().contains("name the zone instead"), "{error}");
 }

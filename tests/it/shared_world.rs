@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use lifeboat::manifest;
-use lifeboat::rehearse::world::{self, World};
+use lifeboat::rehearse::world::{self, Plenty, World};
 use lifeboat::rehearse::{EmulatorOptions, Fork, Forkable};
 use tokio::sync::Mutex;
 
@@ -52,6 +52,6 @@ async fn build() -> Original {
     };
     let forkable = Forkable::start(&options, dir.path()).await.expect("an emulator");
     let manifest = manifest::load(&command::project().join("environments"), "prod").expect("the example");
-    let world = world::build(&manifest, &forkable.endpoint()).await.expect("a world");
+    let world = world::build(&manifest, &forkable.endpoint(), Plenty::FEW).await.expect("a world");
     Original { forkable, world, built: Instant::now(), _dir: dir }
 }

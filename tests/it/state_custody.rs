@@ -44,18 +44,25 @@ pub struct Tiny {
 
 impl Tiny {
     pub async fn new() -> Self {
-        let moto = harness::emulator().await;
-        moto.session("us-east-1").s3().create_bucket().bucket("state").send().await.expect("a bucket for state");
-        let options =
-            ProxyOptions { upstream: moto.emulator.address(), log: moto.dir.path().join("requests.jsonl"), port: None };
-        let proxy = Proxy::start(&options).await.expect("a proxy");
-        let tiny = Self { moto, proxy, home: tempfile::tempdir().expect("a folder") };
+        let tiny = Self::with_root("").await;
         let begun = tiny.begun().display().to_string();
         let root = format!(
             "resource \"terraform_data\" \"a\" {{\n  provisioner \"local-exec\" {{\n    command = \"touch {begun}; sleep \
              2\"\n  }}\n}}\n"
         );
         tiny.write("root/main.tf", &root);
+        tiny
+    }
+
+    /// With a root of its own.
+    pub async fn with_root(root: &str) -> Self {
+        let moto = harness::emulator().await;
+        moto.session("us-east-1").s3().create_bucket().bucket("state").send().await.expect("a bucket for state");
+        let options =
+            ProxyOptions { upstream: moto.emulator.address(), log: moto.dir.path().join("requests.jsonl"), port: None };
+        let proxy = Proxy::start(&options).await.expect("a proxy");
+        let tiny = Self { moto, proxy, home: tempfile::tempdir().expect("a folder") };
+        tiny.write("root/main.tf", root);
         tiny.write("environments/tiny/lifeboat.hcl", MANIFEST);
         tiny
     }
@@ -79,7 +86,7 @@ impl Tiny {
         (output.status.code(), text(output.stdout), text(output.stderr))
     }
 
-    async fn report(&self, run: &str) -> Value {
+    pub async fn report(&self, run: &str) -> Value {
         let (code, json, said) = self.lifeboat(&["report", run, "--format", "json"]).await;
         assert_eq!(code, Some(0), "{said}");
         serde_json::from_str(&json).expect("JSON")

@@ -139,7 +139,7 @@ async fn error_of<T: std::fmt::Debug>(result: impl Future<Output = Result<T, Ter
 }
 
 async fn plan(workdir: &Workdir) -> Result<lifeboat::terraform::Saved, TerraformError> {
-    workdir.plan_base(&Default::default(), &Notes::default()).await
+    workdir.plan_base(&Default::default(), &Default::default(), &Notes::default()).await
 }
 
 #[tokio::test]

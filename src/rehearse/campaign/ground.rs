@@ -15,7 +15,7 @@ use crate::rehearse::fault::run_of;
 use crate::rehearse::interrupt::Interrupts;
 use crate::rehearse::operator::Desk;
 use crate::rehearse::proxy::{Control, Effect, Pattern, Proxy, ProxyOptions, Summary, read_records};
-use crate::rehearse::world::{self, World};
+use crate::rehearse::world::{self, Plenty, World};
 use crate::rehearse::{EmulatorOptions, Fork, Forkable, RehearseError};
 use crate::report::{self, ObjectiveKind, Verdict};
 use crate::runbook::Runbook;
@@ -97,7 +97,7 @@ impl Ground {
         };
         let socket = SocketDir::new()?;
         let forkable = Forkable::start(&options, &socket.0).await?;
-        let world = world::build(&plan.manifest, &forkable.endpoint()).await?;
+        let world = world::build(&plan.manifest, &forkable.endpoint(), Plenty::FEW).await?;
         tell(Told::WorldBuilt { took: began.elapsed() });
         Ok(Self { plan, world, forkable, _socket: socket })
     }

@@ -10,7 +10,6 @@ use crate::aws::{AwsError, Session, explain};
 use crate::manifest::{Bucket, Quantity};
 use crate::rehearse::RehearseError;
 
-const USUAL_OBJECTS: u64 = 2000;
 const MOST_OBJECTS: u64 = 20_000;
 /// The emulator answers no faster to more.
 const WRITERS: usize = 12;
@@ -30,9 +29,9 @@ pub struct SourceBucket {
 ///
 /// # Errors
 /// The emulator refused, or the manifest expects more than fits.
-pub async fn build(bucket: &Bucket, regions: &Regions) -> Result<SourceBucket, RehearseError> {
+pub async fn build(bucket: &Bucket, regions: &Regions, usual: u64) -> Result<SourceBucket, RehearseError> {
     let what = format!("bucket {}", bucket.name);
-    let count = amount(&what, Quantity::Objects, &bucket.verify, USUAL_OBJECTS, MOST_OBJECTS)?;
+    let count = amount(&what, Quantity::Objects, &bucket.verify, usual, MOST_OBJECTS)?;
     let bytes = (0..count).map(|number| object(number).size_bytes as u64).sum();
     amount(&what, Quantity::Bytes, &bucket.verify, bytes, bytes)?;
     let session = &regions.recovery;

@@ -46,6 +46,19 @@ pub struct World {
     pub zones: Vec<HostedZone>,
 }
 
+/// How much stands in it where the manifest's expectations leave that open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Plenty {
+    pub objects: u64,
+}
+
+impl Plenty {
+    /// Enough for a look at how a failover goes.
+    pub const USUAL: Self = Self { objects: 2_000 };
+    /// Enough to meet every kind of object, for many rehearsals in a row.
+    pub const FEW: Self = Self { objects: 300 };
+}
+
 /// Clients of both regions of an emulator.
 pub(crate) struct Regions {
     primary: Session,
@@ -62,7 +75,7 @@ impl Regions {
 ///
 /// # Errors
 /// The emulator refused something, or the manifest asks for a world that it cannot hold.
-pub async fn build(manifest: &Manifest, endpoint: &str) -> Result<World, RehearseError> {
+pub async fn build(manifest: &Manifest, endpoint: &str, plenty: Plenty) -> Result<World, RehearseError> {
     let regions = &Regions {
         primary: Session::emulated(&manifest.primary.name, endpoint),
         recovery: Session::emulated(&manifest.recovery.name, endpoint),
@@ -76,7 +89,7 @@ pub async fn build(manifest: &Manifest, endpoint: &str) -> Result<World, Rehears
         Ok::<_, RehearseError>((clusters, zones))
     };
     let tables = try_join_all(manifest.tables.iter().map(|table| table::build(manifest, table, regions)));
-    let buckets = try_join_all(manifest.buckets.iter().map(|bucket| bucket::build(bucket, regions)));
+    let buckets = try_join_all(manifest.buckets.iter().map(|bucket| bucket::build(bucket, regions, plenty.objects)));
     let catalogs = try_join_all(manifest.catalogs.iter().map(|catalog| catalog::build(manifest, catalog, regions)));
     let ((clusters, zones), tables, buckets, catalogs) = tokio::try_join!(clusters, tables, buckets, catalogs)?;
     Ok(World { buckets_at, clusters, tables, buckets, catalogs, zones })

@@ -1,10 +1,12 @@
 //! Plans of a real Terraform with the AWS provider, trimmed (`testdata/plan_*.json`).
 
+use std::collections::BTreeSet;
+
 use super::*;
 use crate::terraform::guard;
 
-const CREATE: &[u8] = include_bytes!("testdata/plan_create.json");
-const ADOPT_AND_REPLACE: &[u8] = include_bytes!("testdata/plan_adopt_and_replace.json");
+const CREATE: &[u8] = include_bytes!("../testdata/plan_create.json");
+const ADOPT_AND_REPLACE: &[u8] = include_bytes!("../testdata/plan_adopt_and_replace.json");
 
 fn at<'a>(plan: &'a Plan, address: &str) -> &'a ResourceChange {
     plan.resources.iter().find(|it| it.address == address).unwrap()
