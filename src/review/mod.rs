@@ -97,7 +97,7 @@ impl Review {
             by_module: totals::groups(&changes, |change| module(&change.address)),
             changes,
             outputs: outputs.collect(),
-            drift: plan.drift.iter().filter_map(Change::of).collect(),
+            drift: plan.drift.iter().filter_map(Change::of).filter(Change::is_visible).collect(),
         }
     }
 
@@ -140,6 +140,11 @@ impl Change {
             Effect::Replace | Effect::Destroy => self.stateful,
             _ => false,
         }
+    }
+
+    /// An update of which nothing can be seen is a provider's other way to write the same.
+    fn is_visible(&self) -> bool {
+        self.effect != Effect::Update || !self.differences.is_empty()
     }
 
     fn rank(&self) -> (bool, Effect) {

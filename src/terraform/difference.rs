@@ -70,7 +70,8 @@ pub struct Compared<'a> {
     pub forcing: &'a [Vec<Value>],
 }
 
-/// All places in which the sides differ, in the order of the attributes' names.
+/// All places in which the sides differ: what forces a replacement, then what is known, then what is computed anew; each
+/// in the order of the attributes' names.
 pub fn differences(compared: &Compared<'_>) -> Vec<Difference> {
     let Compared { before, after, unknown, sensitive: [secret_before, secret_after], forcing } = compared;
     let names: BTreeSet<&str> =
@@ -88,6 +89,8 @@ pub fn differences(compared: &Compared<'_>) -> Vec<Difference> {
         };
         walk.step(name.to_owned(), &marks);
     }
+    // What forces a replacement comes first, and what is only computed anew last.
+    walk.found.sort_by_key(|it| (!it.forces_replacement, it.after == Side::Unknown));
     walk.found.truncate(KEPT);
     walk.found
 }
@@ -171,6 +174,9 @@ impl Walk<'_> {
             None | Some(Value::Null) if !unknown.any() => Side::Absent,
             value => Side::shown(value.unwrap_or(&Value::Null), secret, unknown),
         };
+        if !sides.unknown.any() && is_nothing(sides.before) && is_nothing(sides.after) {
+            return;
+        }
         let before = side(sides.before, sides.secret_before, &Tree::None);
         let after = side(sides.after, sides.secret_after, sides.unknown);
         self.tell(before, after);
@@ -185,6 +191,18 @@ impl Walk<'_> {
         };
         let forces_replacement = self.forcing.iter().any(forces);
         self.found.push(Difference { path: self.path.join("."), before, after, forces_replacement });
+    }
+}
+
+/// Providers of the older SDK write a zero value where nothing is set, and plan null for it: nobody has changed anything.
+fn is_nothing(value: Option<&Value>) -> bool {
+    match value {
+        None | Some(Value::Null | Value::Bool(false)) => true,
+        Some(Value::String(text)) => text.is_empty(),
+        Some(Value::Number(number)) => number.as_f64() == Some(0.0),
+        Some(Value::Array(items)) => items.is_empty(),
+        Some(Value::Object(entries)) => entries.is_empty(),
+        Some(Value::Bool(true)) => false,
     }
 }
 
@@ -256,13 +274,23 @@ mod tests {
         let after = json!({"name": "b", "tags": {"x": "1", "z": "3"}, "ports": [1, 3, 4], "gone": null, "same": [1]});
         let forcing = [vec![json!("name")], vec![json!("tags"), json!("z")]];
         insta::assert_snapshot!(compare(&before, &after, &json!({"unknown": {"arn": true}}), &forcing), @r#"
-        arn: - → ?
-        gone: 5 → -
         name: "a" → "b" !
+        tags.z: - → "3" !
+        gone: 5 → -
         ports.1: 2 → 3
         ports.2: - → 4
         tags.y: "2" → -
-        tags.z: - → "3" !
+        arn: - → ?
+        "#);
+    }
+
+    #[test]
+    fn a_zero_value_where_nothing_is_set_is_no_difference() {
+        let before = json!({"a": "", "b": false, "c": 0, "d": [], "e": {}, "f": false, "g": ""});
+        let after = json!({"a": null, "b": null, "c": null, "d": null, "e": null, "f": true, "g": "x"});
+        insta::assert_snapshot!(compare(&before, &after, &json!({}), &[]), @r#"
+        f: false → true
+        g: "" → "x"
         "#);
     }
 

@@ -163,6 +163,14 @@ pub(super) fn credentials_expired(told: &str) -> bool {
 fn advice(told: &str) -> Option<&'static str> {
     let known = [
         (
+            "onfiguration for import target does not exist",
+            "the root does not declare what was chosen with --import: take it back with --import ADDRESS=",
+        ),
+        (
+            "annot import non-existent remote object",
+            "nothing stands under the ID that was chosen with --import: choose another, or take it back with --import ADDRESS=",
+        ),
+        (
             "lready exist",
             "something of that name stands. If it is to be this stack's (its creation was answered by nobody, or an earlier \
              run left it), add --import ADDRESS=ID to lifeboat resume, with the ID that the provider's documentation names \

@@ -3,6 +3,7 @@
 //! Read as it streams in: what nobody here needs (most of the prior state, planned values, expressions) is skipped
 //! without being kept, and a value that is sensitive is dropped the moment its resource has been read.
 
+mod secrets;
 mod wire;
 
 use std::collections::BTreeMap;
@@ -12,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::attributes::Attributes;
 use super::difference::{Difference, Side};
+use secrets::Secrets;
 use wire::{Document, WireChange};
 
 /// The part of a plan that lifeboat works with.
@@ -69,6 +71,8 @@ pub struct ResourceChange {
     pub values: Attributes,
     /// Attributes of which at least a part is known only after the apply.
     pub unknown: Vec<String>,
+    /// Until the whole plan is read.
+    pub(super) secrets: Secrets,
 }
 
 /// Terraform's words for what it does.

@@ -51,7 +51,7 @@ async fn what_stands_already_is_taken_over_when_the_operator_says_so_and_is_not_
     assert_eq!(code, Some(4), "{said}");
     let (code, _, said) = resume("aws_sqs_queue.of_no_root=jobs").await;
     assert_eq!(code, Some(4), "{said}");
-    assert!(said.contains("the root does not declare it"), "{said}");
+    assert!(said.contains("take it back with --import ADDRESS="), "{said}");
     let args = ["resume", &run, "--retry", "infrastructure.apply", "--import", "aws_sqs_queue.of_no_root="];
     let (code, _, said) = tiny.lifeboat(&[&args[..], &["--import", &format!("{ADDRESS}=jobs")]].concat()).await;
     assert_eq!(code, Some(0), "{said}");

@@ -228,7 +228,7 @@ async fn what_would_be_lost_in_aws_comes_first_and_what_was_changed_by_hand_is_t
     let at = |words: &str| page.find(words).unwrap_or_else(|| panic!("{words}: {page}"));
     assert!(at("LOSES WHAT NO APPLY BRINGS BACK: 2 of these") < at("aws_dynamodb_table.metadata"));
     assert!(at("    ! hash_key: \"id\" → \"pk\"") < at("aws_sqs_queue.jobs") && at("replaced\n-/+ aws_sns_topic") > 0);
-    assert!(at("changed outside Terraform") < at("tags.by: nothing → \"hand\""), "{page}");
+    assert!(at("changed outside Terraform") < at("tags_all.by: nothing → \"hand\""), "{page}");
 }
 
 #[tokio::test]

@@ -24,8 +24,8 @@ A step without an effect of its own is killed when its start, or its result, is 
 it. Terraform outlives lifeboat, and its requests go on. Of Terraform's requests, the reply is lost of one that says what
 shall be (`Put…`, `Set…`), not of a creation. **What is not survived by itself:** when the reply to one of Terraform's own
 creations is lost, its provider sends it again. One without name or token (`ec2:CreateVpc`) is then made twice, and
-Terraform knows one of the two; one with a name (`logs:CreateLogGroup`) is refused the second time and stands outside the
-state, so that the apply fails and every resume after it: the run is held until somebody imports or deletes it by hand.
+Terraform knows one of the two. One with a name (`logs:CreateLogGroup`) is refused the second time and stands outside the
+state: the run is held, and goes on with `lifeboat resume --retry infrastructure.apply --import ADDRESS=ID`.
 
 ";
 

@@ -60,9 +60,10 @@ pub const ROWS: [Row; 34] = [
                 "a_lost_reply_to_the_restore_makes_one_cluster_and_one_table",
                 "resume_after_a_lost_reply_observes_and_does_not_repeat",
                 "a_copy_whose_answer_was_lost_is_found_and_not_made_again",
+                "a_lock_whose_answer_was_lost_is_known_by_its_id_and_taken_away",
+                "what_stands_already_is_taken_over_when_the_operator_says_so_and_is_not_made_again",
             ],
-            "what Terraform itself creates: its provider asks again, is told that the name is taken, and the apply fails; \
-             the run is held and needs an import by hand",
+            "what Terraform creates without a name or a token (a VPC): its provider asks again, and there are two",
         ),
     ),
     row(

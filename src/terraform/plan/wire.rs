@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
+use super::secrets::Secrets;
 use super::{Action, OutputChange, Plan, ProviderRegion, ResourceChange};
 use crate::terraform::attributes::Attributes;
 use crate::terraform::difference::{Compared, Side, differences};
@@ -64,7 +65,16 @@ struct WireConfiguration {
 #[derive(Default, Deserialize)]
 struct WireModule {
     #[serde(default)]
+    variables: BTreeMap<String, WireDeclared>,
+    #[serde(default)]
     module_calls: BTreeMap<String, WireCall>,
+}
+
+/// A variable as the root declares it.
+#[derive(Default, Deserialize)]
+struct WireDeclared {
+    #[serde(default)]
+    sensitive: bool,
 }
 
 #[derive(Default, Deserialize)]
@@ -152,7 +162,11 @@ impl From<Document> for Plan {
         let variables = &document.variables;
         let providers = document.configuration.provider_config.into_iter();
         let (regions, arns) = document.prior_state.into_places();
-        Self {
+        let declared = &document.configuration.root_module.variables;
+        let sensitive = variables.iter().filter(|(name, _)| declared.get(*name).is_some_and(|it| it.sensitive));
+        let mut secrets = Secrets::default();
+        sensitive.for_each(|(_, variable)| secrets.add(&variable.value, &Tree::All));
+        let mut plan = Self {
             format_version: document.format_version,
             errored: document.errored,
             resources: document.resource_changes,
@@ -164,7 +178,12 @@ impl From<Document> for Plan {
                 .collect(),
             regions,
             arns,
+        };
+        for change in plan.resources.iter_mut().chain(&mut plan.drift) {
+            secrets.append(&mut std::mem::take(&mut change.secrets));
         }
+        secrets.redact(&mut plan);
+        plan
     }
 }
 
@@ -235,6 +254,10 @@ impl From<WireChange> for ResourceChange {
             }),
             false => Vec::new(),
         };
+        let mut secrets = Secrets::default();
+        for (values, marks) in [(&before, &body.before_sensitive), (&values, &body.after_sensitive)] {
+            values.iter().for_each(|(name, value)| secrets.add(value, marks.tree().at_key(name)));
+        }
         values.retain(|name| !body.after_sensitive.has(name));
         Self {
             address: wire.address,
@@ -251,6 +274,7 @@ impl From<WireChange> for ResourceChange {
             differences,
             values,
             unknown: body.after_unknown.into_names(),
+            secrets,
         }
     }
 }
