@@ -5,7 +5,7 @@ use super::resume::Resume;
 use crate::journal::{RunState, StepPhase};
 use crate::manifest::Manifest;
 use crate::runbook::StepId;
-use crate::terraform::Address;
+use crate::terraform::{Address, outside_quotes};
 
 /// What becomes of the failed steps of a run.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -24,19 +24,7 @@ pub struct Import {
 /// Reads `ADDRESS=ID`; an empty ID takes an earlier choice back. An instance key in the address may hold anything, in
 /// quotes.
 pub fn import(text: &str) -> Result<Import, String> {
-    let mut quoted = false;
-    let mut escaped = false;
-    let at = text.char_indices().find(|(_, character)| {
-        match character {
-            _ if escaped => escaped = false,
-            '\\' => escaped = quoted,
-            '"' => quoted = !quoted,
-            '=' => return !quoted,
-            _ => {}
-        }
-        false
-    });
-    let Some((at, _)) = at else { return Err("it has no =: ADDRESS=ID is wanted".to_owned()) };
+    let Some(at) = outside_quotes(text, '=') else { return Err("it has no =: ADDRESS=ID is wanted".to_owned()) };
     let (address, id) = (&text[..at], &text[at + 1..]);
     if Address::parse(address).is_none() {
         return Err(format!("{address:?} is no address of a resource"));

@@ -9,6 +9,7 @@ pub use totals::{Group, Totals};
 use serde::Serialize;
 
 use crate::terraform::difference::{Difference, Side};
+use crate::terraform::outside_quotes;
 use crate::terraform::plan::{Action, Plan, ResourceChange};
 use crate::terraform::stateful;
 
@@ -171,19 +172,7 @@ fn module(address: &str) -> String {
     let mut rest = address;
     let mut end = 0;
     while let Some(inside) = rest.strip_prefix("module.") {
-        let mut quoted = false;
-        let mut escaped = false;
-        let dot = inside.char_indices().find(|(_, character)| {
-            match character {
-                _ if escaped => escaped = false,
-                '\\' => escaped = true,
-                '"' => quoted = !quoted,
-                '.' => return !quoted,
-                _ => {}
-            }
-            false
-        });
-        let Some((at, _)) = dot else { break };
+        let Some(at) = outside_quotes(inside, '.') else { break };
         end += "module.".len() + at + 1;
         rest = &inside[at + 1..];
     }

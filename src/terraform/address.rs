@@ -97,6 +97,21 @@ fn index_length(text: &str) -> Option<usize> {
     None
 }
 
+/// The first place of a character that is not within a quoted index, where it could stand as well.
+pub fn outside_quotes(text: &str, wanted: char) -> Option<usize> {
+    let (mut quoted, mut escaped) = (false, false);
+    for (at, character) in text.char_indices() {
+        match character {
+            _ if escaped => escaped = false,
+            '\\' => escaped = quoted,
+            '"' => quoted = !quoted,
+            _ if character == wanted && !quoted => return Some(at),
+            _ => {}
+        }
+    }
+    None
+}
+
 /// An identifier of Terraform's language ("Identifiers", ASCII only: providers name their types so).
 fn is_name(text: &str) -> bool {
     text.starts_with(|first: char| first.is_alphabetic() || first == '_')

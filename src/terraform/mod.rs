@@ -40,7 +40,7 @@ mod var_file;
 pub mod version;
 mod workdir;
 
-pub use address::Address;
+pub use address::{Address, outside_quotes};
 pub use attributes::Attributes;
 pub use error::TerraformError;
 pub use errored::Custody;
