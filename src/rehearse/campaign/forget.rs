@@ -7,6 +7,7 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -16,6 +17,10 @@ use crate::aws::explain;
 use crate::manifest::Manifest;
 use crate::rehearse::RehearseError;
 use crate::runbook::{Runbook, StepId};
+
+/// Requests of a killed process are answered or lost within this time, also by an emulator with much to do.
+const QUIET: Duration = Duration::from_secs(3);
+const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 /// Rewrites the journal in a run's folder, and removes its copy.
 ///
@@ -80,17 +85,24 @@ fn digest(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// Removes the copy, until nothing of it has come any more for a while: what the killed process had sent may still be
+/// under way.
 async fn remove_copy(manifest: &Manifest, endpoint: &str, run: &str) -> Result<(), RehearseError> {
     let region = &manifest.recovery;
     let s3 = Session::emulated(&region.name, endpoint).s3();
     let prefix = format!("lifeboat/{}/{}/runs/{run}/", manifest.service, manifest.environment);
     let bucket = &region.backend.bucket;
-    let mut pages = s3.list_objects_v2().bucket(bucket).prefix(prefix).into_paginator().send();
-    while let Some(page) = pages.next().await {
-        for object in page.map_err(explain("s3:ListObjectsV2"))?.contents() {
-            let deleted = s3.delete_object().bucket(bucket).set_key(object.key().map(str::to_owned)).send().await;
-            deleted.map_err(explain("s3:DeleteObject"))?;
+    let mut quiet_since = Instant::now();
+    while quiet_since.elapsed() < QUIET {
+        let mut pages = s3.list_objects_v2().bucket(bucket).prefix(&prefix).into_paginator().send();
+        while let Some(page) = pages.next().await {
+            for object in page.map_err(explain("s3:ListObjectsV2"))?.contents() {
+                let deleted = s3.delete_object().bucket(bucket).set_key(object.key().map(str::to_owned)).send().await;
+                deleted.map_err(explain("s3:DeleteObject"))?;
+                quiet_since = Instant::now();
+            }
         }
+        tokio::time::sleep(LOOK_EVERY).await;
     }
     Ok(())
 }
