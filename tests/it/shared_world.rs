@@ -52,6 +52,6 @@ async fn build() -> Original {
     };
     let forkable = Forkable::start(&options, dir.path()).await.expect("an emulator");
     let manifest = manifest::load(&command::project().join("environments"), "prod").expect("the example");
-    let world = world::build(&manifest, &forkable.endpoint(), Plenty::FEW).await.expect("a world");
+    let world = world::build(&manifest, &forkable.endpoint(), Plenty::USUAL).await.expect("a world");
     Original { forkable, world, built: Instant::now(), _dir: dir }
 }
