@@ -38,6 +38,6 @@ find_rust() {
 claim_builds() {
   local mark=$2/checkout
   [ "$(cat "$mark" 2>/dev/null)" != "$1" ] || return 0
-  touch "$1"/src/lib.rs "$1"/src/main.rs "$1"/tests/*/main.rs "$1"/benches/*.rs
+  touch "$1"/src/lib.rs "$1"/src/main.rs "$1"/tests/*/main.rs "$1"/benches/*/main.rs
   mkdir -p "$2" && echo "$1" | replace "$mark"
 }
