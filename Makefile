@@ -28,8 +28,9 @@ help:
 	@echo 'make lint       formatting, clippy, Terraform formatting, shell scripts'
 	@echo 'make setup      only set up; says where the environment file is'
 
+# As a failover would run Terraform: cargo's own setting of GOGC is for the tests.
 rehearse:
-	@$(run) cargo run -- rehearse $(ENV) $(ARGS)
+	@$(run) env GOGC=$${GOGC:-100} cargo run -- rehearse $(ENV) $(ARGS)
 
 faults:
 	@$(run) cargo run --release -- rehearse prod --fault matrix --write-docs docs/faults.md $(ARGS)

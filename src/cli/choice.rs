@@ -5,6 +5,7 @@ use super::resume::Resume;
 use crate::journal::{RunState, StepPhase};
 use crate::manifest::Manifest;
 use crate::runbook::StepId;
+use crate::steps::adopted;
 use crate::terraform::{Address, outside_quotes};
 
 /// What becomes of the failed steps of a run.
@@ -38,9 +39,8 @@ pub fn import(text: &str) -> Result<Import, String> {
 /// Exit 2 for an address that a restore is adopted at; 3 where every apply is done.
 pub fn importable(imports: &[Import], manifest: &Manifest, state: &RunState) -> Result<(), CliError> {
     let Some(first) = imports.first() else { return Ok(()) };
-    let clusters = manifest.clusters.iter().filter_map(|it| it.adopt.as_deref());
-    let adopted: Vec<&str> = clusters.chain(manifest.tables.iter().filter_map(|it| it.adopt.as_deref())).collect();
-    if let Some(claimed) = imports.iter().find(|it| adopted.contains(&it.address.as_str())) {
+    let adopted = adopted(manifest);
+    if let Some(claimed) = imports.iter().find(|it| adopted.contains(&it.address)) {
         return Err(CliError::usage(format!("{} is adopted from its restore", claimed.address))
             .hint("leave the --import of it out"));
     }

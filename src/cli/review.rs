@@ -50,6 +50,7 @@ pub async fn run(command: &Review, environment: &Environment) -> Result<Exit, Cl
             .map_err(|error| CliError::error("the review is no JSON").cause(error.to_string()))?,
     };
     report::to_stdout(&text);
+    // The 2 of `terraform plan -detailed-exitcode`, which is asked for by name.
     Ok(if command.detailed_exitcode && !review.is_empty() { Exit::Usage } else { Exit::Done })
 }
 

@@ -54,6 +54,7 @@ pub use terraform_declare::TerraformDeclare;
 pub use terraform_plan::TerraformPlan;
 pub use terraform_prepare::TerraformPrepare;
 pub use terraform_settled::TerraformSettled;
+pub use terraform_watch::adopted;
 pub use verify_bucket::{VerifyBucket, verify_bucket};
 pub use verify_catalog::{VerifyCatalog, verify_catalog};
 pub use verify_cluster::VerifyCluster;
