@@ -9,6 +9,8 @@ use std::process::{Child, Command};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use lifeboat::aws::Session;
+use lifeboat::journal::replica::ReplicaPlace;
 use lifeboat::journal::{self, Event, Record};
 use lifeboat::rehearse::proxy::{Control, Pattern, Proxy, ProxyOptions, RequestRecord, read_records};
 use rustix::fs::{FlockOperation, flock};
@@ -33,7 +35,7 @@ pub struct Outage {
     proxy: Proxy,
     /// Holds what was asked.
     recorded: tempfile::TempDir,
-    _copy: shared_world::Copy,
+    copy: shared_world::Copy,
 }
 
 impl Outage {
@@ -50,7 +52,7 @@ impl Outage {
         }
         proxy.control().refuse_region("eu-west-2");
         let clouds = Clouds::at(&copy.fork.endpoint());
-        Self { clouds, home: folder(), elsewhere: folder(), lease_ttl: None, proxy, recorded, _copy: copy }
+        Self { clouds, home: folder(), elsewhere: folder(), lease_ttl: None, proxy, recorded, copy }
     }
 
     /// Lets leases expire sooner than after a minute.
@@ -178,6 +180,29 @@ impl Outage {
         at_work
     }
 
+    /// Loses the machine of a failover at a moment when the state bucket has every line that was written on it. At any other
+    /// moment a line may be lost with the machine, before which nothing was done for it.
+    pub async fn lose_the_machine(&self, running: &mut Running) {
+        let manifest = lifeboat::manifest::load(&command::project().join("environments"), "prod").expect("the example");
+        let session = Session::emulated(&manifest.recovery.name, &self.copy.fork.endpoint());
+        let bucket = &manifest.recovery.backend.bucket;
+        let place =
+            ReplicaPlace::new(session, bucket, &manifest.service, &manifest.environment, &self.run_name());
+        let began = Instant::now();
+        loop {
+            running.pause(true);
+            // What it had sent before it stood still arrives.
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            let copied = place.fetch().await.expect("a copy");
+            if copied == journal::lines_of(&self.run()).expect("a journal") {
+                return running.kill();
+            }
+            running.pause(false);
+            assert!(began.elapsed() < PATIENCE, "the copy never catches up:\n{}", running.said());
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    }
+
     /// Waits for something to become so.
     pub async fn until(&self, running: &mut Running, what: &str, is: impl Fn() -> bool) {
         let began = Instant::now();
@@ -246,6 +271,11 @@ impl Running {
     /// Ctrl-C at a terminal goes to the whole process group.
     pub fn ctrl_c(&self) {
         kill_process_group(self.pid(), Signal::INT).expect("it is there");
+    }
+
+    /// Holds its process still, and lets it go on.
+    fn pause(&self, paused: bool) {
+        kill_process(self.pid(), if paused { Signal::STOP } else { Signal::CONT }).expect("it is there");
     }
 
     /// `kill -9` of lifeboat alone.

@@ -23,7 +23,7 @@ async fn when_the_operators_machine_is_lost_another_one_waits_for_the_lease_and_
     let restoring =
         || outage.is_started("restore.aurora.logs") && outage.has_seen("rds", "RestoreDBClusterFromSnapshot");
     outage.until(&mut failover, "restoring", restoring).await;
-    failover.kill();
+    outage.lose_the_machine(&mut failover).await;
     let killed = std::time::Instant::now();
     let (run, host) = (outage.run_name(), rustix::system::uname().nodename().to_string_lossy().into_owned());
 
