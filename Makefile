@@ -33,13 +33,13 @@ rehearse:
 	@$(run) env GOGC=$${GOGC:-100} cargo run -- rehearse $(ENV) $(ARGS)
 
 faults:
-	@$(run) cargo run --release -- rehearse prod --fault matrix --write-docs docs/faults.md $(ARGS)
+	@$(run) cargo run -- rehearse prod --fault matrix --write-docs docs/faults.md $(ARGS)
 
 kill-bench:
-	@$(run) cargo run --release -- rehearse prod --fault kills:$(KILLS) --seed $(SEED) $(ARGS)
+	@$(run) cargo run -- rehearse prod --fault kills:$(KILLS) --seed $(SEED) $(ARGS)
 
 race-bench:
-	@$(run) cargo run --release -- rehearse prod --fault race:$(RACES) --seed $(SEED) $(ARGS)
+	@$(run) cargo run -- rehearse prod --fault race:$(RACES) --seed $(SEED) $(ARGS)
 
 test:
 	@$(run) cargo test $(ARGS)

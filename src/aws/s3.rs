@@ -17,7 +17,7 @@ pub use conditional::{Condition, Put, Stamped, put_if, read_stamped};
 pub use list::{Object, Page, list_folders, list_page, list_under};
 pub use lock_file::LockFile;
 pub use object::{Content, read};
-pub use state::{StateOutput, TerraformState, recovery_resources, recovery_state, state_key};
+pub use state::{StateObject, StateOutput, TerraformState, recovery_resources, recovery_state, state_key};
 
 use super::AwsError;
 

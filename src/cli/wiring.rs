@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::environment::Environment;
 use super::error::{CliError, Exit};
-use crate::aws::s3::LockFile;
+use crate::aws::s3::{LockFile, StateObject};
 use crate::aws::{Caller, Session};
 use crate::document::Invalid;
 use crate::engine::Engine;
@@ -122,6 +122,7 @@ pub async fn engine(
         .await
         .map_err(|error| CliError::blocked(error.to_string()).hint(error.hint()))?;
     let lock = LockFile::of(&aws, &manifest.recovery).map(|lock| Arc::new(lock) as Arc<dyn LockStore>);
+    let states = Arc::new(StateObject::of(&aws, &manifest.recovery));
     let terraform = Workdir::new(WorkdirOptions {
         run_dir: run_dir.to_owned(),
         manifest: manifest.clone(),
@@ -129,6 +130,7 @@ pub async fn engine(
         environment: environment.variables.clone(),
         templates,
         lock,
+        states: Some(states),
     });
     let world = World { run: run.to_owned(), run_dir: run_dir.to_owned(), manifest, aws, terraform };
     let (notices, told) = mpsc::unbounded_channel();

@@ -5,11 +5,24 @@
 use std::collections::BTreeMap;
 use std::io::Read;
 
+use async_trait::async_trait;
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::aws::AwsError;
+
 /// A state file's format that this version reads.
 const FORMAT: u64 = 4;
+
+/// Where a backend keeps a state, read without starting a Terraform: each start costs most of a second.
+#[async_trait]
+pub trait StateStore: Send + Sync {
+    /// The state's document; `None` where there is none yet.
+    ///
+    /// # Errors
+    /// AWS refused.
+    async fn document(&self) -> Result<Option<Vec<u8>>, AwsError>;
+}
 
 /// The part of a state that lifeboat works with.
 #[derive(Clone, Debug, Default, PartialEq)]

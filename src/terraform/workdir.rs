@@ -23,7 +23,7 @@ use super::graph::Graph;
 use super::lock::LockStore;
 use super::plan::Plan;
 use super::stage;
-use super::state::State;
+use super::state::{State, StateStore};
 use super::version::Binary;
 use super::{TerraformError, prepare};
 use crate::manifest::Manifest;
@@ -64,6 +64,8 @@ pub struct WorkdirOptions {
     pub templates: Templates,
     /// The state's lock; `None` where only Terraform can get at it.
     pub lock: Option<Arc<dyn LockStore>>,
+    /// The state itself; `None` where only Terraform can get at it.
+    pub states: Option<Arc<dyn StateStore>>,
 }
 
 /// A run's staged copy of the Terraform root. Nothing is on disk before the first use.
@@ -73,6 +75,7 @@ pub struct Workdir {
     pub(super) environment: Environment,
     pub(super) templates: Templates,
     pub(super) lock: Option<Arc<dyn LockStore>>,
+    states: Option<Arc<dyn StateStore>>,
     pub(super) run_dir: PathBuf,
     pub(super) dir: PathBuf,
     /// Once this process has found or made everything ready.
@@ -116,11 +119,11 @@ pub struct Done {
 
 impl Workdir {
     pub fn new(options: WorkdirOptions) -> Self {
-        let WorkdirOptions { run_dir, manifest, binary, environment, templates, lock } = options;
+        let WorkdirOptions { run_dir, manifest, binary, environment, templates, lock, states } = options;
         let dir = run_dir.join("terraform");
         let (ready, tree, graph, logs) = (Mutex::new(None), Mutex::new(()), Mutex::new(None), AtomicU32::new(0));
         let regions = Mutex::new(None);
-        Self { manifest, binary, environment, templates, lock, run_dir, dir, ready, tree, graph, regions, logs }
+        Self { manifest, binary, environment, templates, lock, states, run_dir, dir, ready, tree, graph, regions, logs }
     }
 
     pub fn binary(&self) -> &Binary {
@@ -225,7 +228,15 @@ impl Workdir {
         }
     }
 
+    /// Reads the state where the backend keeps it, and asks Terraform where that does not tell: its own credentials, or a
+    /// state that OpenTofu has encrypted.
     pub(super) async fn pull(&self, ready: &prepare::Ready) -> Result<State, TerraformError> {
+        if let Some(states) = &self.states
+            && let Ok(document) = states.document().await
+            && let Ok(state) = State::read(document.unwrap_or_default().as_slice())
+        {
+            return Ok(state);
+        }
         self.read(ready, "state-pull", args::state_pull(), |output| State::read(output)).await?.map_err(Into::into)
     }
 

@@ -134,6 +134,7 @@ impl Site {
             environment,
             templates: templates.expect("templates"),
             lock: None,
+            states: None,
         })
     }
 

@@ -56,6 +56,7 @@ pub fn world(run: &str, run_dir: &Path, aws: Session) -> World {
         environment: Vec::new(),
         templates: Templates::new(None).expect("the compiled-in templates"),
         lock: None,
+        states: None,
     });
     World { run: run.to_owned(), run_dir: run_dir.to_owned(), manifest, aws, terraform }
 }

@@ -83,16 +83,20 @@ pub async fn table(session: &Session, name: &str) -> Result<Option<TableState>, 
     if state.status == "CREATING" {
         return Ok(Some(state));
     }
-    let ttl =
-        client.describe_time_to_live().table_name(name).send().await.map_err(explain("dynamodb:DescribeTimeToLive"))?;
+    let arn = state.arn.clone();
+    let (ttl, recovery, tags) = futures::try_join!(
+        async {
+            let ttl = client.describe_time_to_live().table_name(name).send().await;
+            ttl.map_err(explain("dynamodb:DescribeTimeToLive"))
+        },
+        async {
+            let recovery = client.describe_continuous_backups().table_name(name).send().await;
+            recovery.map_err(explain("dynamodb:DescribeContinuousBackups"))
+        },
+        tags(session, &arn),
+    )?;
     let ttl = ttl.time_to_live_description().filter(|ttl| is_on(ttl));
     state.ttl_attribute = ttl.and_then(|ttl| ttl.attribute_name().map(str::to_owned));
-    let recovery = client
-        .describe_continuous_backups()
-        .table_name(name)
-        .send()
-        .await
-        .map_err(explain("dynamodb:DescribeContinuousBackups"))?;
     if let Some(recovery) = recovery
         .continuous_backups_description()
         .and_then(|backups| backups.point_in_time_recovery_description())
@@ -101,7 +105,7 @@ pub async fn table(session: &Session, name: &str) -> Result<Option<TableState>, 
         state.point_in_time_recovery = true;
         state.recovery_period_days = recovery.recovery_period_in_days();
     }
-    state.tags = tags(session, &state.arn).await?;
+    state.tags = tags;
     Ok(Some(state))
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use async_trait::async_trait;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -9,7 +10,7 @@ use super::broken;
 use super::object::{Content, read};
 use crate::aws::{AwsError, Session};
 use crate::manifest::Region;
-use crate::terraform::state::State;
+use crate::terraform::state::{State, StateStore};
 
 /// The largest state object that is read; Terraform's own states of tens of thousands of resources are smaller.
 const STATE_LIMIT_BYTES: u64 = 256 * 1024 * 1024;
@@ -39,6 +40,25 @@ pub fn state_key(region: &Region) -> String {
     }
     let prefix = region.backend.extra.get("workspace_key_prefix").and_then(Value::as_str).unwrap_or("env:");
     format!("{prefix}/{}/{}", region.workspace, region.backend.key)
+}
+
+/// The state object of a region, for Terraform's own room.
+pub struct StateObject {
+    session: Session,
+    region: Region,
+}
+
+impl StateObject {
+    pub fn of(session: &Session, region: &Region) -> Self {
+        Self { session: session.clone(), region: region.clone() }
+    }
+}
+
+#[async_trait]
+impl StateStore for StateObject {
+    async fn document(&self) -> Result<Option<Vec<u8>>, AwsError> {
+        Ok(state_object(&self.session, &self.region).await?.map(|content| content.bytes))
+    }
 }
 
 async fn state_object(session: &Session, region: &Region) -> Result<Option<Content>, AwsError> {

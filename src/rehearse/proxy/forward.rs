@@ -19,6 +19,7 @@ use super::answers::{Canned, cluster_exists, expired, no_upstream, throttled};
 use super::body::{Passing, peek};
 use super::call::{Call, Head};
 use super::entry::{Entry, agent};
+use super::lanes::Lanes;
 use super::record::{RequestLog, RequestOutcome};
 use super::rules::{Action, Verdict};
 use super::settle::{Kind, hold_back};
@@ -47,6 +48,7 @@ pub struct Way {
     pub client: Client<HttpConnector, Passing>,
     pub control: Arc<Control>,
     pub log: Arc<RequestLog>,
+    pub lanes: Lanes,
 }
 
 /// A request that is to be forwarded, and what else there is to know of it.
@@ -124,7 +126,10 @@ impl Way {
             entry.set(0, RequestOutcome::Forwarded);
             return Ok(answer(cluster_exists(), entry));
         }
-        let response = match self.client.request(self.directed(request)).await {
+        let place = self.lanes.enter(&call.service).await;
+        let response = self.client.request(self.directed(request)).await;
+        drop(place);
+        let response = match response {
             Ok(response) => response,
             Err(error) => {
                 entry.set(0, RequestOutcome::NoUpstream);

@@ -9,6 +9,7 @@ mod call;
 mod control;
 mod entry;
 mod forward;
+mod lanes;
 mod record;
 mod rest;
 mod rules;

@@ -15,6 +15,7 @@ use tokio::task::{JoinHandle, JoinSet};
 
 use super::Control;
 use super::forward::Way;
+use super::lanes::Lanes;
 use super::record::RequestLog;
 use crate::rehearse::RehearseError;
 
@@ -63,7 +64,8 @@ impl Proxy {
             .pool_idle_timeout(Duration::from_secs(10))
             .pool_max_idle_per_host(IDLE_UPSTREAM)
             .build_http();
-        let way = Way { upstream: options.upstream, client, control: Arc::clone(&control), log: Arc::clone(&log) };
+        let (lanes, upstream) = (Lanes::default(), options.upstream);
+        let way = Way { upstream, client, control: Arc::clone(&control), log: Arc::clone(&log), lanes };
         let (stop, stopping) = watch::channel(false);
         let listener = tokio::spawn(accept(listener, Arc::new(way), stopping));
         Ok(Self { address, control, log, stop, listener })
