@@ -121,12 +121,13 @@ async fn a_snapshot_that_is_still_being_made_blocks_the_run_by_name() {
 }
 
 #[tokio::test]
-async fn the_failed_region_is_never_asked_and_throttling_only_delays() {
+async fn the_failed_region_is_never_asked_and_throttling_and_resets_only_delay() {
     let rig = Rig::new().await;
     aurora::copied_snapshot(&rig.moto, "nightly-copy").await;
     table::backed_up(&rig.moto).await;
     rig.proxy.control().refuse_region(PRIMARY);
     rig.proxy.control().add(Pattern::default(), Effect::Throttle { share: 0.2, seed: 7 });
+    rig.proxy.control().add(Pattern::default(), Effect::Reset { share: 0.2, seed: 7 });
 
     let cluster = RestoreCluster { cluster: aurora::cluster() };
     let facts = cluster.check(&rig.cx(aurora::STEP, Value::Null)).await.expect("there is a snapshot").facts;

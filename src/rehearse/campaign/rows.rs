@@ -164,15 +164,12 @@ pub const ROWS: [Row; 34] = [
     row(
         "throttling, 5xx and resets at a fifth of the requests",
         "done, later; counted in the report",
-        InPart(
-            &[
-                "throttling_only_delays_and_expired_credentials_park_the_run_until_there_are_new_ones",
-                "the_failed_region_is_never_asked_and_throttling_only_delays",
-                "a_busy_s3_slows_the_copy_and_fails_no_object",
-                "throttled_requests_are_done_later_and_a_lost_reply_was_carried_out",
-            ],
-            "connection resets at that rate",
-        ),
+        Tested(&[
+            "throttling_only_delays_and_expired_credentials_park_the_run_until_there_are_new_ones",
+            "the_failed_region_is_never_asked_and_throttling_and_resets_only_delay",
+            "a_busy_s3_slows_the_copy_and_fails_no_object",
+            "throttled_requests_are_done_later_and_a_lost_reply_was_carried_out",
+        ]),
     ),
     row(
         "the failed region refuses, hangs, or answers late",
@@ -180,7 +177,7 @@ pub const ROWS: [Row; 34] = [
         InPart(
             &[
                 "rehearsal_ends_with_the_stack_in_the_recovery_region",
-                "the_failed_region_is_never_asked_and_throttling_only_delays",
+                "the_failed_region_is_never_asked_and_throttling_and_resets_only_delay",
             ],
             "hanging and late answers of a whole failover: `--outage hangs` and `--outage slow` show them",
         ),

@@ -18,11 +18,12 @@ const fn kind(kind: &'static str, arguments: &'static str, example: &'static str
 
 /// All kinds. `REQUESTS` is `SERVICE[:OPERATION][@REGION]` or `@REGION`; a `*` at the end of an operation matches any
 /// ending. `STEP` is a step of the runbook.
-pub const KINDS: [KindOfFault; 13] = [
+pub const KINDS: [KindOfFault; 14] = [
     kind("refuse", "REQUESTS", "refuse:rds", "connections are closed without an answer"),
     kind("hang", "REQUESTS", "hang:s3:CopyObject", "requests are taken and never answered"),
     kind("slow", "REQUESTS,TIME", "slow:dynamodb@us-east-1,5s", "requests wait this long before they are done"),
     kind("throttle", "[REQUESTS,]SHARE", "throttle:20%", "this share of requests is told to slow down"),
+    kind("reset", "[REQUESTS,]SHARE", "reset:20%", "connections of this share of requests break off"),
     kind("lose-reply", "STEP|REQUESTS[,NTH]", "lose-reply:rds:CreateDBInstance", "carried out, and the answer is lost"),
     kind("kill-before", "STEP|REQUESTS[,NTH]", "kill-before:restore.aurora.logs", "kill -9 before the effect is done"),
     kind("kill-after", "STEP|REQUESTS[,NTH]", "kill-after:cutover.public", "kill -9 after it, before the answer"),

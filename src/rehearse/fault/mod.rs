@@ -47,6 +47,8 @@ pub enum Weather {
     Slow(Duration),
     /// A share of them, 0 to 1, is told to slow down.
     Throttle(f64),
+    /// Connections of this share of requests (0 to 1) break off.
+    Reset(f64),
 }
 
 /// A moment in a rehearsal.

@@ -81,11 +81,8 @@ fn one(text: &str) -> Result<One, Wrong> {
             [requests, wait] => weather(requests, Weather::Slow(time(wait)?))?,
             _ => return wrong("it needs REQUESTS,TIME"),
         },
-        "throttle" => match arguments.as_slice() {
-            [share_of] => Fault::Weather { pattern: Pattern::default(), kind: Weather::Throttle(share(share_of)?) },
-            [requests, share_of] => weather(requests, Weather::Throttle(share(share_of)?))?,
-            _ => return wrong("it needs [REQUESTS,]SHARE"),
-        },
+        "throttle" => of_a_share(&arguments, Weather::Throttle)?,
+        "reset" => of_a_share(&arguments, Weather::Reset)?,
         "lose-reply" => {
             let (place, nth) = place_and_nth(&arguments)?;
             Fault::LoseReply { place, nth }
@@ -133,6 +130,15 @@ fn single<'a>(arguments: &[&'a str]) -> Result<&'a str, Wrong> {
     match arguments {
         [one] => Ok(one),
         _ => wrong("it takes one argument"),
+    }
+}
+
+/// `[REQUESTS,]SHARE`
+fn of_a_share(arguments: &[&str], kind: impl Fn(f64) -> Weather) -> Result<Fault, Wrong> {
+    match arguments {
+        [share_of] => Ok(Fault::Weather { pattern: Pattern::default(), kind: kind(share(share_of)?) }),
+        [requests, share_of] => weather(requests, kind(share(share_of)?)),
+        _ => wrong("it needs [REQUESTS,]SHARE"),
     }
 }
 
@@ -254,6 +260,7 @@ mod tests {
         assert_eq!(slow, (Weather::Slow(Duration::from_secs(5)), Some("dynamodb".into())));
         assert_eq!(of(fault("throttle:20%")), (Weather::Throttle(0.2), None));
         assert_eq!(of(fault("throttle:s3,0.5")), (Weather::Throttle(0.5), Some("s3".into())));
+        assert_eq!(of(fault("reset:s3,20%")), (Weather::Reset(0.2), Some("s3".into())));
         let place = Place::Request(Pattern::operation("rds", "CreateDBInstance"));
         assert_eq!(fault("lose-reply:rds:CreateDBInstance,3"), Fault::LoseReply { place, nth: 3 });
         let place = Place::Step("cutover.public".into());
@@ -281,6 +288,7 @@ mod tests {
             "slow:rds,soon",
             "throttle:120%",
             "throttle:0",
+            "reset:2",
             "refuse:",
             "refuse:rds,s3",
             "refuse:@",

@@ -93,6 +93,7 @@ impl Trouble {
                     Weather::Hang => Effect::Hang,
                     Weather::Slow(time) => Effect::Delay(time),
                     Weather::Throttle(share) => Effect::Throttle { share, seed: setting.seed },
+                    Weather::Reset(share) => Effect::Reset { share, seed: setting.seed },
                 };
                 return self.rules.push((index, self.control.add(pattern.clone(), effect)));
             }

@@ -35,6 +35,11 @@ pub enum Effect {
         share: f64,
         seed: u64,
     },
+    /// The connections of this share of the requests (0 to 1) are closed without an answer.
+    Reset {
+        share: f64,
+        seed: u64,
+    },
     /// The nth of the requests (from 1) is carried out, and its answer is lost.
     LoseReply {
         nth: u64,
@@ -123,8 +128,10 @@ pub fn decide(request: &Request<'_>, rules: &Rules, now: Instant) -> Verdict {
             Effect::Hang => Action::Hang,
             Effect::Expire => Action::Expire,
             Effect::Throttle { share, seed } if unlucky(seed, request.ordinal, share) => Action::Throttle,
+            // Other lots than those of throttling by the same seed.
+            Effect::Reset { share, seed } if unlucky(!seed, request.ordinal, share) => Action::Refuse,
             Effect::LoseReply { nth } if nth == request.nth => Action::LoseReply,
-            Effect::Throttle { .. } | Effect::LoseReply { .. } => Action::Forward,
+            Effect::Throttle { .. } | Effect::Reset { .. } | Effect::LoseReply { .. } => Action::Forward,
             Effect::Delay(time) => {
                 verdict.wait += time;
                 Action::Forward
