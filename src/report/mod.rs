@@ -27,6 +27,8 @@ mod trouble;
 mod view;
 
 #[cfg(test)]
+mod review_tests;
+#[cfg(test)]
 mod samples;
 #[cfg(test)]
 mod tests;
