@@ -10,6 +10,7 @@ pub mod document;
 pub mod engine;
 pub mod journal;
 pub mod manifest;
+pub mod readiness;
 pub mod rehearse;
 pub mod report;
 pub mod review;

@@ -12,7 +12,7 @@ mod state;
 use aws_sdk_s3::primitives::DateTime;
 use jiff::Timestamp;
 
-pub use bucket::{BucketPlace, find_bucket};
+pub use bucket::{BucketPlace, find_bucket, is_versioned};
 pub use conditional::{Condition, Put, Stamped, put_if, read_stamped};
 pub use list::{Object, Page, list_folders, list_page, list_under};
 pub use lock_file::LockFile;

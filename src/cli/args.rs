@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-use super::{failover, plan, rehearse, report, resume, review, runs, state, status};
+use super::{check, failover, plan, rehearse, report, resume, review, runs, state, status};
 
 /// Moves a Terraform-managed AWS stack to another region.
 #[derive(Parser)]
@@ -41,6 +41,8 @@ const EXIT_CODES: &str = "Exit codes:
 pub enum Command {
     /// Fail an environment over to its recovery region
     Failover(failover::Failover),
+    /// Say whether an environment could fail over now, and what would be lost; changes nothing
+    Check(check::Check),
     /// Show what a scenario would do, and what stands in its way; changes nothing
     Plan(plan::Plan),
     /// Show what a Terraform plan would do, and what would be lost by it

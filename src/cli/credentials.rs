@@ -16,7 +16,7 @@ const ENDS: &str = "AWS_CREDENTIAL_EXPIRATION";
 
 /// What there is to say about the credentials.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Verdict {
+pub enum Verdict {
     Enough,
     Doubtful(String),
     TooShort(String),
@@ -27,13 +27,7 @@ enum Verdict {
 /// # Errors
 /// Exit 3: they end within minutes, and nothing renews them.
 pub async fn last(connected: &Connected, runbook: &Runbook, environment: &Environment) -> Result<(), CliError> {
-    // Whoever has just asked AWS who it is has credentials; without an answer here nothing is known of their end.
-    let Ok(mut lifetime) = connected.aws.lifetime().await else { return Ok(()) };
-    if lifetime.renewal == Renewal::Never && lifetime.temporary && lifetime.until.is_none() {
-        lifetime.until = told(environment);
-    }
-    let needed = runbook.critical_path().map_or(SignedDuration::ZERO, |path| path.total);
-    match judge(&lifetime, needed, Timestamp::now()) {
+    match judged(connected, runbook, environment).await.1 {
         Verdict::Enough => Ok(()),
         Verdict::Doubtful(words) => {
             report::to_stderr(&format!("warning: {words}\n"));
@@ -43,6 +37,22 @@ pub async fn last(connected: &Connected, runbook: &Runbook, environment: &Enviro
             Err(CliError::blocked(words).cause("nothing renews them").hint("log in again; nothing was changed"))
         }
     }
+}
+
+/// What is known of the credentials' end, and what there is to say about it.
+pub async fn judged(
+    connected: &Connected,
+    runbook: &Runbook,
+    environment: &Environment,
+) -> (Option<Lifetime>, Verdict) {
+    // Whoever has just asked AWS who it is has credentials; without an answer here nothing is known of their end.
+    let Ok(mut lifetime) = connected.aws.lifetime().await else { return (None, Verdict::Enough) };
+    if lifetime.renewal == Renewal::Never && lifetime.temporary && lifetime.until.is_none() {
+        lifetime.until = told(environment);
+    }
+    let needed = runbook.critical_path().map_or(SignedDuration::ZERO, |path| path.total);
+    let verdict = judge(&lifetime, needed, Timestamp::now());
+    (Some(lifetime), verdict)
 }
 
 fn told(environment: &Environment) -> Option<Timestamp> {

@@ -4,6 +4,8 @@
 
 mod args;
 mod campaign;
+mod check;
+mod check_terraform;
 mod choice;
 mod confirm;
 mod credentials;
@@ -30,6 +32,7 @@ mod site;
 mod state;
 mod state_lock;
 mod status;
+mod textfile;
 mod wiring;
 
 use std::process::ExitCode;
@@ -61,6 +64,7 @@ pub fn main() -> ExitCode {
 async fn dispatch(args: &Args, environment: &Environment) -> Result<Exit, CliError> {
     match &args.command {
         Command::Failover(command) => failover::run(command, environment).await,
+        Command::Check(command) => check::run(command, environment).await,
         Command::Plan(command) => plan::run(command, environment).await,
         Command::Review(command) => review::run(command, environment).await,
         Command::Resume(command) => resume::run(command, environment).await,

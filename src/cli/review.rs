@@ -67,7 +67,7 @@ fn read(path: &PathBuf) -> Result<Plan, CliError> {
             .map_err(|error| CliError::usage(format!("{} cannot be read", path.display())).cause(error.to_string()))?;
         (Box::new(file), path.display().to_string())
     };
-    Plan::read(source).map_err(|error| {
+    Plan::read_for_review(source).map_err(|error| {
         let hint = match &error {
             PlanError::Json(_) => "a saved plan is made JSON by: terraform show -json PLAN",
             PlanError::Format(_) => "this lifeboat is too old for that Terraform",

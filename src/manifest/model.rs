@@ -76,6 +76,30 @@ pub enum Component {
     Catalog,
 }
 
+impl Component {
+    /// How people call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::System => "system",
+            Self::Infrastructure => "infrastructure",
+            Self::Aurora => "aurora",
+            Self::Table => "table",
+            Self::Bucket => "bucket",
+            Self::Catalog => "catalog",
+        }
+    }
+}
+
+/// Which of the two an objective is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ObjectiveKind {
+    /// Recovery time: until the component's last step was verified; the system's until the end of the run.
+    Rto,
+    /// Recovery point: the age of the oldest data that the component was restored from.
+    Rpo,
+}
+
 /// Recovery time and recovery point objective.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Objective {

@@ -2,7 +2,7 @@
 //! the way back, and the next command. No line is wider than the look's columns, but for paths and commands, which
 //! are there to be copied.
 
-use super::objectives::{Actual, Measured, ObjectiveKind, ObjectiveResult, Verdict, component_name};
+use super::objectives::{Actual, Measured, ObjectiveResult, Verdict};
 use super::requests::{RegionRole, Requests};
 use super::summary::{Ending, StepSummary, Summary};
 use super::table::{Column, Table};
@@ -10,6 +10,7 @@ use super::terminal::reasons;
 use super::text::{Look, Tone, duration, escape, time, wrap};
 use super::timeline::StepStatus;
 use super::trouble::{AppliedState, UnsavedState};
+use crate::manifest::ObjectiveKind;
 
 /// The closing table of a run, as text that ends with a line break.
 pub fn closing(summary: &Summary, look: Look) -> String {
@@ -224,7 +225,7 @@ pub(super) fn objective_name(result: &ObjectiveResult) -> String {
         ObjectiveKind::Rto => "RTO",
         ObjectiveKind::Rpo => "RPO",
     };
-    format!("{} {kind}", component_name(result.component))
+    format!("{} {kind}", result.component.name())
 }
 
 fn verdict(actual: Actual) -> (String, Option<Tone>) {

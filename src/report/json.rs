@@ -83,20 +83,28 @@ pub fn json(summary: &Summary) -> Result<String, serde_json::Error> {
 /// Writes characters that cannot be seen as `\uXXXX` (RFC 8259, section 7). Outside strings JSON has none but line
 /// breaks, and within strings serde has escaped those.
 pub(super) fn visible(json: &str) -> String {
-    let mut safe = String::with_capacity(json.len());
-    let mut utf16 = [0; 2];
-    for character in json.chars() {
-        let harmless = character.is_ascii() && character != '\x7f'
-            || escape(character.encode_utf8(&mut [0; 4])).len() == character.len_utf8();
-        if harmless {
-            safe.push(character);
-        } else {
-            for unit in character.encode_utf16(&mut utf16) {
-                safe.push_str(&format!("\\u{unit:04x}"));
-            }
+    let plain = |byte: &u8| byte.is_ascii() && *byte != 0x7f;
+    let mut safe = String::with_capacity(json.len() + 1);
+    let mut rest = json;
+    while let Some(at) = rest.bytes().position(|byte| !plain(&byte)) {
+        let (before, from) = rest.split_at(at);
+        safe.push_str(before);
+        let mut characters = from.chars();
+        if let Some(character) = characters.next() {
+            push_visible(&mut safe, character);
         }
+        rest = characters.as_str();
     }
-    safe
+    safe + rest
+}
+
+fn push_visible(safe: &mut String, character: char) {
+    if escape(character.encode_utf8(&mut [0; 4])).len() == character.len_utf8() {
+        return safe.push(character);
+    }
+    for unit in character.encode_utf16(&mut [0; 2]) {
+        safe.push_str(&format!("\\u{unit:04x}"));
+    }
 }
 
 #[cfg(test)]

@@ -12,6 +12,8 @@ mod outlook;
 mod output;
 mod plain;
 mod plan;
+mod prometheus;
+mod readiness;
 mod reporter;
 mod requests;
 mod review;
@@ -27,6 +29,8 @@ mod trouble;
 mod view;
 
 #[cfg(test)]
+mod review_tests;
+#[cfg(test)]
 mod samples;
 #[cfg(test)]
 mod tests;
@@ -35,11 +39,13 @@ pub use closing::{closing, requests_text};
 pub use error::error_block;
 pub use json::{Json, json};
 pub use markdown::markdown;
-pub use objectives::{Actual, Measured, ObjectiveKind, ObjectiveResult, Verdict};
+pub use objectives::{Actual, Measured, ObjectiveResult, Verdict};
 pub use outlook::{Outlook, outlook};
 pub use output::Quiet;
 pub use plain::Plain;
 pub use plan::{Obstacle, PlanView, PlannedStep, Warning};
+pub use prometheus::prometheus;
+pub use readiness::{readiness, readiness_json};
 pub use reporter::{Now, Reporter, run};
 pub use requests::{RegionRequests, RegionRole, Requests, ServiceRequests};
 pub use review::{review, review_json};

@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::summary::Ending;
 use super::timeline::{Facts, StepStatus, Timeline, Track, wall_ms};
 use crate::journal::{Outcome, RunStarted};
-use crate::manifest::{Component, Objective};
+use crate::manifest::{Component, Objective, ObjectiveKind};
 use crate::runbook::{Phase, StepSpec};
 
 /// One objective of one component, and what was achieved.
@@ -23,15 +23,6 @@ pub struct ObjectiveResult {
     pub target_ms: Option<u64>,
     #[serde(flatten)]
     pub measured: Measured,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ObjectiveKind {
-    /// Recovery time: until the component's last step was verified; the system's until the end of the run.
-    Rto,
-    /// Recovery point: the age of the oldest data that the component was restored from.
-    Rpo,
 }
 
 /// What was achieved.
@@ -64,18 +55,6 @@ impl ObjectiveResult {
             Measured::Measured { from_declaration, from_impact } => from_impact.unwrap_or(*from_declaration).verdict,
             Measured::NotMeasured { .. } => None,
         }
-    }
-}
-
-/// How people call a component.
-pub(super) fn component_name(component: Component) -> &'static str {
-    match component {
-        Component::System => "system",
-        Component::Infrastructure => "infrastructure",
-        Component::Aurora => "aurora",
-        Component::Table => "table",
-        Component::Bucket => "bucket",
-        Component::Catalog => "catalog",
     }
 }
 

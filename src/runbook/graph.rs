@@ -24,6 +24,8 @@ pub struct CriticalPath {
     pub total: SignedDuration,
 }
 
+type Ends<'a> = BTreeMap<&'a StepId, (SignedDuration, Option<&'a StepId>)>;
+
 impl Runbook {
     /// The steps in an order in which each stands after all that it waits for.
     ///
@@ -87,12 +89,7 @@ impl Runbook {
     /// # Errors
     /// As [`Runbook::order`].
     pub fn critical_path_by(&self, time: impl Fn(&StepSpec) -> SignedDuration) -> Result<CriticalPath, GraphError> {
-        let mut ends: BTreeMap<&StepId, (SignedDuration, Option<&StepId>)> = BTreeMap::new();
-        for step in self.order()? {
-            let latest = step.after.iter().max_by_key(|id| ends[id].0);
-            let start = latest.map_or(SignedDuration::ZERO, |id| ends[id].0);
-            ends.insert(&step.id, (start + time(step), latest));
-        }
+        let ends = self.ends_by(time)?;
         let mut steps = Vec::new();
         let mut at = ends.iter().max_by_key(|(_, (end, _))| *end).map(|(id, _)| *id);
         let total = at.map_or(SignedDuration::ZERO, |id| ends[id].0);
@@ -102,5 +99,24 @@ impl Runbook {
         }
         steps.reverse();
         Ok(CriticalPath { steps, total })
+    }
+
+    /// When each step ends by its expected time, counted from the start of the run.
+    ///
+    /// # Errors
+    /// As [`Runbook::order`].
+    pub fn expected_ends(&self) -> Result<BTreeMap<&StepId, SignedDuration>, GraphError> {
+        Ok(self.ends_by(|step| step.expected)?.into_iter().map(|(id, (end, _))| (id, end)).collect())
+    }
+
+    /// The end of each step, and the one that it waits for longest.
+    fn ends_by(&self, time: impl Fn(&StepSpec) -> SignedDuration) -> Result<Ends<'_>, GraphError> {
+        let mut ends = Ends::new();
+        for step in self.order()? {
+            let latest = step.after.iter().max_by_key(|id| ends[id].0);
+            let start = latest.map_or(SignedDuration::ZERO, |id| ends[id].0);
+            ends.insert(&step.id, (start + time(step), latest));
+        }
+        Ok(ends)
     }
 }

@@ -55,8 +55,16 @@ impl Side {
         }
         let text = masked(value, sensitive, unknown).to_string();
         let Some((end, _)) = text.char_indices().nth(SHOWN) else { return Self::Known(text) };
-        Self::Known(format!("{}… ({} bytes)", &text[..end], text.len()))
+        Self::Known(format!("{}{CUT}{} bytes)", &text[..end], text.len()))
     }
+}
+
+/// Stands between what is shown of a long value and the number of its bytes.
+const CUT: &str = "… (";
+
+/// Where the text of a side ends that is shown of a long value, if it may be one.
+pub(super) fn cut(text: &str) -> Option<usize> {
+    text.ends_with(" bytes)").then(|| text.rfind(CUT)).flatten()
 }
 
 /// The two sides of a change of a resource.

@@ -22,6 +22,7 @@ mod left_lock;
 pub mod lock;
 mod marks;
 mod module;
+pub mod offline;
 pub mod overlay;
 pub mod plan;
 mod prepare;

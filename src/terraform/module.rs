@@ -9,8 +9,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use hcl_edit::Span;
-use hcl_edit::expr::Expression;
-use hcl_edit::structure::{Block, Body};
+use hcl_edit::expr::{Expression, ObjectKey};
+use hcl_edit::structure::{Attribute, Block, Body};
 
 use crate::document::{Document, Invalid, Problem};
 
@@ -39,6 +39,8 @@ pub(super) struct Module {
     pub resources: BTreeMap<(String, String), bool>,
     pub calls: BTreeMap<String, Call>,
     pub backend: Option<String>,
+    /// Local names of the providers that `required_providers` has, and their sources: `hashicorp/aws`.
+    pub providers: BTreeMap<String, String>,
     /// Arguments of the default configuration of provider `aws`, where it is configured.
     pub aws: Option<BTreeSet<String>>,
 }
@@ -121,10 +123,24 @@ impl Module {
             match (inner.ident.as_str(), inner.labels.first()) {
                 ("backend", Some(label)) => self.backend = Some(label.as_str().to_owned()),
                 ("cloud", _) => self.backend = Some("cloud".to_owned()),
+                ("required_providers", None) => {
+                    let names = inner.body.attributes();
+                    self.providers.extend(names.map(|it| (it.key.as_str().to_owned(), source(it))));
+                }
                 _ => {}
             }
         }
     }
+}
+
+/// Where a required provider comes from; without a source from `hashicorp` (Terraform: "Provider Requirements").
+fn source(required: &Attribute) -> String {
+    let given = required.value.as_object().and_then(|object| {
+        let (_, source) =
+            object.iter().find(|(name, _)| matches!(name, ObjectKey::Ident(name) if name.as_str() == "source"))?;
+        source.expr().as_str().map(str::to_owned)
+    });
+    given.unwrap_or_else(|| format!("hashicorp/{}", required.key.as_str()))
 }
 
 /// A literal `true` or `false`.

@@ -3,6 +3,7 @@
 //! Read as it streams in: what nobody here needs (most of the prior state, planned values, expressions) is skipped
 //! without being kept, and a value that is sensitive is dropped the moment its resource has been read.
 
+mod pull;
 mod secrets;
 mod wire;
 
@@ -13,12 +14,10 @@ use serde::{Deserialize, Serialize};
 
 use super::attributes::Attributes;
 use super::difference::{Difference, Side};
-use secrets::Secrets;
-use wire::{Document, WireChange};
+use wire::Keep;
 
 /// The part of a plan that lifeboat works with.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(from = "Document")]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Plan {
     pub format_version: String,
     pub errored: bool,
@@ -43,8 +42,7 @@ pub struct OutputChange {
 }
 
 /// What a plan does to one resource instance.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(from = "WireChange")]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct ResourceChange {
     /// With instance keys: `module.use["x"].aws_vpc.main[0]`.
     pub address: String,
@@ -71,8 +69,6 @@ pub struct ResourceChange {
     pub values: Attributes,
     /// Attributes of which at least a part is known only after the apply.
     pub unknown: Vec<String>,
-    /// Until the whole plan is read.
-    pub(super) secrets: Secrets,
 }
 
 /// Terraform's words for what it does.
@@ -122,8 +118,16 @@ impl Plan {
     /// # Errors
     /// Not such a document, of another major version, or of a plan that failed.
     pub fn read(source: impl Read) -> Result<Self, PlanError> {
-        let plan: Self = serde_json::from_reader(std::io::BufReader::with_capacity(256 * 1024, source))?;
-        plan.accepted()
+        wire::read(source, Keep::All)?.accepted()
+    }
+
+    /// Reads as it comes what a review shows of a plan, which takes a fraction of the memory: no planned values, nothing
+    /// of the prior state, and no resource that is left alone.
+    ///
+    /// # Errors
+    /// As [`Plan::read`].
+    pub fn read_for_review(source: impl Read) -> Result<Self, PlanError> {
+        wire::read(source, Keep::ForReview)?.accepted()
     }
 
     /// Reads a plan that is in memory.
@@ -131,17 +135,19 @@ impl Plan {
     /// # Errors
     /// As [`Plan::read`].
     pub fn parse(json: &[u8]) -> Result<Self, PlanError> {
-        serde_json::from_slice::<Self>(json)?.accepted()
+        Self::read(json)
+    }
+
+    fn understood(&self) -> Result<(), PlanError> {
+        match self.format_version.split('.').next() {
+            Some("1") => Ok(()),
+            _ => Err(PlanError::Format(self.format_version.clone())),
+        }
     }
 
     fn accepted(self) -> Result<Self, PlanError> {
-        if self.format_version.split('.').next() != Some("1") {
-            return Err(PlanError::Format(self.format_version));
-        }
-        if self.errored {
-            return Err(PlanError::Errored);
-        }
-        Ok(self)
+        self.understood()?;
+        if self.errored { Err(PlanError::Errored) } else { Ok(self) }
     }
 
     /// Managed resources that would change, be imported or be forgotten.

@@ -277,6 +277,19 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn whoever_reads_in_part_neither_blocks_the_process_nor_hides_its_failure() {
+        let dir = tempfile::tempdir().unwrap();
+        // More than a pipe holds, after the document that is wanted, and then a failure.
+        let script = "printf '{} '; head -c 1000000 /dev/zero; echo trouble >&2; exit 3";
+        let read = read(call(dir.path(), script), std::future::pending(), |output| {
+            let mut first = [0; 2];
+            output.read_exact(&mut first).map(|()| first)
+        });
+        let (first, ended) = read.await.unwrap();
+        assert_eq!((&first.unwrap(), ended.code), (b"{}", Some(3)));
+    }
+
+    #[tokio::test]
     async fn a_process_that_outlives_its_lifeboat_is_noticed() {
         let dir = tempfile::tempdir().unwrap();
         let orphan = follow(call(dir.path(), "sleep 1"), std::future::pending(), |_| {});

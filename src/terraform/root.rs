@@ -40,6 +40,8 @@ pub struct Root {
     pub local_modules: BTreeSet<PathBuf>,
     /// Module path (`module.vpc`) and source of modules that are not local.
     pub remote_modules: BTreeMap<String, String>,
+    /// Sources of the providers that the root and its local modules name, or use without naming them: `hashicorp/aws`.
+    pub providers: BTreeSet<String>,
     /// `s3`, `local`, …, or `cloud`.
     pub backend: Option<String>,
     /// Var files in the root that Terraform reads unasked, in its order (Terraform: "Variable Definition Precedence").
@@ -89,6 +91,7 @@ impl Root {
             resources: BTreeMap::new(),
             local_modules: BTreeSet::new(),
             remote_modules: BTreeMap::new(),
+            providers: BTreeSet::new(),
             backend: module.backend.clone(),
             automatic_var_files: automatic_var_files(&path),
             takes_account: takes_account(&module),
@@ -117,7 +120,13 @@ impl Root {
             let resource =
                 Resource { kind: kind.clone(), repeated: *repeated, repeated_modules: repeated_modules.to_vec() };
             self.resources.insert(format!("{prefix}{kind}.{name}"), resource);
+            let provider = kind.split('_').next().unwrap_or_default();
+            // Terraform's own needs no program; one that is not named is `hashicorp`'s (Terraform: "Provider Requirements").
+            if provider != "terraform" && !module.providers.contains_key(provider) {
+                self.providers.insert(format!("hashicorp/{provider}"));
+            }
         }
+        self.providers.extend(module.providers.values().cloned());
         for (name, call) in &module.calls {
             *calls += 1;
             let (Some(source), Some((document, span))) = (&call.source, &call.place) else {

@@ -2,64 +2,131 @@
 
 /// AWS resource types whose destruction loses data, keys or names that cannot be had again at once.
 const STATEFUL: &[&str] = &[
+    "aws_acmpca_certificate_authority",
+    "aws_ami",
+    "aws_backup_logically_air_gapped_vault",
     "aws_backup_vault",
+    "aws_cloudhsm_v2_cluster",
+    "aws_cloudsearch_domain",
+    "aws_cloudtrail_event_data_store",
     "aws_cloudwatch_log_group",
+    "aws_codecommit_repository",
+    "aws_cognito_identity_pool",
     "aws_cognito_user_pool",
     "aws_db_cluster_snapshot",
     "aws_db_instance",
     "aws_db_snapshot",
+    "aws_db_snapshot_copy",
     "aws_docdb_cluster",
     "aws_docdb_cluster_instance",
+    "aws_docdb_cluster_snapshot",
+    "aws_docdb_global_cluster",
+    "aws_docdbelastic_cluster",
+    "aws_dsql_cluster",
     "aws_dynamodb_global_table",
     "aws_dynamodb_table",
     "aws_dynamodb_table_replica",
     "aws_ebs_snapshot",
+    "aws_ebs_snapshot_copy",
     "aws_ebs_volume",
     "aws_ecr_repository",
+    "aws_ecrpublic_repository",
     "aws_efs_file_system",
+    "aws_eip",
     "aws_elasticache_cluster",
     "aws_elasticache_global_replication_group",
     "aws_elasticache_replication_group",
     "aws_elasticache_serverless_cache",
     "aws_elasticsearch_domain",
+    "aws_finspace_kx_database",
+    "aws_finspace_kx_volume",
+    "aws_fsx_file_cache",
     "aws_fsx_lustre_file_system",
     "aws_fsx_ontap_file_system",
     "aws_fsx_openzfs_file_system",
     "aws_fsx_windows_file_system",
+    "aws_glacier_vault",
     "aws_glue_catalog_database",
     "aws_glue_catalog_table",
+    "aws_glue_registry",
+    "aws_glue_schema",
+    "aws_keyspaces_keyspace",
+    "aws_keyspaces_table",
     "aws_kinesis_stream",
+    "aws_kinesis_video_stream",
+    "aws_kms_custom_key_store",
     "aws_kms_external_key",
     "aws_kms_key",
+    "aws_kms_replica_external_key",
     "aws_kms_replica_key",
+    "aws_lightsail_bucket",
     "aws_lightsail_database",
+    "aws_lightsail_disk",
     "aws_memorydb_cluster",
+    "aws_memorydb_multi_region_cluster",
+    "aws_memorydb_snapshot",
+    "aws_mq_broker",
     "aws_msk_cluster",
     "aws_msk_serverless_cluster",
-    "aws_mq_broker",
     "aws_neptune_cluster",
     "aws_neptune_cluster_instance",
+    "aws_neptune_cluster_snapshot",
+    "aws_neptune_global_cluster",
+    "aws_neptunegraph_graph",
     "aws_opensearch_domain",
     "aws_opensearchserverless_collection",
+    "aws_prometheus_workspace",
     "aws_qldb_ledger",
     "aws_rds_cluster",
     "aws_rds_cluster_instance",
+    "aws_rds_cluster_snapshot_copy",
     "aws_rds_global_cluster",
     "aws_redshift_cluster",
+    "aws_redshift_cluster_snapshot",
     "aws_redshiftserverless_namespace",
     "aws_route53_zone",
+    "aws_route53domains_registered_domain",
     "aws_s3_bucket",
     "aws_s3_directory_bucket",
+    "aws_s3control_bucket",
     "aws_s3tables_table",
     "aws_s3tables_table_bucket",
     "aws_secretsmanager_secret",
     "aws_sqs_queue",
     "aws_ssm_parameter",
+    "aws_timestreaminfluxdb_db_instance",
     "aws_timestreamwrite_database",
     "aws_timestreamwrite_table",
+    "aws_workspaces_workspace",
 ];
 
 /// Whether destroying a resource of this type loses something.
 pub fn holds_data(kind: &str) -> bool {
-    STATEFUL.contains(&kind)
+    STATEFUL.binary_search(&kind).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_list_is_in_order_and_has_the_stores_that_a_reviewer_looks_for() {
+        assert!(STATEFUL.is_sorted(), "it is searched by halves");
+        for kind in [
+            "aws_db_instance",
+            "aws_rds_cluster",
+            "aws_dynamodb_table",
+            "aws_s3_bucket",
+            "aws_kms_key",
+            "aws_efs_file_system",
+            "aws_elasticache_replication_group",
+            "aws_opensearch_domain",
+            "aws_secretsmanager_secret",
+            "aws_cloudwatch_log_group",
+            "aws_route53_zone",
+        ] {
+            assert!(holds_data(kind), "{kind}");
+        }
+        assert!(!holds_data("aws_iam_role") && !holds_data(""));
+    }
 }

@@ -264,3 +264,84 @@ async fn what_is_no_plan_is_refused_in_words() {
     let (code, said) = refused("{\"format_version\":\"1.9\",\"new_field\":{\"x\":[1]}}").await;
     assert_eq!(code, Some(0), "what is new and unknown is no matter: {said}");
 }
+
+/// What becomes of a resource between two configurations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    Stays,
+    Comes,
+    Changes,
+    IsReplaced,
+    Goes,
+    Moves,
+    IsForgotten,
+    IsImported,
+}
+
+const FATES: [Fate; 8] = [
+    Fate::Stays,
+    Fate::Comes,
+    Fate::Changes,
+    Fate::IsReplaced,
+    Fate::Goes,
+    Fate::Moves,
+    Fate::IsForgotten,
+    Fate::IsImported,
+];
+
+/// The configuration before and after.
+fn configurations(fates: &[Fate]) -> (String, String) {
+    let (mut before, mut after) = (String::new(), String::new());
+    let block = |name: &str, input: usize, trigger: usize| {
+        format!("resource \"terraform_data\" \"{name}\" {{\n  input = {input}\n  triggers_replace = [{trigger}]\n}}\n")
+    };
+    for (nr, fate) in fates.iter().enumerate() {
+        let name = format!("r{nr}");
+        if !matches!(fate, Fate::Comes | Fate::IsImported) {
+            before += &block(&name, 0, 0);
+        }
+        match fate {
+            Fate::Stays | Fate::Comes => after += &block(&name, 0, 0),
+            Fate::Changes => after += &block(&name, 1, 0),
+            Fate::IsReplaced => after += &block(&name, nr % 2, 1),
+            Fate::Goes => {}
+            Fate::Moves => {
+                // Every other one is changed on the way.
+                after += &block(&format!("m{nr}"), nr % 2, 0);
+                after += &format!("moved {{\n  from = terraform_data.r{nr}\n  to = terraform_data.m{nr}\n}}\n");
+            }
+            Fate::IsForgotten => {
+                after += &format!("removed {{\n  from = terraform_data.r{nr}\n  lifecycle {{ destroy = false }}\n}}\n");
+            }
+            Fate::IsImported => {
+                after += &format!(
+                    "resource \"terraform_data\" \"r{nr}\" {{}}\nimport {{\n  to = terraform_data.r{nr}\n  id = \"id-{nr}\"\n}}\n"
+                );
+            }
+        }
+    }
+    (before, after)
+}
+
+/// One plan of many resources, each with a fate drawn by chance: the totals are those of Terraform's summary line, and what
+/// that line does not tell is as many as were drawn.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_totals_are_those_of_terraforms_own_summary_line() {
+    let mut runner = proptest::test_runner::TestRunner::deterministic();
+    for _ in 0..2 {
+        let drawn = proptest::collection::vec(proptest::sample::select(FATES.as_slice()), 40..60);
+        let fates = proptest::strategy::Strategy::new_tree(&drawn, &mut runner).expect("fates");
+        let fates = proptest::strategy::ValueTree::current(&fates);
+        let root = Root::new("http://127.0.0.1:9");
+        let (before, after) = configurations(&fates);
+        let summary = root.planned(&before, &after).await;
+        let (_, json) = root.review(&["-o", "json"]).await;
+        let json: Value = serde_json::from_str(&json).expect("JSON");
+        agree(&summary, &json);
+        let drawn = |fate: Fate| fates.iter().filter(|it| **it == fate).count() as u64;
+        let told = |name: &str| json["totals"][name].as_u64();
+        assert_eq!(told("moved"), Some(drawn(Fate::Moves)), "{after}");
+        assert_eq!(told("forget"), Some(drawn(Fate::IsForgotten)), "{after}");
+        assert_eq!(told("replace"), Some(drawn(Fate::IsReplaced)), "{after}");
+    }
+}

@@ -2,6 +2,7 @@
 //! there.
 
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_s3::types::BucketVersioningStatus;
 
 use crate::aws::{AwsError, Session, explain};
 
@@ -32,6 +33,16 @@ pub async fn find_bucket(session: &Session, bucket: &str) -> Result<BucketPlace,
         Some(region) if region != session.region() => Ok(BucketPlace::Elsewhere(region)),
         _ => answer,
     }
+}
+
+/// Whether a bucket keeps older versions of its objects (S3 API: "GetBucketVersioning"). Suspended is not.
+///
+/// # Errors
+/// AWS refused.
+pub async fn is_versioned(session: &Session, bucket: &str) -> Result<bool, AwsError> {
+    let answer = session.s3().get_bucket_versioning().bucket(bucket).send().await;
+    let answer = answer.map_err(explain("s3:GetBucketVersioning"))?;
+    Ok(answer.status() == Some(&BucketVersioningStatus::Enabled))
 }
 
 /// A HEAD answer has no body, so S3's reason has to be told from the status.

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use super::sweep;
 use super::verdict::{Baseline, Effects};
 use crate::journal::{self, Loaded, Record};
-use crate::manifest::Manifest;
+use crate::manifest::{Manifest, ObjectiveKind};
 use crate::rehearse::child::{Says, private_environment};
 use crate::rehearse::fault::run_of;
 use crate::rehearse::interrupt::Interrupts;
@@ -17,7 +17,7 @@ use crate::rehearse::operator::Desk;
 use crate::rehearse::proxy::{Control, Effect, Pattern, Proxy, ProxyOptions, Summary, read_records};
 use crate::rehearse::world::{self, Plenty, World};
 use crate::rehearse::{EmulatorOptions, Fork, Forkable, RehearseError};
-use crate::report::{self, ObjectiveKind, Verdict};
+use crate::report::{self, Verdict};
 use crate::runbook::Runbook;
 
 /// What a campaign is held with.

@@ -1,12 +1,14 @@
 //! Values that a plan marks as sensitive in one place and shows in another: Terraform follows a mark through the
 //! configuration, but not into what a provider has computed from it (the `output` of a `terraform_data`, for one).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
+use std::ops::Bound::{Included, Unbounded};
 
+use aho_corasick::{AhoCorasick, MatchKind};
 use serde_json::Value;
 
-use super::{Plan, ResourceChange};
-use crate::terraform::difference::{SENSITIVE, Side};
+use super::Plan;
+use crate::terraform::difference::{SENSITIVE, Side, cut};
 use crate::terraform::marks::Tree;
 
 /// Shorter ones would be found by chance in everything; they are masked where they are marked.
@@ -14,7 +16,7 @@ const SHORTEST: usize = 4;
 
 /// All that is marked in a plan, as it stands within a JSON text.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(in crate::terraform) struct Secrets(BTreeSet<String>);
+pub(super) struct Secrets(BTreeSet<String>);
 
 impl Secrets {
     /// Adds what of a value is marked.
@@ -42,35 +44,89 @@ impl Secrets {
         }
     }
 
-    pub fn append(&mut self, other: &mut Self) {
-        self.0.append(&mut other.0);
-    }
-
     /// Masks them wherever the plan would show them.
     pub fn redact(&self, plan: &mut Plan) {
         if self.0.is_empty() {
             return;
         }
-        // The longest first: one may be the beginning of another.
-        let mut secrets: Vec<&String> = self.0.iter().collect();
-        secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+        let search = Search::new(&self.0);
         let mask = |side: &mut Side| {
-            let Side::Known(text) = side else { return };
-            for secret in &secrets {
-                if text.contains(secret.as_str()) {
-                    *text = text.replace(secret.as_str(), SENSITIVE);
-                }
+            if let Side::Known(text) = side {
+                search.mask(text);
             }
         };
-        let resources = plan.resources.iter_mut().chain(&mut plan.drift);
-        for difference in resources.flat_map(|it: &mut ResourceChange| &mut it.differences) {
-            mask(&mut difference.before);
-            mask(&mut difference.after);
+        for resource in plan.resources.iter_mut().chain(&mut plan.drift) {
+            resource.importing.iter_mut().for_each(|id| search.mask(id));
+            for difference in &mut resource.differences {
+                search.mask(&mut difference.path);
+                mask(&mut difference.before);
+                mask(&mut difference.after);
+            }
         }
         for output in plan.outputs.values_mut() {
             mask(&mut output.before);
             mask(&mut output.after);
         }
+    }
+}
+
+/// All secrets looked for at once: a large plan has tens of thousands of them, and as many places.
+struct Search<'a> {
+    secrets: &'a BTreeSet<String>,
+    /// `None` where there are too many for it, which no plan that Terraform can make has reached.
+    all: Option<AhoCorasick>,
+    beginnings: HashSet<&'a [u8]>,
+}
+
+impl<'a> Search<'a> {
+    fn new(secrets: &'a BTreeSet<String>) -> Self {
+        // Each has at least so many bytes, because it has so many characters.
+        let beginnings = secrets.iter().map(|secret| &secret.as_bytes()[..SHORTEST]).collect();
+        Self { secrets, all: AhoCorasick::builder().match_kind(MatchKind::Standard).build(secrets).ok(), beginnings }
+    }
+
+    fn mask(&self, text: &mut String) {
+        let Some(all) = &self.all else {
+            SENSITIVE.clone_into(text);
+            return;
+        };
+        let mut places: Vec<(usize, usize)> = Vec::new();
+        // Also those that overlap: what one leaves over would tell of the other.
+        for found in all.find_overlapping_iter(text.as_str()) {
+            places.push((found.start(), found.end()));
+        }
+        places.extend(self.begun(text));
+        if places.is_empty() {
+            return;
+        }
+        places.sort_unstable();
+        let (mut masked, mut done) = (String::with_capacity(text.len()), 0);
+        for (start, end) in places {
+            if start >= done {
+                masked.push_str(&text[done..start]);
+                masked.push_str(SENSITIVE);
+            }
+            done = done.max(end);
+        }
+        masked.push_str(&text[done..]);
+        *text = masked;
+    }
+
+    /// Where a long text was cut in the midst of a secret: the part that is left of it.
+    fn begun(&self, text: &str) -> Option<(usize, usize)> {
+        let shown = &text[..cut(text)?];
+        let is_begun = |at: &usize| {
+            let rest = &shown[*at..];
+            rest.len() >= SHORTEST
+                && self.beginnings.contains(&rest.as_bytes()[..SHORTEST])
+                && self
+                    .secrets
+                    .range::<str, _>((Included(rest), Unbounded))
+                    .next()
+                    .is_some_and(|secret| secret.starts_with(rest))
+        };
+        let at = shown.char_indices().map(|(at, _)| at).find(is_begun)?;
+        Some((at, shown.len()))
     }
 }
 
@@ -105,5 +161,32 @@ mod tests {
         let shown = format!("{differences:?} {:?}", plan.outputs);
         assert!(!shown.contains("hunter2") && !shown.contains("from-a-"), "{shown}");
         assert!(shown.contains("no secret") && shown.contains("mysql://root:(sensitive)@db"), "{shown}");
+    }
+    #[test]
+    fn no_part_of_a_secret_is_left_where_two_overlap_or_a_text_is_cut() {
+        let long = format!("{}{}", "x".repeat(1_980), "begun-in-time-ended-too-late");
+        let change = json!({ "address": "terraform_data.a", "mode": "managed", "type": "terraform_data",
+            "change": { "actions": ["update"],
+                "before": { "secrets": ["abcdef", "cdefgh", "begun-in-time-ended-too-late"], "text": "", "long": "" },
+                "after": { "secrets": [], "text": "-abcdefgh-", "long": long },
+                "before_sensitive": { "secrets": true } } });
+        let plan = json!({ "format_version": "1.2", "resource_changes": [change] });
+        let plan = Plan::parse(plan.to_string().as_bytes()).unwrap();
+        let shown = format!("{:?}", plan.resources[0].differences);
+        assert!(shown.contains("-(sensitive)-"), "{shown}");
+        assert!(shown.contains("xx(sensitive)… (2010 bytes)") && !shown.contains("begun"), "{shown}");
+    }
+
+    #[test]
+    fn each_of_many_secrets_is_found_in_the_place_of_another() {
+        let change = |nr: usize| {
+            json!({ "address": "terraform_data.a", "mode": "managed", "type": "terraform_data",
+                "change": { "actions": ["update"], "before": { "a": "x", "b": format!("secret-{nr}") },
+                    "after": { "a": format!("has secret-{}", 299 - nr), "b": "" }, "before_sensitive": { "b": true } } })
+        };
+        let changes: Vec<Value> = (0..300).map(change).collect();
+        let plan = json!({ "format_version": "1.2", "resource_changes": changes }).to_string();
+        let plan = Plan::parse(plan.as_bytes()).unwrap();
+        assert!(plan.resources.iter().all(|it| it.differences[0].after == Side::Known("\"has (sensitive)\"".into())));
     }
 }

@@ -1,35 +1,35 @@
 //! How Terraform writes a plan (Terraform: "JSON Output Format"), and what is kept of it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Read;
 
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
+use serde_json::value::RawValue;
 
+use super::pull::Pull;
 use super::secrets::Secrets;
-use super::{Action, OutputChange, Plan, ProviderRegion, ResourceChange};
+use super::{Action, OutputChange, Plan, PlanError, ProviderRegion, ResourceChange};
 use crate::terraform::attributes::Attributes;
 use crate::terraform::difference::{Compared, Side, differences};
 use crate::terraform::marks::{Marks, Tree};
 use crate::terraform::prior;
 
-#[derive(Deserialize)]
-pub(super) struct Document {
-    #[serde(default)]
-    format_version: String,
-    #[serde(default)]
-    errored: bool,
-    #[serde(default)]
-    resource_changes: Vec<ResourceChange>,
-    #[serde(default)]
-    resource_drift: Vec<ResourceChange>,
-    #[serde(default)]
-    output_changes: BTreeMap<String, WireOutput>,
-    #[serde(default)]
+/// How much of a plan is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Keep {
+    All,
+    /// What a review shows.
+    ForReview,
+}
+
+/// Parts that are understood once everything is there.
+#[derive(Default)]
+struct Rest {
+    outputs: BTreeMap<String, WireOutput>,
     variables: BTreeMap<String, WireVariable>,
-    #[serde(default)]
     configuration: WireConfiguration,
-    #[serde(default)]
-    prior_state: prior::State,
+    prior: prior::State,
 }
 
 #[derive(Deserialize)]
@@ -120,8 +120,9 @@ fn present<'de, D: Deserializer<'de>>(source: D) -> Result<Option<Value>, D::Err
     Value::deserialize(source).map(Some)
 }
 
+/// Borrows from the text of the plan: what is only created, destroyed or left alone is not taken apart for a review.
 #[derive(Deserialize)]
-pub(super) struct WireChange {
+struct WireChange<'a> {
     address: String,
     previous_address: Option<String>,
     module_address: Option<String>,
@@ -130,14 +131,17 @@ pub(super) struct WireChange {
     #[serde(rename = "type")]
     kind: String,
     deposed: Option<String>,
-    change: WireChangeBody,
+    #[serde(borrow)]
+    change: WireChangeBody<'a>,
 }
 
 #[derive(Deserialize)]
-struct WireChangeBody {
+struct WireChangeBody<'a> {
     actions: Vec<Action>,
-    before: Option<Attributes>,
-    after: Option<Attributes>,
+    #[serde(borrow)]
+    before: Option<&'a RawValue>,
+    #[serde(borrow)]
+    after: Option<&'a RawValue>,
     #[serde(default)]
     after_unknown: Marks,
     #[serde(default)]
@@ -155,35 +159,57 @@ struct WireImporting {
     id: Option<String>,
 }
 
-impl From<Document> for Plan {
-    fn from(document: Document) -> Self {
-        let changed =
-            document.output_changes.into_iter().filter(|(_, it)| it.actions.iter().any(|it| *it != Action::NoOp));
-        let variables = &document.variables;
-        let providers = document.configuration.provider_config.into_iter();
-        let (regions, arns) = document.prior_state.into_places();
-        let declared = &document.configuration.root_module.variables;
-        let sensitive = variables.iter().filter(|(name, _)| declared.get(*name).is_some_and(|it| it.sensitive));
-        let mut secrets = Secrets::default();
-        sensitive.for_each(|(_, variable)| secrets.add(&variable.value, &Tree::All));
-        let mut plan = Self {
-            format_version: document.format_version,
-            errored: document.errored,
-            resources: document.resource_changes,
-            drift: document.resource_drift,
-            outputs: changed.map(|(name, output)| (name, output.into())).collect(),
-            providers: providers
-                .filter(|(_, it)| it.name == "aws")
-                .map(|(key, it)| it.region(key, variables, &document.configuration.root_module))
-                .collect(),
-            regions,
-            arns,
-        };
-        for change in plan.resources.iter_mut().chain(&mut plan.drift) {
-            secrets.append(&mut std::mem::take(&mut change.secrets));
+/// Reads a plan as it comes. One of another major version is refused before anything else of it is looked at.
+pub(super) fn read(source: impl Read, keep: Keep) -> Result<Plan, PlanError> {
+    let (mut plan, mut rest, mut secrets) = (Plan::default(), Rest::default(), Secrets::default());
+    let mut pull = Pull::new(source);
+    pull.object(|pull, name| {
+        match name {
+            "format_version" => {
+                plan.format_version = pull.value()?;
+                plan.understood()?;
+            }
+            "errored" => plan.errored = pull.value()?,
+            "resource_changes" => changes(pull, keep, &mut plan.resources, &mut secrets)?,
+            "resource_drift" => changes(pull, keep, &mut plan.drift, &mut secrets)?,
+            "output_changes" => rest.outputs = pull.value()?,
+            "variables" => rest.variables = pull.value()?,
+            "configuration" => rest.configuration = pull.value()?,
+            "prior_state" if keep == Keep::All => rest.prior = pull.value()?,
+            _ => pull.skip()?,
         }
-        secrets.redact(&mut plan);
-        plan
+        Ok::<(), PlanError>(())
+    })?;
+    pull.end()?;
+    rest.complete(&mut plan, &mut secrets);
+    secrets.redact(&mut plan);
+    Ok(plan)
+}
+
+fn changes<R: Read>(
+    pull: &mut Pull<R>,
+    keep: Keep,
+    to: &mut Vec<ResourceChange>,
+    secrets: &mut Secrets,
+) -> Result<(), PlanError> {
+    pull.array(|pull| {
+        let wire: WireChange<'_> = serde_json::from_slice(pull.text()?)?;
+        to.extend(wire.understood(keep, secrets)?);
+        Ok(())
+    })
+}
+
+impl Rest {
+    fn complete(self, plan: &mut Plan, secrets: &mut Secrets) {
+        let Self { outputs, variables, configuration, prior } = self;
+        let declared = &configuration.root_module.variables;
+        let sensitive = variables.iter().filter(|(name, _)| declared.get(*name).is_some_and(|it| it.sensitive));
+        sensitive.for_each(|(_, variable)| secrets.add(&variable.value, &Tree::All));
+        let changed = outputs.into_iter().filter(|(_, it)| it.actions.iter().any(|it| *it != Action::NoOp));
+        plan.outputs = changed.map(|(name, output)| (name, output.into())).collect();
+        let providers = configuration.provider_config.into_iter().filter(|(_, it)| it.name == "aws");
+        plan.providers = providers.map(|(key, it)| it.region(key, &variables, &configuration.root_module)).collect();
+        (plan.regions, plan.arns) = prior.into_places();
     }
 }
 
@@ -237,13 +263,21 @@ impl From<WireOutput> for OutputChange {
     }
 }
 
-impl From<WireChange> for ResourceChange {
-    fn from(wire: WireChange) -> Self {
-        let body = wire.change;
-        let before = body.before.unwrap_or_default();
-        let mut values = body.after.unwrap_or_default();
+impl WireChange<'_> {
+    /// `None` for one of the many that are left alone, where only a review is wanted.
+    fn understood(self, keep: Keep, secrets: &mut Secrets) -> Result<Option<ResourceChange>, serde_json::Error> {
+        let is_left_alone = self.is_left_alone();
+        let body = self.change;
         let touched = body.actions.len() > 1 || body.actions.contains(&Action::Update);
-        let changed = if touched { changed(&before, &values, &body.after_unknown) } else { Vec::new() };
+        let is_shown = touched || keep == Keep::All;
+        let before = attributes(body.before, is_shown || body.before_sensitive.tree().any())?;
+        let mut values = attributes(body.after, is_shown || body.after_sensitive.tree().any())?;
+        for (values, marks) in [(&before, &body.before_sensitive), (&values, &body.after_sensitive)] {
+            values.iter().for_each(|(name, value)| secrets.add(value, marks.tree().at_key(name)));
+        }
+        if is_left_alone && keep == Keep::ForReview {
+            return Ok(None);
+        }
         let differences = match touched {
             true => differences(&Compared {
                 before: &before,
@@ -254,36 +288,44 @@ impl From<WireChange> for ResourceChange {
             }),
             false => Vec::new(),
         };
-        let mut secrets = Secrets::default();
-        for (values, marks) in [(&before, &body.before_sensitive), (&values, &body.after_sensitive)] {
-            values.iter().for_each(|(name, value)| secrets.add(value, marks.tree().at_key(name)));
-        }
-        values.retain(|name| !body.after_sensitive.has(name));
-        Self {
-            address: wire.address,
-            previous_address: wire.previous_address,
-            module: wire.module_address.unwrap_or_default(),
-            managed: wire.mode == "managed",
-            kind: wire.kind,
-            actions: body.actions,
+        let change = ResourceChange {
+            address: self.address,
+            previous_address: self.previous_address,
+            module: self.module_address.unwrap_or_default(),
+            managed: self.mode == "managed",
+            kind: self.kind,
             importing: body.importing.map(|it| it.id.unwrap_or_default()),
-            deposed: wire.deposed.is_some(),
+            deposed: self.deposed.is_some(),
             replace_paths: body.replace_paths.iter().map(|path| dotted(path)).collect(),
-            reason: wire.action_reason,
-            changed,
+            reason: self.action_reason,
+            actions: body.actions,
             differences,
-            values,
-            unknown: body.after_unknown.into_names(),
-            secrets,
+            ..ResourceChange::default()
+        };
+        if keep == Keep::ForReview {
+            return Ok(Some(change));
         }
+        let changed = if touched { changed(&before, &values, &body.after_unknown) } else { Vec::new() };
+        values.retain(|name| !body.after_sensitive.has(name));
+        Ok(Some(ResourceChange { changed, values, unknown: body.after_unknown.into_names(), ..change }))
+    }
+
+    fn is_left_alone(&self) -> bool {
+        let nothing = self.change.actions.iter().all(|action| *action == Action::NoOp);
+        nothing && self.previous_address.is_none() && self.change.importing.is_none()
     }
 }
 
+/// One side of a change; nothing where it is not wanted.
+fn attributes(text: Option<&RawValue>, wanted: bool) -> Result<Attributes, serde_json::Error> {
+    text.filter(|_| wanted).map_or_else(|| Ok(Attributes::default()), |text| serde_json::from_str(text.get()))
+}
+
 /// The names of the attributes whose values differ or will be known only later.
-fn changed(before: &Attributes, after: &Attributes, unknown: &Marks) -> Vec<String> {
-    let value = |of: &Attributes, name: &str| of.get(name).cloned().unwrap_or_default();
-    let names: BTreeSet<&str> = before.names().chain(after.names()).chain(unknown.names()).collect();
+fn changed<'a>(before: &'a Attributes, after: &'a Attributes, unknown: &Marks) -> Vec<String> {
+    let value = |of: &'a Attributes, name: &str| of.get(name).unwrap_or(&Value::Null);
     let differs = |name: &&str| unknown.has(name) || value(before, name) != value(after, name);
+    let names: BTreeSet<&str> = before.names().chain(after.names()).chain(unknown.names()).collect();
     names.into_iter().filter(differs).map(str::to_owned).collect()
 }
 
