@@ -13,7 +13,7 @@ use super::drive::Run;
 use super::environment::Environment;
 use super::error::{CliError, Exit};
 use super::lease::{Copied, Desk, LeaseArgs, let_go, tenure};
-use super::wiring::RunPlace;
+use super::wiring::{Purpose, RunPlace};
 use super::{confirm, credentials, drive, home, inputs, lease_words, signals, wiring};
 use crate::aws::Caller;
 use crate::engine::{self, Engine, Preflight};
@@ -82,7 +82,8 @@ pub async fn run(command: &Failover, environment: &Environment) -> Result<Exit, 
     }
     let run_dir = home::make_run_dir(&environment.home, &run)?;
     let stop = signals::listen()?;
-    let place = RunPlace { run: &run, run_dir: &run_dir, runbook, stop: stop.subscribe() };
+    let purpose = Purpose::Run;
+    let place = RunPlace { run: &run, run_dir: &run_dir, runbook, stop: stop.subscribe(), purpose };
     let wired = wiring::engine(plans, connected.aws.clone(), place, environment).await;
     let (engine, notices) = wired.inspect_err(|_| home::discard(&run_dir))?;
     let mut stopped = engine.stop.clone();

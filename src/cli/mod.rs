@@ -3,6 +3,7 @@
 //! This is the only place that reads the environment, decides exit codes and wires the parts together.
 
 mod args;
+mod bundling;
 mod campaign;
 mod choice;
 mod confirm;
