@@ -23,3 +23,6 @@ pub use read::{ReadError, read, unpack};
 pub use seal::{Broken, Bundle, Contents, Parts, open, seal};
 pub use store::{Approvals, Found, Outcome, StoreError, bundle_of_run, keep_bundle_of_run};
 pub use write::{WriteError, pack, write, write_beside};
+
+#[cfg(test)]
+mod tests;

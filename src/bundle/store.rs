@@ -128,12 +128,7 @@ fn run_key(service: &str, environment: &str, run: &str) -> String {
 ///
 /// # Errors
 /// S3 refused or did not answer.
-pub async fn keep_bundle_of_run(
-    session: &Session,
-    bucket: &str,
-    bundle: &Bundle,
-    run: &str,
-) -> Result<(), StoreError> {
+pub async fn keep_bundle_of_run(session: &Session, bucket: &str, bundle: &Bundle, run: &str) -> Result<(), StoreError> {
     let key = run_key(&bundle.index.service, &bundle.index.environment, run);
     let place = format!("s3://{bucket}/{key}");
     let packed = pack(&bundle.contents);

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -11,24 +12,26 @@ use tokio::sync::watch;
 
 use super::environment::Environment;
 use super::error::CliError;
-use super::wiring::{self, Connected, Plans, Purpose, RunPlace};
 use super::inputs;
+use super::wiring::{self, Connected, Plans, Purpose, RunPlace};
 use crate::aws::s3::recovery_state;
 use crate::bundle::{
     self, Bundle, Checks, CutoverMoves, Index, Move, Parts, Point, SCHEMA_VERSION, Standing, Steps, Tool, Versions,
 };
 use crate::engine::{self, Engine, Preflight};
-use crate::report::{self, Adopted, Foreseen, Obstacle, PlanView, RecordMove};
+use crate::report::{self, Obstacle, PlanView};
 use crate::review::Review;
 use crate::runbook::{Action, Runbook, StepId};
 use crate::steps::{Blocked, Resolver, adopted, foreseen, view_cutover};
 use crate::terraform::generate::GeneratedFile;
-use crate::terraform::graph::configured;
 use crate::terraform::tfvars::RECOVERY;
 use crate::terraform::{Ground, Looked, Observer, TerraformError, events};
 
 /// The step that a plan's troubles are told under.
-const PLANNING: &str = "infrastructure.plan";
+pub const PLANNING: &str = "infrastructure.plan";
+
+/// As long as a cutover's check waits for Route 53.
+const READ_WITHIN: Duration = Duration::from_secs(20);
 
 /// What a bundle is made of.
 pub struct Order<'a> {
@@ -65,11 +68,8 @@ pub async fn make(order: Order<'_>, environment: &Environment) -> Result<Made, C
     let place = RunPlace { run: &run, run_dir: dir, runbook: runbook.clone(), stop: stop.clone(), purpose };
     let (engine, _told) = wiring::engine(plans, connected.aws.clone(), place, environment).await?;
     let (adopted, watching) = (adopted(&manifest), Watching(stop));
-    let (found, looked, records) = tokio::join!(
-        engine::preflight(&engine),
-        engine.world.terraform.look(&adopted, &watching),
-        moves(&engine),
-    );
+    let (found, looked, records) =
+        tokio::join!(engine::preflight(&engine), engine.world.terraform.look(&adopted, &watching), moves(&engine),);
     let (looked, refusals) = judged(looked, &found)?;
     let now = Timestamp::now();
     let view = view(&engine, &found, refusals, looked.as_ref(), now)?;
@@ -100,8 +100,9 @@ pub async fn make(order: Order<'_>, environment: &Environment) -> Result<Made, C
         inputs: marks,
         files: Vec::new(),
     };
-    let text = std::fs::read_to_string(&manifest.path)
-        .map_err(|error| CliError::error(format!("{} cannot be read", manifest.path.display())).cause(error.to_string()))?;
+    let text = std::fs::read_to_string(&manifest.path).map_err(|error| {
+        CliError::error(format!("{} cannot be read", manifest.path.display())).cause(error.to_string())
+    })?;
     let shown = |text: &str| looked.masked.text(text).into_bytes();
     let mut files = BTreeMap::from([
         ("lifeboat.hcl".to_owned(), shown(&bundle::hide(&text, &sensitive))),
@@ -114,9 +115,9 @@ pub async fn make(order: Order<'_>, environment: &Environment) -> Result<Made, C
     let review = Review::of(&looked.plan);
     files.insert("review.json".to_owned(), text_of(report::review_json(&review))?);
     files.insert("review.md".to_owned(), report::review_markdown(&review).into_bytes());
-    let steps =
-        Steps { runbook, critical_path: view.critical_path.clone(), expected_rto: view.expected_rto };
-    let points: Vec<Point> = engine.runbook.steps.iter().filter_map(|it| Point::of(&it.id, &found.facts(&it.id), now)).collect();
+    let steps = Steps { runbook, critical_path: view.critical_path.clone(), expected_rto: view.expected_rto };
+    let points: Vec<Point> =
+        engine.runbook.steps.iter().filter_map(|it| Point::of(&it.id, &found.facts(&it.id), now)).collect();
     let checks = checks(&steps.runbook, &view);
     let parts = Parts { steps: &steps, points: &points, records: &records, checks: &checks };
     let bundle = bundle::seal(index, files, &parts)
@@ -165,7 +166,7 @@ fn view(
     PlanView::of(&engine.runbook, &facts, blocked.collect(), found.in_place, now).map_err(unsound)
 }
 
-fn unsound(error: crate::runbook::GraphError) -> CliError {
+pub fn unsound(error: crate::runbook::GraphError) -> CliError {
     CliError::error("the runbook is not sound").cause(error.to_string())
 }
 
@@ -213,7 +214,9 @@ async fn moves(engine: &Engine) -> Vec<CutoverMoves> {
             Ok::<_, crate::steps::StepError>((view.zone_id, records))
         };
         let cutover = cutover.name.clone();
-        all.push(match read.await {
+        let read = tokio::time::timeout(READ_WITHIN, read).await;
+        let silent = |_| Err(crate::steps::StepError::failed("Route 53 does not answer"));
+        all.push(match read.unwrap_or_else(silent) {
             Ok((zone, records)) => CutoverMoves { cutover, zone_id: Some(zone), records, not_read: None },
             Err(error) => {
                 CutoverMoves { cutover, zone_id: None, records: Vec::new(), not_read: Some(error.to_string()) }
@@ -221,91 +224,6 @@ async fn moves(engine: &Engine) -> Vec<CutoverMoves> {
         });
     }
     all
-}
-
-/// The view that a bundle holds, with its recovery points as old as they are now.
-///
-/// # Errors
-/// Its runbook is not sound.
-pub fn view_of(bundle: &Bundle, now: Timestamp) -> Result<PlanView, CliError> {
-    let mut facts: BTreeMap<StepId, Value> = BTreeMap::new();
-    for Point { step, recovery_point, at, .. } in &bundle.points {
-        facts.insert(step.clone(), json!({ "recovery_point": recovery_point, "recovery_point_at": at }));
-    }
-    for bundle::Warning { step, text } in &bundle.checks.warnings {
-        let facts = facts.entry(step.clone()).or_insert_with(|| json!({}));
-        match facts["warnings"].as_array_mut() {
-            Some(warnings) => warnings.push(json!(text)),
-            None => facts["warnings"] = json!([text]),
-        }
-    }
-    let blocked = bundle.checks.blocked.iter().cloned();
-    let blocked = blocked.map(|bundle::Obstacle { step, cause, hint }| Obstacle { step, cause, hint }).collect();
-    PlanView::of(&bundle.steps.runbook, &facts, blocked, bundle.checks.in_place, now).map_err(unsound)
-}
-
-/// A bundle's screen, with what it borrows.
-pub struct Screen {
-    view: PlanView,
-    review: Option<Review>,
-    adopted: Vec<Adopted>,
-    records: Vec<RecordMove>,
-    sha256: Option<String>,
-}
-
-impl Screen {
-    pub fn of(bundle: Option<&Bundle>, view: PlanView) -> Self {
-        let Some(bundle) = bundle else {
-            return Self { view, review: None, adopted: Vec::new(), records: Vec::new(), sha256: None };
-        };
-        let targets: BTreeMap<String, String> =
-            bundle.adopted().into_iter().map(|(address, target)| (configured(&address), target)).collect();
-        let mut plan = bundle.plan.clone();
-        let mut adopted = Vec::new();
-        // What is restored is adopted, not created.
-        plan.resources.retain(|change| match targets.get(&configured(&change.address)) {
-            Some(target) if change.creates() && !change.is_replaced() => {
-                adopted.push(Adopted { address: change.address.clone(), restored: target.clone() });
-                false
-            }
-            _ => true,
-        });
-        let records = bundle.records.iter().flat_map(|cutover| cutover.records.iter().map(record));
-        let (records, sha256) = (records.collect(), Some(bundle.sha256.clone()));
-        Self { view, review: Some(Review::of(&plan)), adopted, records, sha256 }
-    }
-
-    pub fn foreseen(&self) -> Foreseen<'_> {
-        Foreseen {
-            plan: &self.view,
-            terraform: self.review.as_ref(),
-            adopted: &self.adopted,
-            records: &self.records,
-            bundle: self.sha256.as_deref(),
-        }
-    }
-
-    pub fn is_blocked(&self) -> bool {
-        !self.view.blocked.is_empty()
-    }
-
-    /// Whether anything would be done at all.
-    pub fn changes(&self) -> bool {
-        let still = self.view.in_place && self.adopted.is_empty();
-        !still || self.review.as_ref().is_none_or(|review| !review.is_empty())
-    }
-}
-
-fn record(record: &Move) -> RecordMove {
-    use crate::aws::route53::RecordSet;
-    let words = |set: &RecordSet| {
-        let values: Vec<&str> = set.resource_records.iter().map(|it| it.value.as_str()).collect();
-        let alias = set.alias_target.as_ref().map(|it| format!("alias of {}", it.dns_name));
-        let weight = set.weight.map(|weight| format!(" (weight {weight})")).unwrap_or_default();
-        format!("{}{weight}", alias.unwrap_or_else(|| values.join(", ")))
-    };
-    let before = record.before.as_ref().map_or_else(|| "nothing".to_owned(), words);
-    RecordMove { record: record.label(), before, after: words(&record.after) }
 }
 
 /// Follows Terraform, and asks it to stop when the operator does.

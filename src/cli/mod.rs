@@ -2,6 +2,7 @@
 //!
 //! This is the only place that reads the environment, decides exit codes and wires the parts together.
 
+mod approve;
 mod args;
 mod bundling;
 mod campaign;
@@ -13,6 +14,7 @@ mod environment;
 mod error;
 mod failover;
 mod faulted;
+mod gate;
 mod home;
 mod inputs;
 mod lease;
@@ -26,6 +28,7 @@ mod resume;
 mod resume_checks;
 mod review;
 mod runs;
+mod screen;
 mod signals;
 mod site;
 mod state;
@@ -62,6 +65,7 @@ pub fn main() -> ExitCode {
 async fn dispatch(args: &Args, environment: &Environment) -> Result<Exit, CliError> {
     match &args.command {
         Command::Failover(command) => failover::run(command, environment).await,
+        Command::Approve(command) => approve::run(command, environment).await,
         Command::Plan(command) => plan::run(command, environment).await,
         Command::Review(command) => review::run(command, environment).await,
         Command::Resume(command) => resume::run(command, environment).await,

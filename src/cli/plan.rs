@@ -9,9 +9,10 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 
-use super::bundling::{self, Made, Order, Screen};
+use super::bundling::{self, Made, Order};
 use super::environment::Environment;
 use super::error::{CliError, Exit};
+use super::screen::Screen;
 use super::{home, signals, wiring};
 use crate::bundle::{self, Bundle};
 use crate::report;
@@ -90,8 +91,10 @@ pub async fn run(command: &Plan, environment: &Environment) -> Result<Exit, CliE
     };
     let text = match (&against, &bundle) {
         (Some(then), Some(now)) => compared(then, now, command.output, environment),
-        (Some(_), None) => return Err(CliError::blocked("Terraform cannot plan, so that there is nothing to compare")
-            .details(screen.foreseen().text(environment.stderr_look()))),
+        (Some(_), None) => {
+            return Err(CliError::blocked("Terraform cannot plan, so that there is nothing to compare")
+                .details(screen.foreseen().text(environment.stderr_look())));
+        }
         (None, _) => shown(&screen, command.output, environment),
     };
     report::to_stdout(&text?);
@@ -128,9 +131,7 @@ fn shown(screen: &Screen, form: Form, environment: &Environment) -> Result<Strin
     match form {
         Form::Text => Ok(foreseen.text(environment.stdout_look())),
         Form::Markdown => Ok(foreseen.markdown()),
-        Form::Json => {
-            foreseen.json().map_err(|error| CliError::error("the plan is no JSON").cause(error.to_string()))
-        }
+        Form::Json => foreseen.json().map_err(|error| CliError::error("the plan is no JSON").cause(error.to_string())),
     }
 }
 

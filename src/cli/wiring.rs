@@ -17,12 +17,13 @@ use crate::manifest::{self, Manifest};
 use crate::runbook::Runbook;
 use crate::steps::{self, Notice, World};
 use crate::templates::Templates;
+use crate::terraform::approved::Approved;
 use crate::terraform::lock::LockStore;
 use crate::terraform::tfvars::TfvarsError;
-use crate::terraform::approved::Approved;
 use crate::terraform::{GeneratedFile, Ground, Root, Variable, Workdir, WorkdirOptions, generate, version};
 
 /// A manifest that was found valid, with what follows from it on this machine alone.
+#[derive(Clone)]
 pub struct Plans {
     pub manifest: Arc<Manifest>,
     pub templates: Templates,

@@ -142,3 +142,99 @@ fn list(page: &mut String, heading: &str, entries: impl Iterator<Item = String>)
         add(page, format_args!("\n**{heading}**\n\n{text}"));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::path::Path;
+
+    use jiff::Timestamp;
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::manifest;
+    use crate::report::Obstacle;
+    use crate::runbook::StepId;
+    use crate::scenario;
+    use crate::terraform::plan::Plan;
+
+    fn view() -> PlanView {
+        let environments = Path::new(env!("CARGO_MANIFEST_DIR")).join("environments");
+        let runbook = scenario::failover(&manifest::load(&environments, "prod").unwrap());
+        let now: Timestamp = "2026-11-22T03:12:00Z".parse().unwrap();
+        let point = json!({ "recovery_point": "arn:aws:rds:us-east-1:123456789012:cluster-snapshot:backup-0300",
+                            "recovery_point_at": "2026-11-22T03:00:00Z", "warnings": ["a newer one is copying, 40 %"] });
+        let facts = BTreeMap::from([(StepId::new("restore.aurora.logs"), point)]);
+        let blocked = vec![Obstacle {
+            step: StepId::new("restore.table.metadata"),
+            cause: "no backup of <b>table</b> @all can be restored".into(),
+            hint: Some("make one".into()),
+        }];
+        PlanView::of(&runbook, &facts, blocked, false, now).unwrap()
+    }
+
+    fn review(changes: usize) -> Review {
+        let change = |nr: usize| {
+            json!({ "address": format!("module.x.aws_sqs_queue.q[{nr}]"), "mode": "managed", "type": "aws_sqs_queue",
+                    "module_address": "module.x",
+                    "change": { "actions": ["delete", "create"], "before": {"name": "a"}, "after": {"name": "b"},
+                                "after_unknown": {"arn": true}, "replace_paths": [["name"]] } })
+        };
+        let changes: Vec<Value> = (0..changes).map(change).collect();
+        let plan = json!({ "format_version": "1.2", "resource_changes": changes });
+        Review::of(&Plan::parse(plan.to_string().as_bytes()).unwrap())
+    }
+
+    fn adopted() -> Vec<Adopted> {
+        vec![Adopted {
+            address: "module.database.aws_rds_cluster.logs".into(),
+            restored: "streaming-logs-aurora-prod-dr".into(),
+        }]
+    }
+
+    fn records() -> Vec<RecordMove> {
+        vec![RecordMove {
+            record: "ingest.example.com CNAME (recovery)".into(),
+            before: "nothing".into(),
+            after: "terraform.output.ingest_endpoint (weight 100)".into(),
+        }]
+    }
+
+    #[test]
+    fn a_reviewer_sees_all_of_it_on_one_screen() {
+        let (plan, terraform, adopted, records) = (view(), review(1), adopted(), records());
+        let bundle = "ab".repeat(32);
+        let foreseen = Foreseen {
+            plan: &plan,
+            terraform: Some(&terraform),
+            adopted: &adopted,
+            records: &records,
+            bundle: Some(&bundle),
+        };
+        let text = foreseen.text(Look::PLAIN);
+        assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+        insta::assert_snapshot!("foreseen", text);
+        let json: Value = serde_json::from_str(&foreseen.json().unwrap()).unwrap();
+        assert_eq!((&json["schema_version"], &json["terraform"]["totals"]["replace"]), (&json!(1), &json!(1)));
+        assert_eq!(json["adopted"][0]["restored"], "streaming-logs-aurora-prod-dr");
+    }
+
+    #[test]
+    fn a_comment_on_a_pull_request_never_grows_too_long() {
+        let (plan, adopted, records) = (view(), adopted(), records());
+        let many: Vec<RecordMove> = (0..5_000).flat_map(|_| records.clone()).collect();
+        for (changes, records) in [(1, &records), (5_000, &many)] {
+            let terraform = review(changes);
+            let foreseen =
+                Foreseen { plan: &plan, terraform: Some(&terraform), adopted: &adopted, records, bundle: None };
+            let page = foreseen.markdown();
+            assert!(page.chars().count() < 65_000, "{}", page.chars().count());
+            assert!(page.contains("`module.database.aws_rds_cluster.logs`") && !page.contains("<b>"), "{page}");
+            if changes == 1 {
+                insta::assert_snapshot!("foreseen_markdown", page);
+            } else {
+                assert!(page.contains("more are left out here") && page.contains("more, in the JSON form"), "{page}");
+            }
+        }
+    }
+}

@@ -61,7 +61,11 @@ impl Page {
 
     /// Adds a piece if there is room for it, and counts it otherwise.
     fn piece(&mut self, text: &str) {
-        if self.length + text.chars().count() > self.longest.saturating_sub(RESERVED) { self.left_out += 1 } else { self.always(text) }
+        if self.length + text.chars().count() > self.longest.saturating_sub(RESERVED) {
+            self.left_out += 1
+        } else {
+            self.always(text)
+        }
     }
 
     fn section(&mut self, heading: &str, changes: &[&Change]) {

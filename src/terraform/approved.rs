@@ -71,9 +71,10 @@ fn differing<'a>(approved: &'a ResourceChange, now: &'a ResourceChange, tree: &s
         }
     }
     // Sensitive when it was approved, and open now.
-    let opened = now.values.iter().filter(|(name, value)| {
-        !value.is_null() && approved.values.get(name).is_none() && !was_unknown(name)
-    });
+    let opened = now
+        .values
+        .iter()
+        .filter(|(name, value)| !value.is_null() && approved.values.get(name).is_none() && !was_unknown(name));
     names.extend(opened.map(|(name, _)| name));
     names
 }
@@ -151,7 +152,8 @@ mod tests {
 
     #[test]
     fn of_what_was_known_in_part_the_known_part_must_be_there() {
-        let rule = |port: u32, group: Value| json!({"rule": [{"port": port, "group": group}, {"port": 1, "group": "s"}]});
+        let rule =
+            |port: u32, group: Value| json!({"rule": [{"port": port, "group": group}, {"port": 1, "group": "s"}]});
         let approved = created(rule(443, json!(null)), json!({"rule": [{"group": true}]}));
         let turned = json!({"rule": [{"port": 1, "group": "s"}, {"port": 443, "group": "sg-1"}]});
         assert_eq!(told(&approved, &created(turned, json!({}))), "");
@@ -181,12 +183,16 @@ mod tests {
         assert_eq!(told(&approved, &imported), "");
         let updated = change(&["update"], json!({"name": "a"}), json!({}), json!({}));
         assert_eq!(told(&approved, &updated), "aws_sqs_queue.a would be changed; approved is that it is created");
-        assert_eq!(told(&updated, &imported), "aws_sqs_queue.a would be imported and changed with other values than approved: kept");
+        assert_eq!(
+            told(&updated, &imported),
+            "aws_sqs_queue.a would be imported and changed with other values than approved: kept"
+        );
     }
 
     #[test]
     fn of_what_is_sensitive_only_the_mark_is_compared() {
-        let marked = |value: &str| change(&["create"], json!({"password": value}), json!({}), json!({"password": true}));
+        let marked =
+            |value: &str| change(&["create"], json!({"password": value}), json!({}), json!({"password": true}));
         assert_eq!(told(&marked("one"), &marked("two")), "");
         let open = change(&["create"], json!({"password": "two"}), json!({}), json!({}));
         assert!(told(&marked("one"), &open).ends_with("than approved: password"));

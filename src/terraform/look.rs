@@ -62,11 +62,7 @@ impl Workdir {
     ///
     /// # Errors
     /// Terraform's own; a root that cannot be split round what is adopted.
-    pub async fn look(
-        &self,
-        adopted: &BTreeSet<String>,
-        observer: &dyn Observer,
-    ) -> Result<Looked, TerraformError> {
+    pub async fn look(&self, adopted: &BTreeSet<String>, observer: &dyn Observer) -> Result<Looked, TerraformError> {
         let _tree = self.tree.lock().await;
         let ready = self.ready(observer).await?;
         self.import(&ready, &BTreeMap::new())?;

@@ -267,7 +267,11 @@ impl Workdir {
     }
 
     /// What of a plan would be in another region. Whoever calls it holds `tree`.
-    pub(super) async fn misplaced(&self, plan: &mut Plan, observer: &dyn Observer) -> Result<Vec<Violation>, TerraformError> {
+    pub(super) async fn misplaced(
+        &self,
+        plan: &mut Plan,
+        observer: &dyn Observer,
+    ) -> Result<Vec<Violation>, TerraformError> {
         self.ask_regions(plan, observer).await?;
         Ok(guard::regions(plan, &self.manifest.recovery.name, &self.manifest.primary.name))
     }

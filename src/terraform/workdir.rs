@@ -13,13 +13,13 @@ use std::sync::atomic::AtomicU32;
 use async_trait::async_trait;
 use tokio::sync::Mutex;
 
+use super::approved::Approved;
 use super::args::{self, Lock, Planning, Selection};
 use super::calls::text;
 use super::diagnostics::Diagnostic;
 use super::environment::Environment;
 use super::errored::Custody;
 use super::events::{Event, Summary};
-use super::approved::Approved;
 use super::graph::Graph;
 use super::lock::LockStore;
 use super::look::Ground;

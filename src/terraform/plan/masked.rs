@@ -5,22 +5,25 @@
 //! A value that is marked as sensitive anywhere is masked wherever else it stands. The JSON is read twice, resource by
 //! resource: the last of them may mark what the first one shows.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::io::Read;
 use std::path::Path;
 
+use serde::Serialize;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
-use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::PlanError;
+use super::marked::Found;
 use super::secrets::Secrets;
 use crate::terraform::difference::{SENSITIVE, masked as mask_marked};
 use crate::terraform::marks::Tree;
 
 /// Stands for the staged copy of the root, which has another path in each run.
 pub const ROOT: &str = "(root)";
+
+/// Stands for a sensitive value that is another than it was.
+const SENSITIVE_CHANGED: &str = "(sensitive, changed)";
 
 /// A masked plan.
 pub struct Masked {
@@ -59,93 +62,6 @@ pub fn masked<R: Read>(open: impl Fn() -> Result<R, PlanError>, tree: &Path) -> 
     Ok(Masked { json, masker })
 }
 
-/// What the first reading is for.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Found {
-    resource_changes: Vec<FoundChange>,
-    resource_drift: Vec<FoundChange>,
-    output_changes: BTreeMap<String, FoundSecrets>,
-    variables: BTreeMap<String, FoundVariable>,
-    configuration: FoundConfiguration,
-}
-
-#[derive(Deserialize)]
-struct FoundChange {
-    change: FoundSecrets,
-}
-
-/// The secrets of one change; the rest of it is dropped as it is read.
-#[derive(Deserialize)]
-#[serde(from = "BothSides")]
-struct FoundSecrets(Secrets);
-
-#[derive(Deserialize)]
-struct BothSides {
-    #[serde(default)]
-    before: Value,
-    #[serde(default)]
-    after: Value,
-    #[serde(default)]
-    before_sensitive: Tree,
-    #[serde(default)]
-    after_sensitive: Tree,
-}
-
-impl From<BothSides> for FoundSecrets {
-    fn from(sides: BothSides) -> Self {
-        let mut secrets = Secrets::default();
-        secrets.add(&sides.before, &sides.before_sensitive);
-        secrets.add(&sides.after, &sides.after_sensitive);
-        Self(secrets)
-    }
-}
-
-#[derive(Deserialize)]
-struct FoundVariable {
-    #[serde(default)]
-    value: Value,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct FoundConfiguration {
-    root_module: FoundModule,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct FoundModule {
-    variables: BTreeMap<String, FoundDeclared>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct FoundDeclared {
-    sensitive: bool,
-}
-
-impl Found {
-    fn sensitive(&self) -> Vec<String> {
-        let declared = self.configuration.root_module.variables.iter();
-        declared.filter(|(_, it)| it.sensitive).map(|(name, _)| name.clone()).collect()
-    }
-
-    fn secrets(&self) -> Secrets {
-        let mut secrets = Secrets::default();
-        for name in self.sensitive() {
-            if let Some(variable) = self.variables.get(&name) {
-                secrets.add(&variable.value, &Tree::All);
-            }
-        }
-        let changes = self.resource_changes.iter().chain(&self.resource_drift).map(|it| &it.change);
-        for FoundSecrets(more) in changes.chain(self.output_changes.values()) {
-            secrets.append(&mut more.clone());
-        }
-        secrets
-    }
-}
-
 /// Knows what must not be shown.
 struct Masker {
     secrets: Secrets,
@@ -175,12 +91,16 @@ impl Masker {
         ];
         let Value::Object(mut change) = change else { return Value::Null };
         change.retain(|name, _| KEPT.contains(&name.as_str()));
-        for (side, marks) in [("before", "before_sensitive"), ("after", "after_sensitive")] {
-            let tree = tree(change.get(marks));
-            if let Some(value) = change.get_mut(side) {
-                *value = self.open(marked(value, &tree));
-            }
-        }
+        let side = |side: &str, marks: &str| {
+            let value = change.get(side).cloned().unwrap_or_default();
+            let masked = marked(&value, &tree(change.get(marks)));
+            (value, masked)
+        };
+        let (before, masked_before) = side("before", "before_sensitive");
+        let (after, mut masked_after) = side("after", "after_sensitive");
+        tell_changed([&before, &after], &masked_before, &mut masked_after);
+        change.insert("before".to_owned(), self.open(masked_before));
+        change.insert("after".to_owned(), self.open(masked_after));
         if let Some(importing) = change.get_mut("importing") {
             *importing = self.open(importing.take());
         }
@@ -233,6 +153,32 @@ fn marked(value: &Value, marks: &Tree) -> Value {
         }
         Value::Null => Value::Null,
         value => mask_marked(value, marks, &Tree::None),
+    }
+}
+
+/// That a masked value changes may be known, and what it changes to may not.
+fn tell_changed(open: [&Value; 2], before: &Value, after: &mut Value) {
+    if open[0] == open[1] {
+        return;
+    }
+    let secret = |value: &Value| value.as_str() == Some(SENSITIVE);
+    if secret(before) && secret(after) {
+        *after = Value::from(SENSITIVE_CHANGED);
+        return;
+    }
+    match (before, after) {
+        (Value::Object(before), Value::Object(after)) => {
+            for (name, after) in after {
+                let sides = [&open[0][name.as_str()], &open[1][name.as_str()]];
+                tell_changed(sides, before.get(name).unwrap_or(&Value::Null), after);
+            }
+        }
+        (Value::Array(before), Value::Array(after)) => {
+            for (nr, after) in after.iter_mut().enumerate() {
+                tell_changed([&open[0][nr], &open[1][nr]], before.get(nr).unwrap_or(&Value::Null), after);
+            }
+        }
+        _ => {}
     }
 }
 
@@ -345,70 +291,5 @@ impl<'de> Visitor<'de> for Resources<'_, '_> {
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-    use crate::terraform::plan::Plan;
-
-    fn of(plan: &Value) -> (String, Masked) {
-        let text = plan.to_string();
-        let masked = masked(|| Ok(text.as_bytes()), Path::new("/runs/r/terraform/tree")).unwrap();
-        (String::from_utf8(masked.json.clone()).unwrap(), masked)
-    }
-
-    fn example() -> Value {
-        let change = |before: Value, after: Value, marks: Value| {
-            json!({ "address": "terraform_data.a", "mode": "managed", "type": "terraform_data",
-                    "change": { "actions": ["update"], "before": before, "after": after, "after_unknown": {"id": true},
-                                "before_sensitive": marks.clone(), "after_sensitive": marks } })
-        };
-        json!({
-            "format_version": "1.2",
-            "variables": { "token": { "value": "from-a-\"variable\"" }, "pin": { "value": 424_242 }, "name": { "value": "no secret" } },
-            "configuration": { "root_module": { "variables": { "token": { "sensitive": true }, "pin": {"sensitive": true}, "name": {} },
-                "resources": [{"provisioners": [{"expressions": {"command": {"constant_value": "echo in-a-provisioner"}}}]}] } },
-            "planned_values": { "outputs": { "x": { "value": "hunter2" } } },
-            "prior_state": { "values": {} },
-            "resource_changes": [
-                change(json!({"output": "-u root:hunter2", "n": 424_242}), json!({"output": "-u root"}), json!({})),
-                change(json!({"input": ["x", {"p": "hunter2"}]}), json!({"input": ["x", {"p": "hunter3"}]}), json!({"input": [false, {"p": true}]})),
-                change(json!({"all": "hunter4", "more": {"hunter5": 1}}), json!(null), json!(true)),
-                change(json!({"script": "curl from-a-\"variable\" /runs/r/terraform/tree/x.zip"}), json!({"hunter2": "key"}), json!({})),
-            ],
-            "output_changes": {
-                "url": { "actions": ["create"], "before": null, "after": "mysql://root:hunter2@db" },
-                "secret": { "actions": ["update"], "before": "hunter6", "after": "now open", "before_sensitive": true, "after_sensitive": false },
-            },
-        })
-    }
-
-    #[test]
-    fn nothing_that_is_marked_stands_in_what_is_kept() {
-        let (text, masked) = of(&example());
-        for secret in ["hunter", "from-a-", "424242", "in-a-provisioner", "now open", "/runs/r"] {
-            assert!(!text.contains(secret), "{secret} is in {text}");
-        }
-        for kept in ["no secret", "mysql://root:(sensitive)@db", "(root)/x.zip"] {
-            assert!(text.contains(kept), "{kept} is not in {text}");
-        }
-        assert_eq!(masked.text("password = \"hunter2\"\n"), "password = \"(sensitive)\"\n");
-    }
-
-    #[test]
-    fn what_is_kept_is_a_plan_that_can_be_reviewed() {
-        let before = Plan::parse(example().to_string().as_bytes()).unwrap();
-        let after = Plan::parse(of(&example()).0.as_bytes()).unwrap();
-        assert_eq!(after.resources.len(), before.resources.len());
-        assert_eq!(after.counts(), before.counts());
-        assert_eq!(after.outputs["secret"], before.outputs["secret"]);
-        assert_eq!(after.resources[1].differences, before.resources[1].differences);
-    }
-
-    #[test]
-    fn half_a_plan_is_an_error() {
-        let text = example().to_string();
-        let half = &text[..text.len() / 2];
-        assert!(matches!(masked(|| Ok(half.as_bytes()), Path::new("/x")), Err(PlanError::Json(_))));
-    }
-}
+#[path = "masked_tests.rs"]
+mod tests;
