@@ -34,7 +34,7 @@ pub enum ReadError {
 pub fn read(path: &Path) -> Result<Bundle, ReadError> {
     let failed = |source| ReadError::Io { path: path.to_owned(), source };
     if fs::metadata(path).map_err(failed)?.is_dir() {
-        let mut files = Files::default();
+        let mut files = Files::within(MOST_BYTES);
         files.folder(path, "")?;
         return Ok(open(files.contents()?)?);
     }
@@ -46,11 +46,16 @@ pub fn read(path: &Path) -> Result<Bundle, ReadError> {
 /// # Errors
 /// As [`read`].
 pub fn unpack(archive: impl Read, path: &Path) -> Result<Bundle, ReadError> {
+    Ok(open(unpacked(archive, path, MOST_BYTES)?)?)
+}
+
+/// The files of an archive, of at most so many bytes together.
+pub(super) fn unpacked(archive: impl Read, path: &Path, most_bytes: u64) -> Result<Contents, ReadError> {
     let failed = |source| ReadError::Io { path: path.to_owned(), source };
     let plain = zstd::Decoder::new(archive).map_err(failed)?;
     // Headers take some room beside the files.
-    let mut archive = tar::Archive::new(plain.take(MOST_BYTES + 1024 * 1024));
-    let mut files = Files::default();
+    let mut archive = tar::Archive::new(plain.take(most_bytes + 1024 * 1024));
+    let mut files = Files::within(most_bytes);
     for entry in archive.entries().map_err(failed)? {
         let mut entry = entry.map_err(failed)?;
         let name = entry.path().map_err(failed)?.into_owned();
@@ -62,7 +67,7 @@ pub fn unpack(archive: impl Read, path: &Path) -> Result<Bundle, ReadError> {
         }
         files.add(&plain_name(&name)?, &mut entry, path)?;
     }
-    Ok(open(files.contents()?)?)
+    Ok(files.contents()?)
 }
 
 /// The name of a file inside, which must lead nowhere else.
@@ -72,13 +77,17 @@ fn plain_name(name: &Path) -> Result<String, ReadError> {
     name.to_str().filter(|name| inside && !name.is_empty()).map(str::to_owned).ok_or_else(outside)
 }
 
-#[derive(Default)]
 struct Files {
     files: BTreeMap<String, Vec<u8>>,
     bytes: u64,
+    most_bytes: u64,
 }
 
 impl Files {
+    fn within(most_bytes: u64) -> Self {
+        Self { files: BTreeMap::new(), bytes: 0, most_bytes }
+    }
+
     fn folder(&mut self, dir: &Path, prefix: &str) -> Result<(), ReadError> {
         let failed = |source| ReadError::Io { path: dir.to_owned(), source };
         for entry in fs::read_dir(dir).map_err(failed)? {
@@ -99,11 +108,11 @@ impl Files {
 
     fn add(&mut self, name: &str, source: &mut dyn Read, path: &Path) -> Result<(), ReadError> {
         let mut content = Vec::new();
-        let room = MOST_BYTES - self.bytes;
+        let room = self.most_bytes - self.bytes;
         let read = source.take(room + 1).read_to_end(&mut content);
         read.map_err(|source| ReadError::Io { path: path.to_owned(), source })?;
         self.bytes += content.len() as u64;
-        if self.bytes > MOST_BYTES || self.files.len() >= MOST_FILES {
+        if self.bytes > self.most_bytes || self.files.len() >= MOST_FILES {
             return Err(ReadError::TooMuch);
         }
         if self.files.insert(name.to_owned(), content).is_some() {
