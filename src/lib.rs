@@ -4,6 +4,7 @@
 //! The data goes one way: manifest → scenario → runbook → engine → steps → journal → report.
 
 pub mod aws;
+pub mod bundle;
 pub mod catalog;
 pub mod cli;
 pub mod document;

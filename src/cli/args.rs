@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-use super::{check, failover, plan, rehearse, report, resume, review, runs, state, status};
+use super::{approve, check, failover, plan, rehearse, report, resume, review, runs, state, status};
 
 /// Moves a Terraform-managed AWS stack to another region.
 #[derive(Parser)]
@@ -43,8 +43,10 @@ pub enum Command {
     Failover(failover::Failover),
     /// Say whether an environment could fail over now, and what would be lost; changes nothing
     Check(check::Check),
-    /// Show what a scenario would do, and what stands in its way; changes nothing
+    /// Show what a scenario would do and what stands in its way, and write it down as a bundle; changes nothing
     Plan(plan::Plan),
+    /// Answer for what a bundle would do, after having seen it
+    Approve(approve::Approve),
     /// Show what a Terraform plan would do, and what would be lost by it
     Review(review::Review),
     /// Go on with a run that was held, stopped or killed

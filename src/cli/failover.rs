@@ -1,6 +1,6 @@
 //! `lifeboat failover ENV`: the single command.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
@@ -12,12 +12,13 @@ use super::args::Output;
 use super::drive::Run;
 use super::environment::Environment;
 use super::error::{CliError, Exit};
+use super::gate::Gate;
 use super::lease::{Copied, Desk, LeaseArgs, let_go, tenure};
-use super::wiring::RunPlace;
-use super::{confirm, credentials, drive, home, inputs, lease_words, signals, wiring};
+use super::wiring::{Connected, Purpose, RunPlace};
+use super::{confirm, credentials, drive, gate, home, inputs, lease_words, signals, wiring};
 use crate::aws::Caller;
 use crate::engine::{self, Engine, Preflight};
-use crate::journal::{Event, Held, Journal, RunStarted};
+use crate::journal::{ApprovedBundle, Event, Held, Journal, RunStarted};
 use crate::manifest::Manifest;
 use crate::report;
 use crate::scenario;
@@ -32,6 +33,9 @@ pub struct Failover {
     /// When the impact began, for the report's RTO and RPO: 2026-11-22T03:12:00Z
     #[arg(long, value_name = "TIME")]
     pub impact_at: Option<Timestamp>,
+    /// Do what this bundle says, and nothing else; it must be approved
+    #[arg(long, value_name = "BUNDLE")]
+    pub bundle: Option<PathBuf>,
     #[command(flatten)]
     pub lease: LeaseArgs,
     /// Why it is done without a lease
@@ -63,6 +67,7 @@ pub async fn run(command: &Failover, environment: &Environment) -> Result<Exit, 
     let connected = wiring::connect(&manifest).await?;
     let runbook = scenario::failover(&manifest);
     credentials::last(&connected, &runbook, environment).await?;
+    let gate = gate::of(command.bundle.as_deref(), &manifest, &connected).await?;
     let run = home::new_run(&command.env, declared_at);
     let desk = Desk {
         session: &connected.aws,
@@ -82,7 +87,13 @@ pub async fn run(command: &Failover, environment: &Environment) -> Result<Exit, 
     }
     let run_dir = home::make_run_dir(&environment.home, &run)?;
     let stop = signals::listen()?;
-    let place = RunPlace { run: &run, run_dir: &run_dir, runbook, stop: stop.subscribe() };
+    if let Some(gate) = &gate {
+        let (plans, book, stopped) = (plans.clone(), runbook.clone(), stop.subscribe());
+        let current = gate.is_current(plans, &connected, book, &run_dir, stopped, environment).await;
+        current.inspect_err(|_| home::discard(&run_dir))?;
+    }
+    let purpose = gate.as_ref().map_or(Purpose::Run, Gate::purpose);
+    let place = RunPlace { run: &run, run_dir: &run_dir, runbook, stop: stop.subscribe(), purpose };
     let wired = wiring::engine(plans, connected.aws.clone(), place, environment).await;
     let (engine, notices) = wired.inspect_err(|_| home::discard(&run_dir))?;
     let mut stopped = engine.stop.clone();
@@ -106,6 +117,17 @@ pub async fn run(command: &Failover, environment: &Environment) -> Result<Exit, 
         false => hold(&desk, &run, &connected.caller, stop).await.map(Some),
     };
     let held = held.inspect_err(|_| home::discard(&run_dir))?;
+    let begun = begin(&gate, &run, &run_dir, &connected, &engine).await;
+    let bundle = match begun {
+        Ok(bundle) => bundle,
+        Err(error) => {
+            if let Some(held) = &held {
+                let_go(held, 0, true).await;
+            }
+            home::discard(&run_dir);
+            return Err(error);
+        }
+    };
     let started = RunStarted {
         run: run.clone(),
         lifeboat: env!("CARGO_PKG_VERSION").into(),
@@ -117,11 +139,15 @@ pub async fn run(command: &Failover, environment: &Environment) -> Result<Exit, 
         impact_at: command.impact_at,
         inputs: Some(inputs::read(&manifest, &declared, engine.world.terraform.binary(), environment)?),
         tenure: Some(tenure(held.as_ref(), command.because.as_deref())),
+        bundle,
         runbook: engine.runbook.as_ref().clone(),
     };
     let journal = match open_journal(&run_dir, started, &found, &engine, held.clone()) {
         Ok(journal) => journal,
         Err(error) => {
+            if let Some(gate) = &gate {
+                gate.give_back().await;
+            }
             // Nothing has been done under it.
             if let Some(held) = &held {
                 let_go(held, 0, true).await;
@@ -130,6 +156,20 @@ pub async fn run(command: &Failover, environment: &Environment) -> Result<Exit, 
         }
     };
     drive::drive(Run { engine, notices, journal, history: &[], held }, command.output, environment).await
+}
+
+/// Uses the approval up, where the run goes by one.
+async fn begin(
+    gate: &Option<Gate>,
+    run: &str,
+    run_dir: &Path,
+    connected: &Connected,
+    engine: &Engine,
+) -> Result<Option<ApprovedBundle>, CliError> {
+    match gate {
+        Some(gate) => gate.claim(run, run_dir, connected, &engine.world.manifest).await.map(Some),
+        None => Ok(None),
+    }
 }
 
 /// Whether the lease could be looked at.

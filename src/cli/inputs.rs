@@ -61,7 +61,11 @@ pub fn read(
     salted(manifest, declared, binary, environment, hex(&salt))
 }
 
-fn salted(
+/// The same with the salt of another reading, to be compared with that.
+///
+/// # Errors
+/// As [`read`].
+pub fn salted(
     manifest: &Manifest,
     declared: &BTreeSet<String>,
     binary: &Binary,
@@ -263,6 +267,7 @@ mod tests {
                 pid: 1,
                 host: String::new(),
                 impact_at: None,
+                bundle: None,
                 inputs: Some(inputs),
                 tenure: None,
                 runbook: scenario::failover(&self.manifest),

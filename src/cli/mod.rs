@@ -2,7 +2,9 @@
 //!
 //! This is the only place that reads the environment, decides exit codes and wires the parts together.
 
+mod approve;
 mod args;
+mod bundling;
 mod campaign;
 mod check;
 mod check_terraform;
@@ -14,6 +16,7 @@ mod environment;
 mod error;
 mod failover;
 mod faulted;
+mod gate;
 mod home;
 mod inputs;
 mod lease;
@@ -27,6 +30,7 @@ mod resume;
 mod resume_checks;
 mod review;
 mod runs;
+mod screen;
 mod signals;
 mod site;
 mod state;
@@ -65,6 +69,7 @@ async fn dispatch(args: &Args, environment: &Environment) -> Result<Exit, CliErr
     match &args.command {
         Command::Failover(command) => failover::run(command, environment).await,
         Command::Check(command) => check::run(command, environment).await,
+        Command::Approve(command) => approve::run(command, environment).await,
         Command::Plan(command) => plan::run(command, environment).await,
         Command::Review(command) => review::run(command, environment).await,
         Command::Resume(command) => resume::run(command, environment).await,

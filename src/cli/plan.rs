@@ -1,4 +1,5 @@
-//! `lifeboat plan SCENARIO ENV`: what would be done, from which recovery points, and what stands in the way.
+//! `lifeboat plan SCENARIO ENV`: what would be done, from which recovery points, and what stands in the way; sealed in a
+//! bundle that can be reviewed, compared and approved.
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;
@@ -7,17 +8,15 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
-use tokio::sync::watch;
 
-use super::args::Output;
+use super::bundling::{self, Made, Order};
 use super::environment::Environment;
 use super::error::{CliError, Exit};
-use super::wiring::RunPlace;
-use super::{home, wiring};
-use crate::engine::{self, Engine};
-use crate::report::{self, Obstacle, PlanView};
+use super::screen::Screen;
+use super::{home, signals, wiring};
+use crate::bundle::{self, Bundle};
+use crate::report;
 use crate::scenario;
-use crate::steps::Blocked;
 use crate::terraform::GeneratedFile;
 
 #[derive(Args)]
@@ -26,16 +25,37 @@ pub struct Plan {
     pub scenario: Scenario,
     /// The environment: a folder of that name with a lifeboat.hcl
     pub env: String,
+    /// Where the bundle goes: a folder, or an archive that ends with .tar.zst [default: a folder in LIFEBOAT_HOME/plans]
+    #[arg(long, value_name = "PATH")]
+    pub out: Option<PathBuf>,
+    /// Show what differs from this bundle instead
+    #[arg(long, value_name = "BUNDLE")]
+    pub against: Option<PathBuf>,
     /// Write the generated backend and variable files to this folder and stop; nobody is asked
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["out", "against", "detailed_exitcode"])]
     pub generate_only: Option<PathBuf>,
     #[arg(short, long, value_enum, default_value = "text")]
-    pub output: Output,
+    pub output: Form,
+    /// Exit with 2 where anything would be changed, as terraform plan does
+    #[arg(long)]
+    pub detailed_exitcode: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Scenario {
     Failover,
+}
+
+/// How a plan is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Form {
+    /// For a terminal, folded
+    #[value(alias = "table")]
+    Text,
+    /// For a comment on a pull request: less than 65,000 characters
+    Markdown,
+    /// Everything
+    Json,
 }
 
 /// # Errors
@@ -45,35 +65,84 @@ pub async fn run(command: &Plan, environment: &Environment) -> Result<Exit, CliE
     if let Some(dir) = &command.generate_only {
         return generate(dir, &plans.generated);
     }
+    let against = command.against.as_deref().map(read).transpose()?;
     let runbook = match command.scenario {
         Scenario::Failover => scenario::failover(&plans.manifest),
     };
     let connected = wiring::connect(&plans.manifest).await?;
-    let run = home::new_run(&command.env, Timestamp::now());
-    let run_dir = home::make_run_dir(&environment.home, &run)?;
-    let (_keep, stop) = watch::channel(false);
-    let place = RunPlace { run: &run, run_dir: &run_dir, runbook, stop };
-    let planned = match wiring::engine(plans, connected.aws, place, environment).await {
-        Ok((engine, _told)) => Ok(view(&engine).await?),
-        Err(error) => Err(error),
+    let name = home::new_run(&command.env, Timestamp::now());
+    let dir = home::make_run_dir(&environment.home, &name)?;
+    let stop = signals::listen()?;
+    let salt = against.as_ref().map(|bundle| bundle.index.inputs.salt.clone());
+    let order = Order { plans, connected: &connected, runbook, dir: &dir, stop: stop.subscribe(), salt };
+    let made = bundling::make(order, environment).await;
+    home::discard(&dir);
+    let Made { bundle, view } = made?;
+    let screen = Screen::of(bundle.as_ref(), view);
+    let written = match &bundle {
+        Some(bundle) => {
+            let path = command.out.clone().unwrap_or_else(|| environment.home.join("plans").join(&name));
+            bundle::write(&bundle.contents, &path).map_err(|error| {
+                CliError::error("the bundle cannot be written").cause(error.to_string()).hint("name another with --out")
+            })?;
+            Some(path)
+        }
+        None => None,
     };
-    home::discard(&run_dir);
-    let view = planned?;
-    let text = match command.output {
-        Output::Json => view.json().map_err(|error| CliError::error("the plan is no JSON").cause(error.to_string()))?,
-        Output::Text => view.text(environment.stdout_look()),
+    let text = match (&against, &bundle) {
+        (Some(then), Some(now)) => compared(then, now, command.output, environment),
+        (Some(_), None) => {
+            return Err(CliError::blocked("Terraform cannot plan, so that there is nothing to compare")
+                .details(screen.foreseen().text(environment.stderr_look())));
+        }
+        (None, _) => shown(&screen, command.output, environment),
     };
-    report::to_stdout(&text);
-    Ok(if view.blocked.is_empty() { Exit::Done } else { Exit::Blocked })
+    report::to_stdout(&text?);
+    match &written {
+        Some(path) if screen.is_blocked() => report::to_stderr(&format!("bundle: {}\n", path.display())),
+        Some(path) => {
+            let path = path.display();
+            report::to_stderr(&format!("next: lifeboat approve {path}\nbundle: {path}\n"));
+        }
+        None => report::to_stderr("there is no bundle: Terraform cannot plan\n"),
+    }
+    Ok(match () {
+        () if screen.is_blocked() => Exit::Blocked,
+        // The 2 of `terraform plan -detailed-exitcode`, which is asked for by name.
+        () if command.detailed_exitcode && screen.changes() => Exit::Usage,
+        () => Exit::Done,
+    })
 }
 
-async fn view(engine: &Engine) -> Result<PlanView, CliError> {
-    let found = engine::preflight(engine).await;
-    let facts = found.checked.iter().map(|(step, checked)| (step.clone(), checked.facts.clone())).collect();
-    let blocked = found.blocked.into_iter();
-    let blocked = blocked.map(|(step, Blocked { cause, hint })| Obstacle { step, cause, hint }).collect();
-    PlanView::of(&engine.runbook, &facts, blocked, found.in_place, Timestamp::now())
-        .map_err(|error| CliError::error("the runbook is not sound").cause(error.to_string()))
+/// Reads a bundle that the operator has named.
+///
+/// # Errors
+/// Exit 3: there is none, or it is not whole.
+pub fn read(path: &Path) -> Result<Bundle, CliError> {
+    bundle::read(path).map_err(|error| {
+        CliError::blocked(format!("{} cannot be used; nothing was changed", path.display()))
+            .cause(error.to_string())
+            .hint("a bundle is made by lifeboat plan, and is used as it was made")
+    })
+}
+
+fn shown(screen: &Screen, form: Form, environment: &Environment) -> Result<String, CliError> {
+    let foreseen = screen.foreseen();
+    match form {
+        Form::Text => Ok(foreseen.text(environment.stdout_look())),
+        Form::Markdown => Ok(foreseen.markdown()),
+        Form::Json => foreseen.json().map_err(|error| CliError::error("the plan is no JSON").cause(error.to_string())),
+    }
+}
+
+fn compared(then: &Bundle, now: &Bundle, form: Form, environment: &Environment) -> Result<String, CliError> {
+    let comparison = bundle::compare(then, now);
+    match form {
+        Form::Text => Ok(report::comparison(&comparison, environment.stdout_look())),
+        Form::Markdown => Err(CliError::usage("a comparison is text or json")),
+        Form::Json => report::comparison_json(&comparison)
+            .map_err(|error| CliError::error("the comparison is no JSON").cause(error.to_string())),
+    }
 }
 
 /// Writes the files; one that is there with other content is left alone.

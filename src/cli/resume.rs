@@ -16,7 +16,7 @@ use super::lease::{Copied, Desk, LeaseArgs, let_go, tenure};
 use super::resume_checks::{same_steps, staged};
 use super::site::{self, Here, unusable};
 use super::wiring::{Connected, Plans, RunPlace};
-use super::{drive, home, inputs, outlook, signals, wiring};
+use super::{drive, gate, home, inputs, outlook, signals, wiring};
 use crate::engine;
 use crate::journal::lease::Permit;
 use crate::journal::{Event, Journal, Loaded, Outcome, Skipped};
@@ -177,7 +177,9 @@ async fn go_on(command: &Resume, environment: &Environment, ready: Ready) -> Res
     choice::importable(&command.import, &plans.manifest, &loaded.state)?;
     let (manifest, declared) = (plans.manifest.clone(), plans.declared.clone());
     same_steps(started, &scenario::failover(&manifest))?;
-    let place = RunPlace { run: &run, run_dir: &dir, runbook: started.runbook.clone(), stop: stop.subscribe() };
+    let purpose = gate::resumed(started, &dir, &connected, &manifest, command.restage, &command.accept_changed).await?;
+    let runbook = started.runbook.clone();
+    let place = RunPlace { run: &run, run_dir: &dir, runbook, stop: stop.subscribe(), purpose };
     let (engine, notices) = wiring::engine(plans, connected.aws.clone(), place, environment).await?;
     let now = inputs::Now {
         manifest_sha256: &wiring::sha256(&manifest.path)?,

@@ -17,11 +17,13 @@ use crate::manifest::{self, Manifest};
 use crate::runbook::Runbook;
 use crate::steps::{self, Notice, World};
 use crate::templates::Templates;
+use crate::terraform::approved::Approved;
 use crate::terraform::lock::LockStore;
 use crate::terraform::tfvars::TfvarsError;
-use crate::terraform::{GeneratedFile, Root, Workdir, WorkdirOptions, generate, version};
+use crate::terraform::{GeneratedFile, Ground, Root, Variable, Workdir, WorkdirOptions, generate, version};
 
 /// A manifest that was found valid, with what follows from it on this machine alone.
+#[derive(Clone)]
 pub struct Plans {
     pub manifest: Arc<Manifest>,
     pub templates: Templates,
@@ -29,6 +31,8 @@ pub struct Plans {
     pub generated: Vec<GeneratedFile>,
     /// Names of the variables that the root declares.
     pub declared: BTreeSet<String>,
+    /// Those of them that it declares as sensitive.
+    pub sensitive: BTreeSet<String>,
 }
 
 /// Who is asking, and the clients to ask with.
@@ -44,6 +48,18 @@ pub struct RunPlace<'a> {
     pub runbook: Runbook,
     /// Turns true when the operator asks to stop.
     pub stop: watch::Receiver<bool>,
+    pub purpose: Purpose,
+}
+
+/// What a run's Terraform is for.
+#[derive(Clone, Default)]
+pub enum Purpose {
+    #[default]
+    Run,
+    /// A run that may do no more than was approved.
+    Approved(Arc<Approved>),
+    /// Nothing is made, locked or applied.
+    Look(Ground),
 }
 
 /// Reads and validates everything about an environment that is on this machine. Asks nobody.
@@ -74,8 +90,10 @@ fn complete(manifest: Manifest, environment: &Environment) -> Result<Plans, CliE
         TfvarsError::Invalid(error) => invalid(&error, environment),
         error => CliError::usage("the recovery region's variables cannot be made").cause(error.to_string()),
     })?;
+    let secret = |(name, variable): (&String, &Variable)| variable.sensitive.then(|| name.clone());
+    let sensitive = root.variables.iter().filter_map(secret).collect();
     let declared = root.variables.into_keys().collect();
-    Ok(Plans { manifest: Arc::new(manifest), templates, generated, declared })
+    Ok(Plans { manifest: Arc::new(manifest), templates, generated, declared, sensitive })
 }
 
 fn invalid(error: &Invalid, environment: &Environment) -> CliError {
@@ -116,7 +134,7 @@ pub async fn engine(
     environment: &Environment,
 ) -> Result<(Engine, mpsc::UnboundedReceiver<Notice>), CliError> {
     let Plans { manifest, templates, .. } = plans;
-    let RunPlace { run, run_dir, runbook, stop } = place;
+    let RunPlace { run, run_dir, runbook, stop, purpose } = place;
     let wanted = manifest.terraform.binary.as_deref();
     let binary = version::find(environment.tf_bin.as_deref(), wanted, &environment.variables, run_dir)
         .await
@@ -132,6 +150,11 @@ pub async fn engine(
         lock,
         states: Some(states),
     });
+    let terraform = match purpose {
+        Purpose::Run => terraform,
+        Purpose::Approved(approved) => terraform.bound_to(Some(approved)),
+        Purpose::Look(ground) => terraform.looking(Some(ground)),
+    };
     let world = World { run: run.to_owned(), run_dir: run_dir.to_owned(), manifest, aws, terraform };
     let (notices, told) = mpsc::unbounded_channel();
     let make = Arc::new(steps::make);

@@ -196,7 +196,21 @@ pub struct RunStarted {
     /// Journals of versions without a lease have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tenure: Option<Tenure>,
+    /// The bundle that the run does, and no more; `None` where it was not asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bundle: Option<ApprovedBundle>,
     pub runbook: Runbook,
+}
+
+/// A bundle that was approved.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ApprovedBundle {
+    pub sha256: String,
+    /// ARNs, as STS says.
+    pub planner: String,
+    pub approver: String,
+    pub approved_at: Timestamp,
+    pub expires_at: Timestamp,
 }
 
 /// Under which lease a process works on a run.

@@ -29,6 +29,7 @@ const MANIFEST: Schema = Schema {
         ("catalog", "catalog \"NAME\" { … }"),
         ("check", "check \"NAME\" { … }"),
         ("cutover", "cutover \"NAME\" { … }"),
+        ("approval", "approval { people = 2 }"),
     ],
 };
 
@@ -109,6 +110,7 @@ fn read(reader: &mut Reader, body: &Body, path: &Path, environment: &str) -> Opt
     let catalogs = each(reader, &file, "catalog", stores::catalog);
     let checks = each(reader, &file, "check", check::check);
     let cutovers = each(reader, &file, "cutover", cutover::cutover);
+    let approval = file.only(reader, "approval", false).map(|block| service::approval(reader, block));
     let root = terraform.as_ref().and_then(|terraform| root(reader, &terraform.root));
     let names = file.blocks("aurora").filter_map(|block| Some(block.labels.first()?.as_str().to_owned()));
     cross::judge(reader, &names.collect::<BTreeSet<_>>(), root.as_ref());
@@ -128,6 +130,7 @@ fn read(reader: &mut Reader, body: &Body, path: &Path, environment: &str) -> Opt
         catalogs: catalogs?,
         checks: checks?,
         cutovers: cutovers?,
+        approval: approval.map_or(Some(None), |read| read.map(Some))?,
     })
 }
 

@@ -28,6 +28,24 @@ pub struct Manifest {
     pub catalogs: Vec<Catalog>,
     pub checks: Vec<Check>,
     pub cutovers: Vec<Cutover>,
+    /// `None` where a run needs no approval.
+    #[serde(default)]
+    pub approval: Option<ApprovalRule>,
+}
+
+/// What a run needs before it may begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ApprovalRule {
+    /// 1 or 2. With 2, whoever approves has not planned.
+    pub people: u8,
+    /// How long an approval holds.
+    pub expires: SignedDuration,
+}
+
+impl Default for ApprovalRule {
+    fn default() -> Self {
+        Self { people: 1, expires: SignedDuration::from_hours(24) }
+    }
 }
 
 /// Where the Terraform root stands and how it is run.

@@ -42,6 +42,22 @@ fn keys_blocks_and_labels_are_judged() {
 }
 
 #[test]
+fn an_approval_is_by_one_person_or_two_and_holds_for_a_while() {
+    each_refused(&[
+        ("approval {\n  people = 3\n}\n", "expected a whole number from 1 to 2"),
+        ("approval {\n  peple = 2\n}\n", "did you mean `people`?"),
+        ("approval {\n  expires = \"0s\"\n}\n", "a timeout of nothing"),
+        ("approval \"x\" {\n}\n", "the approval block has no name"),
+        ("approval {\n}\napproval {\n}\n", "there are two approval blocks"),
+    ]);
+    assert_eq!(valid("").approval, None);
+    let usual = valid("approval {\n}\n").approval.unwrap();
+    assert_eq!((usual.people, usual.expires.as_hours()), (1, 24));
+    let rule = valid("approval {\n  people = 2\n  expires = \"90m\"\n}\n").approval.unwrap();
+    assert_eq!((rule.people, rule.expires.as_mins()), (2, 90));
+}
+
+#[test]
 fn stores_are_judged_as_aws_would() {
     let aurora = |extra: &str| format!("aurora \"a\" {{\n  source = \"abc\"\n  target = \"def\"\n{extra}\n}}\n");
     let table = |extra: &str| format!("table \"a\" {{\n  source = \"abc\"\n  target = \"def\"\n{extra}\n}}\n");

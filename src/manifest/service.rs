@@ -9,8 +9,8 @@ use jiff::SignedDuration;
 
 use super::names::{BUCKET, KEY, REGION, WORKSPACE};
 use super::reader::{Fields, Later, Reader, Schema, at, header};
-use super::values::{duration, integer, json, list, named, object, string};
-use super::{Backend, Component, Objective, Region, TerraformRoot};
+use super::values::{duration, integer, json, list, named, object, string, timeout};
+use super::{ApprovalRule, Backend, Component, Objective, Region, TerraformRoot};
 use crate::document::{nearest, quoted};
 
 const TERRAFORM: Schema = Schema {
@@ -35,6 +35,8 @@ const REGION_BLOCK: Schema = Schema {
 };
 
 const OBJECTIVE: Schema = Schema { keys: &[("rto", "\"4h\""), ("rpo", "\"15m\"")], blocks: &[] };
+
+const APPROVAL: Schema = Schema { keys: &[("people", "2"), ("expires", "\"24h\"")], blocks: &[] };
 
 const LOCK_TIMEOUT: SignedDuration = SignedDuration::from_mins(5);
 
@@ -71,6 +73,19 @@ const BACKEND_ARGUMENTS: [&str; 29] = [
     "use_fips_endpoint",
     "workspace_key_prefix",
 ];
+
+/// Reads the `approval` block.
+pub(super) fn approval(reader: &mut Reader, block: &Block) -> Option<ApprovalRule> {
+    reader.unlabelled(block);
+    let fields = Fields::new(reader, block, APPROVAL);
+    let problems = reader.problems.len();
+    let people = fields.optional(reader, "people", integer(1, 2));
+    let expires = fields.optional(reader, "expires", timeout);
+    let usual = ApprovalRule::default();
+    let people = people.and_then(|people| u8::try_from(people).ok()).unwrap_or(usual.people);
+    let rule = ApprovalRule { people, expires: expires.unwrap_or(usual.expires) };
+    (reader.problems.len() == problems).then_some(rule)
+}
 
 /// Reads the `terraform` block; paths are relative to `folder`, the manifest's own.
 pub(super) fn terraform(reader: &mut Reader, block: &Block, folder: &Path) -> Option<TerraformRoot> {

@@ -78,6 +78,9 @@ pub(super) fn head(summary: &Summary, look: Look) -> Vec<String> {
     add("regions", &format!("{} → {}", escape(&summary.from_region), escape(&summary.to_region)));
     add("account", &escape(&summary.account));
     add("caller", &escape(&summary.caller));
+    if let Some(bundle) = &summary.bundle {
+        add("approved", &format!("by {}, bundle {}", escape(&bundle.approver), escape(&bundle.sha256)));
+    }
     if let Some(impact) = summary.impact_at {
         add("impact", &time(impact));
     }

@@ -84,6 +84,11 @@ fn head(page: &mut String, summary: &Summary) {
     row("regions", format!("{} → {}", code(&summary.from_region), code(&summary.to_region)));
     row("account", code(&summary.account));
     row("caller", code(&summary.caller));
+    if let Some(bundle) = &summary.bundle {
+        row("approved by", code(&bundle.approver));
+        row("planned by", code(&bundle.planner));
+        row("bundle", code(&bundle.sha256));
+    }
     row("lifeboat", code(&summary.lifeboat));
     if let Some(reason) = &summary.reason {
         row("because", code(reason));

@@ -4,7 +4,9 @@
 //! a lost terminal makes them silent. All outside text goes through [`escape`].
 
 mod closing;
+mod comparison;
 mod error;
+mod foreseen;
 mod json;
 mod markdown;
 mod objectives;
@@ -36,7 +38,9 @@ mod samples;
 mod tests;
 
 pub use closing::{closing, requests_text};
+pub use comparison::{comparison, comparison_json};
 pub use error::error_block;
+pub use foreseen::{Adopted, Foreseen, RecordMove};
 pub use json::{Json, json};
 pub use markdown::markdown;
 pub use objectives::{Actual, Measured, ObjectiveResult, Verdict};

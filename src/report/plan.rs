@@ -109,6 +109,12 @@ impl PlanView {
 
     /// As text for a terminal.
     pub fn text(&self, look: Look) -> String {
+        let lines: Vec<String> = self.head(look).into_iter().chain(self.rest(look)).collect();
+        lines.join("\n") + "\n"
+    }
+
+    /// What it is, and how long it will take.
+    pub(super) fn head(&self, look: Look) -> Vec<String> {
         let mut lines = vec![
             look.paint(
                 Tone::Heading,
@@ -122,6 +128,12 @@ impl PlanView {
             let words = format!("{} is failed over already: there is nothing to do", escape(&self.environment));
             lines.push(look.paint(Tone::Good, &words));
         }
+        lines
+    }
+
+    /// Steps, recovery points, critical path, and what stands in the way.
+    pub(super) fn rest(&self, look: Look) -> Vec<String> {
+        let mut lines = Vec::new();
         self.steps_text(&mut lines, look);
         section(&mut lines, look, "recovery points", self.points(look));
         let way = self.critical_path.iter().map(StepId::as_str).collect::<Vec<_>>().join(" → ");
@@ -140,10 +152,10 @@ impl PlanView {
         let unchecked = unchecked
             .flat_map(|it| wrap("  - ", &format!("{}: {}", escape(&it.what), escape(&it.why)), look.columns()));
         section(&mut lines, look, "will not be checked", unchecked.collect());
-        lines.join("\n") + "\n"
+        lines
     }
 
-    fn target_words(&self) -> String {
+    pub(super) fn target_words(&self) -> String {
         match self.target_rto {
             Some(target) if self.expected_rto > target => format!(", LONGER than the RTO of {}", span(target)),
             Some(target) => format!(", within the RTO of {}", span(target)),
@@ -181,7 +193,7 @@ impl PlanView {
     }
 }
 
-fn section(lines: &mut Vec<String>, look: Look, heading: &str, body: Vec<String>) {
+pub(super) fn section(lines: &mut Vec<String>, look: Look, heading: &str, body: Vec<String>) {
     if !body.is_empty() {
         lines.push(String::new());
         lines.push(look.paint(Tone::Heading, heading));
@@ -215,6 +227,6 @@ fn warnings(facts: &BTreeMap<StepId, Value>) -> Vec<Warning> {
     facts.iter().flat_map(of).collect()
 }
 
-fn span(time: SignedDuration) -> String {
+pub(super) fn span(time: SignedDuration) -> String {
     duration(u64::try_from(time.as_millis()).unwrap_or(0))
 }

@@ -6,7 +6,7 @@ use super::review::{SECTIONS, notes, place, sign, totals};
 use crate::review::{Change, Effect, Review};
 
 /// GitHub refuses a comment of more than 65,536 characters; some are left for whoever puts words round it.
-const LONGEST: usize = 65_000;
+pub(super) const LONGEST: usize = 65_000;
 /// Kept for what closes the page.
 const RESERVED: usize = 1_500;
 /// So many places of a resource are shown.
@@ -14,7 +14,12 @@ const PLACES: usize = 12;
 
 /// The review as a page of less than 65,000 characters.
 pub fn review_markdown(review: &Review) -> String {
-    let mut page = Page::default();
+    review_within(review, LONGEST)
+}
+
+/// The review as a page of at most so many characters.
+pub(super) fn review_within(review: &Review, longest: usize) -> String {
+    let mut page = Page { longest, ..Page::default() };
     page.always(&format!("### Terraform: {}\n", totals(&review.totals)));
     if review.is_empty() {
         page.always("\nNothing is changed.\n");
@@ -44,6 +49,7 @@ struct Page {
     text: String,
     /// In characters.
     length: usize,
+    longest: usize,
     left_out: usize,
 }
 
@@ -55,7 +61,11 @@ impl Page {
 
     /// Adds a piece if there is room for it, and counts it otherwise.
     fn piece(&mut self, text: &str) {
-        if self.length + text.chars().count() > LONGEST - RESERVED { self.left_out += 1 } else { self.always(text) }
+        if self.length + text.chars().count() > self.longest.saturating_sub(RESERVED) {
+            self.left_out += 1
+        } else {
+            self.always(text)
+        }
     }
 
     fn section(&mut self, heading: &str, changes: &[&Change]) {
@@ -63,7 +73,7 @@ impl Page {
             return;
         }
         let number = changes.len();
-        if self.length + RESERVED > LONGEST - RESERVED {
+        if self.length + RESERVED > self.longest.saturating_sub(RESERVED) {
             self.left_out += number;
             return;
         }

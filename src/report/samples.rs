@@ -81,6 +81,7 @@ impl Script {
             pid: 4711,
             host: "bastion".into(),
             impact_at: Some(start() - SignedDuration::from_mins(10)),
+            bundle: None,
             inputs: None,
             tenure: None,
             runbook,

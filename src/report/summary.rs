@@ -14,7 +14,7 @@ use super::objectives::{ObjectiveResult, Verdict, measure};
 use super::requests::{self, Requests};
 use super::timeline::{Facts, StepStatus, Timeline, Track, wall_ms};
 use super::trouble::{self, AppliedState, Retries, UnsavedState};
-use crate::journal::{self, Failure, FailureKind, JournalError, Loaded, Outcome, RunStarted, Skipped};
+use crate::journal::{self, ApprovedBundle, Failure, FailureKind, JournalError, Loaded, Outcome, RunStarted, Skipped};
 use crate::manifest::Component;
 use crate::runbook::{NotChecked, Phase, StepId, StepSpec};
 
@@ -34,6 +34,9 @@ pub struct Summary {
     pub to_region: String,
     /// ARN of who started it.
     pub caller: String,
+    /// What it was bound to, and who has approved that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bundle: Option<ApprovedBundle>,
     /// Version of the lifeboat that started it.
     pub lifeboat: String,
     pub ending: Ending,
@@ -202,6 +205,7 @@ pub fn summarize(loaded: &Loaded, held: bool, now: Timestamp) -> Option<Summary>
         from_region: started.runbook.from_region.clone(),
         to_region: started.runbook.to_region.clone(),
         caller: started.caller.clone(),
+        bundle: started.bundle.clone(),
         lifeboat: started.lifeboat.clone(),
         ending,
         reason: reason(&timeline),

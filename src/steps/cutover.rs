@@ -280,6 +280,21 @@ async fn wanted(record: &Record, resolver: &Resolver<'_>) -> Result<Result<Recor
     Ok(Ok(desired(record, &resolved)))
 }
 
+/// The record set that a record shall be, with the manifest's references in place of what is not known yet; and whether
+/// there are any.
+///
+/// # Errors
+/// As [`check_cutover`].
+pub async fn foreseen(record: &Record, resolver: &Resolver<'_>) -> Result<(RecordSet, bool), StepError> {
+    let (mut resolved, mut known) = (Vec::new(), true);
+    for text in texts(record) {
+        let value = resolver.resolve(text).await?;
+        known &= value.is_some();
+        resolved.push(value.unwrap_or_else(|| reference(text)));
+    }
+    Ok((desired(record, &resolved), known))
+}
+
 async fn find_zone(session: &Session, zone: &Zone) -> Result<HostedZone, StepError> {
     match zone {
         Zone::Id(id) => {

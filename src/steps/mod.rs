@@ -38,7 +38,8 @@ mod verify_table;
 mod wait;
 
 pub use cutover::{
-    Before, ChangeError, CheckError, CutoverStep, CutoverView, RecordView, change_records, check_cutover, view_cutover,
+    Before, ChangeError, CheckError, CutoverStep, CutoverView, RecordView, change_records, check_cutover, foreseen,
+    view_cutover,
 };
 pub use cx::{Cx, Notice, Outputs, Progress, World};
 pub use error::StepError;

@@ -221,7 +221,7 @@ fn document(text: &str) -> Option<Value> {
 }
 
 /// The value with what is marked replaced.
-fn masked(value: &Value, sensitive: &Tree, unknown: &Tree) -> Value {
+pub(super) fn masked(value: &Value, sensitive: &Tree, unknown: &Tree) -> Value {
     if sensitive.is_all() {
         return Value::from(SENSITIVE);
     }

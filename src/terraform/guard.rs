@@ -47,6 +47,11 @@ pub fn adoption(plan: &Plan, imports: &BTreeMap<String, String>, held: &BTreeSet
     violations
 }
 
+/// What of a plan of everything would lose data, whichever of the two plans does it.
+pub fn losing(plan: &Plan) -> Vec<Violation> {
+    losses(plan).map(loss).collect()
+}
+
 /// Each of `imports` (address to id) must be imported by that id, and neither created, replaced nor destroyed.
 pub fn imports(plan: &Plan, imports: &BTreeMap<String, String>) -> Vec<Violation> {
     let mut violations: Vec<Violation> = Vec::new();

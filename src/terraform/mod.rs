@@ -4,6 +4,7 @@
 //! `prepare` makes that ready, and `scope` makes the two plans of a recovery, each past its `guard`.
 
 mod address;
+pub mod approved;
 pub mod args;
 mod attributes;
 mod calls;
@@ -20,6 +21,8 @@ pub mod guard;
 pub mod half_made;
 mod left_lock;
 pub mod lock;
+mod lock_file;
+mod look;
 mod marks;
 mod module;
 pub mod offline;
@@ -46,6 +49,7 @@ pub use attributes::Attributes;
 pub use error::TerraformError;
 pub use errored::Custody;
 pub use generate::GeneratedFile;
+pub use look::{Ground, Looked};
 pub use module::Variable;
 pub use prepare::Ready;
 pub use root::{Resource, Root, RootError, Unknown};

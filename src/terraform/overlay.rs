@@ -29,6 +29,9 @@ pub fn backend_override(templates: &Templates) -> Result<String, TemplateError> 
     templates.render("terraform/backend_override.tf", &json!({}))
 }
 
+/// The override file of a look at an empty state: it is kept in the copy itself, and nobody else sees it.
+pub const EMPTY_BACKEND: &str = "terraform {\n  backend \"local\" {}\n}\n";
+
 /// The arguments of a region's S3 backend (Terraform: "Backend Type: s3"). `path_style` puts the bucket into the path of
 /// the URL, which emulators need.
 ///

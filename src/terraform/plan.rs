@@ -3,6 +3,8 @@
 //! Read as it streams in: what nobody here needs (most of the prior state, planned values, expressions) is skipped
 //! without being kept, and a value that is sensitive is dropped the moment its resource has been read.
 
+mod marked;
+pub mod masked;
 mod pull;
 mod secrets;
 mod wire;

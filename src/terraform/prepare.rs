@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 
 use super::calls::text;
 use super::generate::{self, GeneratedFile};
+use super::look::Ground;
 use super::overlay::{self, BACKEND_CONFIG, IMPORTS};
 use super::regions::forget_questions;
 use super::root::Root;
@@ -222,7 +223,7 @@ impl Workdir {
     fn generate(&self, ready: &mut Ready) -> Result<Vec<PathBuf>, TerraformError> {
         let files = self.additions(&Root::read(&ready.root)?)?;
         let mut backend = Vec::new();
-        for file in files {
+        for file in self.grounded(files) {
             let path = match file.name.as_str() {
                 name if name.ends_with(".tf") => ready.root.join(name),
                 name => self.path("generated").join(name),
@@ -310,6 +311,9 @@ impl Workdir {
         if there.any(|name| name == workspace) {
             self.follow(ready, "workspace-select", args::workspace_select(workspace), &[0], observer).await?;
             return Ok(false);
+        }
+        if self.ground == Some(Ground::Backend) {
+            return Err(TerraformError::Workspace { wanted: workspace.clone(), found: "none of that name".into() });
         }
         let args = args::workspace_new(workspace, self.manifest.terraform.lock_timeout);
         self.follow(ready, "workspace-new", args, &[0], observer).await?;

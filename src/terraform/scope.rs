@@ -122,6 +122,7 @@ impl Workdir {
         let mut violations = self.misplaced(&mut planned.plan, observer).await?;
         violations.extend(guard::base(&planned.plan, adopted));
         violations.extend(guard::imports(&planned.plan, &imports));
+        violations.extend(self.unapproved(&planned.plan));
         saved.warnings = planned.warnings.into_iter().filter(|it| !it.starts_with(TARGETED)).collect();
         self.save("base", "infrastructure", &planned.plan, violations, saved)
     }
@@ -189,6 +190,7 @@ impl Workdir {
         let mut planned = planned?;
         let mut violations = self.misplaced(&mut planned.plan, observer).await?;
         violations.extend(guard::adoption(&planned.plan, &imports, &held));
+        violations.extend(self.unapproved(&planned.plan));
         let saved = Saved { warnings: planned.warnings, ..Saved::default() };
         self.save("adoption", "adoption", &planned.plan, violations, saved)
     }
@@ -259,8 +261,17 @@ impl Workdir {
         Ok(saved)
     }
 
+    /// What of a plan is not what was approved, where the run is bound to that.
+    fn unapproved(&self, plan: &Plan) -> Vec<Violation> {
+        self.approved.as_ref().map(|it| it.violations(plan, &self.path("tree"))).unwrap_or_default()
+    }
+
     /// What of a plan would be in another region. Whoever calls it holds `tree`.
-    async fn misplaced(&self, plan: &mut Plan, observer: &dyn Observer) -> Result<Vec<Violation>, TerraformError> {
+    pub(super) async fn misplaced(
+        &self,
+        plan: &mut Plan,
+        observer: &dyn Observer,
+    ) -> Result<Vec<Violation>, TerraformError> {
         self.ask_regions(plan, observer).await?;
         Ok(guard::regions(plan, &self.manifest.recovery.name, &self.manifest.primary.name))
     }

@@ -13,6 +13,7 @@ use std::sync::atomic::AtomicU32;
 use async_trait::async_trait;
 use tokio::sync::Mutex;
 
+use super::approved::Approved;
 use super::args::{self, Lock, Planning, Selection};
 use super::calls::text;
 use super::diagnostics::Diagnostic;
@@ -21,6 +22,7 @@ use super::errored::Custody;
 use super::events::{Event, Summary};
 use super::graph::Graph;
 use super::lock::LockStore;
+use super::look::Ground;
 use super::plan::Plan;
 use super::stage;
 use super::state::{State, StateStore};
@@ -88,6 +90,10 @@ pub struct Workdir {
     /// Regions that providers were asked for, and the digest of the staged files that they are of.
     pub(super) regions: Mutex<Option<(String, BTreeMap<String, String>)>>,
     pub(super) logs: AtomicU32,
+    /// Where it only looks, what at.
+    pub(super) ground: Option<Ground>,
+    /// What was approved, where the run is bound to it.
+    pub(super) approved: Option<Arc<Approved>>,
 }
 
 /// A plan that has been made and read.
@@ -123,7 +129,31 @@ impl Workdir {
         let dir = run_dir.join("terraform");
         let (ready, tree, graph, logs) = (Mutex::new(None), Mutex::new(()), Mutex::new(None), AtomicU32::new(0));
         let regions = Mutex::new(None);
-        Self { manifest, binary, environment, templates, lock, states, run_dir, dir, ready, tree, graph, regions, logs }
+        let (ground, approved) = (None, None);
+        Self {
+            manifest,
+            binary,
+            environment,
+            templates,
+            lock,
+            states,
+            run_dir,
+            dir,
+            ready,
+            tree,
+            graph,
+            regions,
+            logs,
+            ground,
+            approved,
+        }
+    }
+
+    /// Binds the plans that are applied here to what was approved.
+    #[must_use]
+    pub fn bound_to(mut self, approved: Option<Arc<Approved>>) -> Self {
+        self.approved = approved;
+        self
     }
 
     pub fn binary(&self) -> &Binary {
@@ -160,21 +190,33 @@ impl Workdir {
         wanted: Wanted<'_>,
         observer: &dyn Observer,
     ) -> Result<Planned, TerraformError> {
+        let warnings = self.make(ready, wanted, observer).await?;
+        let out = self.plan_file(wanted.name);
+        let plan = self.read(ready, "show", args::show(&out), |output| Plan::read(output)).await??;
+        Ok(Planned { plan, warnings })
+    }
+
+    /// Makes a plan and saves it. Returns what Terraform warned of.
+    pub(super) async fn make(
+        &self,
+        ready: &prepare::Ready,
+        wanted: Wanted<'_>,
+        observer: &dyn Observer,
+    ) -> Result<Vec<String>, TerraformError> {
         let out = self.plan_file(wanted.name);
         let terraform = &self.manifest.terraform;
+        let lock = wanted.lock && self.ground.is_none();
         let var_files: Vec<&Path> = ready.var_files.iter().map(PathBuf::as_path).collect();
         let planning = Planning {
             out: &out,
             var_files: &var_files,
-            lock: if wanted.lock { Lock::Wait(terraform.lock_timeout) } else { Lock::Without },
+            lock: if lock { Lock::Wait(terraform.lock_timeout) } else { Lock::Without },
             refresh: wanted.refresh,
             parallelism: terraform.parallelism,
             selection: wanted.selection,
         };
         let done = self.follow(ready, "plan", args::plan(&planning), &[0, 2], observer).await?;
-        let warnings = done.diagnostics.iter().map(ToString::to_string).collect();
-        let plan = self.read(ready, "show", args::show(&out), |output| Plan::read(output)).await??;
-        Ok(Planned { plan, warnings })
+        Ok(done.diagnostics.iter().map(ToString::to_string).collect())
     }
 
     /// Deletes a saved plan: it holds secrets.
@@ -190,6 +232,9 @@ impl Workdir {
     /// # Errors
     /// Terraform's own, or a state that it could not save: kept, and named in the error.
     pub async fn apply(&self, name: &str, observer: &dyn Observer) -> Result<Done, TerraformError> {
+        if self.ground.is_some() {
+            return Err(TerraformError::OnlyLooks);
+        }
         let ready = self.ready(observer).await?;
         self.nothing_unsaved(&ready, observer).await?;
         let terraform = &self.manifest.terraform;

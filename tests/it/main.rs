@@ -49,6 +49,7 @@ mod wait;
 /// The command from end to end, with the real Terraform. Named so that they begin early: the others run beside them.
 mod e2e {
     mod alone;
+    mod bundle;
     mod credentials;
     mod faults;
     mod lease;

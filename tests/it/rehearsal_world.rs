@@ -108,6 +108,7 @@ pub fn manifest() -> Manifest {
             },
         ],
         checks: Vec::new(),
+        approval: None,
         cutovers: vec![Cutover {
             name: "public".into(),
             zone: Zone::Name("example.com".into()),

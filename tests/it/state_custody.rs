@@ -2,6 +2,7 @@
 //! emulator's S3, and the command as the operator uses it.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
 use aws_sdk_s3::primitives::ByteStream;
@@ -15,7 +16,7 @@ use crate::command;
 use crate::harness::{self, TestEmulator};
 use crate::terraform_world::{Site, cx};
 
-const MANIFEST: &str = r#"service = "tiny"
+pub const MANIFEST: &str = r#"service = "tiny"
 account = "123456789012"
 terraform {
   root         = "../../root"
@@ -72,16 +73,26 @@ impl Tiny {
         self.home.path().join("begun")
     }
 
-    fn write(&self, inside: &str, text: &str) {
-        let path = self.home.path().join(inside);
+    pub fn path(&self, inside: &str) -> PathBuf {
+        self.home.path().join(inside)
+    }
+
+    pub fn write(&self, inside: &str, text: &str) -> PathBuf {
+        let path = self.path(inside);
         std::fs::create_dir_all(path.parent().expect("a parent")).expect("a folder");
-        std::fs::write(path, text).expect("a file");
+        std::fs::write(&path, text).expect("a file");
+        path
+    }
+
+    /// The command, not started yet.
+    pub fn command(&self, args: &[&str]) -> Command {
+        let mut lifeboat = command::lifeboat(&self.proxy.endpoint(), self.home.path());
+        lifeboat.env("LIFEBOAT_ENVIRONMENTS", self.path("environments")).args(args);
+        lifeboat
     }
 
     pub async fn lifeboat(&self, args: &[&str]) -> (Option<i32>, String, String) {
-        let mut lifeboat = command::lifeboat(&self.proxy.endpoint(), self.home.path());
-        lifeboat.env("LIFEBOAT_ENVIRONMENTS", self.home.path().join("environments")).args(args);
-        let output = command::output(lifeboat).await;
+        let output = command::output(self.command(args)).await;
         let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
         (output.status.code(), text(output.stdout), text(output.stderr))
     }

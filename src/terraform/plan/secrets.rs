@@ -44,6 +44,29 @@ impl Secrets {
         }
     }
 
+    /// Whether this is one of them.
+    pub fn has(&self, text: &str) -> bool {
+        self.0.contains(text)
+    }
+
+    /// A text with `instead` wherever one of them stands in it. It is masked as a whole where what is left would not be
+    /// what it was: a secret that begins in the middle of an escaped character.
+    pub fn mask(&self, text: &str, instead: &str) -> String {
+        let json = Value::from(text).to_string();
+        let mut found: Vec<&String> = self.0.iter().filter(|secret| json.contains(secret.as_str())).collect();
+        if found.is_empty() {
+            return text.to_owned();
+        }
+        // The longest first: one may be the beginning of another.
+        found.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+        let masked = found.iter().fold(json, |text, secret| text.replace(secret.as_str(), instead));
+        serde_json::from_str(&masked).unwrap_or_else(|_| instead.to_owned())
+    }
+
+    pub fn append(&mut self, other: &mut Self) {
+        self.0.append(&mut other.0);
+    }
+
     /// Masks them wherever the plan would show them.
     pub fn redact(&self, plan: &mut Plan) {
         if self.0.is_empty() {

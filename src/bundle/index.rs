@@ -1,0 +1,73 @@
+//! `bundle.json`: what a bundle is of, what it was made with, and the SHA-256 of each of its files. The bundle's own hash is
+//! the SHA-256 of this file.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::journal::Inputs;
+
+/// Its name.
+pub const FILE: &str = "bundle.json";
+
+/// The version of a bundle's files. One that is newer is refused.
+pub const SCHEMA_VERSION: u32 = 1;
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Index {
+    pub schema_version: u32,
+    pub created_at: Timestamp,
+    /// `failover`
+    pub scenario: String,
+    pub environment: String,
+    pub service: String,
+    pub account: String,
+    /// The recovery region.
+    pub region: String,
+    pub workspace: String,
+    /// The state that was planned on; `None` where the workspace had none.
+    pub state: Option<Standing>,
+    /// ARN of the caller, as STS says.
+    pub planner: String,
+    pub versions: Versions,
+    /// SHA-256 of the staged copy of the Terraform root.
+    pub root_sha256: String,
+    pub manifest_sha256: String,
+    /// Marks of what else decides Terraform's doings.
+    pub inputs: Inputs,
+    /// In the order of their names.
+    pub files: Vec<FileEntry>,
+}
+
+/// Where a Terraform state stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Standing {
+    pub lineage: String,
+    pub serial: u64,
+}
+
+/// What the bundle was made with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Versions {
+    pub lifeboat: String,
+    pub terraform: Tool,
+    /// By address of the provider.
+    pub providers: BTreeMap<String, String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tool {
+    /// `Terraform` or `OpenTofu`.
+    pub product: String,
+    pub version: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileEntry {
+    /// `generated/recovery.tfvars`
+    pub name: String,
+    pub bytes: u64,
+    /// In hexadecimal.
+    pub sha256: String,
+}

@@ -1,0 +1,95 @@
+//! The files of a bundle that lifeboat itself writes, as data.
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::aws::route53::RecordSet;
+use crate::runbook::{NotChecked, Runbook, StepId};
+
+/// `runbook.json`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Steps {
+    pub runbook: Runbook,
+    pub critical_path: Vec<StepId>,
+    pub expected_rto: SignedDuration,
+}
+
+/// An entry of `recovery-points.json`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Point {
+    pub step: StepId,
+    pub recovery_point: Option<String>,
+    pub at: Option<Timestamp>,
+    /// When the bundle was made: the RPO that a failover at that moment would have reached.
+    pub age: Option<SignedDuration>,
+}
+
+/// An entry of `records.json`: the change batch of one cutover.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CutoverMoves {
+    pub cutover: String,
+    /// `None` where Route 53 did not tell.
+    pub zone_id: Option<String>,
+    pub records: Vec<Move>,
+    /// Why the records could not be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_read: Option<String>,
+}
+
+/// One record set, as it stands and as it shall be.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Move {
+    pub name: String,
+    #[serde(rename = "type")]
+    pub kind: String,
+    pub set_identifier: Option<String>,
+    pub before: Option<RecordSet>,
+    /// With the manifest's references (`aurora.logs.endpoint`) in place of what the run is yet to make.
+    pub after: RecordSet,
+    /// Whether there are such references in it.
+    pub known: bool,
+}
+
+/// `checks.json`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Checks {
+    /// The steps that check, with what they check.
+    pub made: Vec<(StepId, String)>,
+    pub blocked: Vec<Obstacle>,
+    pub warnings: Vec<Warning>,
+    /// Whether the scenario's result stands already.
+    pub in_place: bool,
+    pub not_checked: Vec<NotChecked>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Obstacle {
+    pub step: StepId,
+    pub cause: String,
+    pub hint: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Warning {
+    pub step: StepId,
+    pub text: String,
+}
+
+impl Point {
+    /// What a step's check settled, if it chose a recovery point.
+    pub fn of(step: &StepId, facts: &Value, now: Timestamp) -> Option<Self> {
+        let recovery_point = facts["recovery_point"].as_str().map(str::to_owned);
+        let at = facts["recovery_point_at"].as_str().and_then(|at| at.parse::<Timestamp>().ok());
+        let age = at.map(|at| now.duration_since(at));
+        (recovery_point.is_some() || at.is_some()).then(|| Self { step: step.clone(), recovery_point, at, age })
+    }
+}
+
+impl Move {
+    /// `ingest.example.com CNAME (recovery)`
+    pub fn label(&self) -> String {
+        let set = self.set_identifier.as_ref().map_or_else(String::new, |set| format!(" ({set})"));
+        format!("{} {}{set}", self.name, self.kind)
+    }
+}

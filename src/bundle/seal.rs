@@ -1,0 +1,153 @@
+//! Sealing a bundle, and opening one: whole, or not at all. Pure.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use super::index::{FILE, FileEntry, Index, SCHEMA_VERSION};
+use super::parts::{Checks, CutoverMoves, Point, Steps};
+use crate::runbook::Action;
+use crate::terraform::plan::Plan;
+use crate::terraform::stage::hex;
+
+const PLAN: &str = "plan.json";
+const RUNBOOK: &str = "runbook.json";
+const POINTS: &str = "recovery-points.json";
+const RECORDS: &str = "records.json";
+const CHECKS: &str = "checks.json";
+
+/// The files of a bundle by name, with the index.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Contents {
+    pub index: Vec<u8>,
+    pub files: BTreeMap<String, Vec<u8>>,
+}
+
+/// What lifeboat puts into a bundle besides the files of others.
+pub struct Parts<'a> {
+    pub steps: &'a Steps,
+    pub points: &'a [Point],
+    pub records: &'a [CutoverMoves],
+    pub checks: &'a Checks,
+}
+
+/// A bundle that is whole.
+#[derive(Clone, Debug)]
+pub struct Bundle {
+    pub index: Index,
+    /// Of the index, in hexadecimal: the bundle's name.
+    pub sha256: String,
+    pub steps: Steps,
+    pub points: Vec<Point>,
+    pub records: Vec<CutoverMoves>,
+    pub checks: Checks,
+    /// Without what is sensitive.
+    pub plan: Plan,
+    pub contents: Contents,
+}
+
+/// Why something is not a bundle that can be used.
+#[derive(Debug, thiserror::Error)]
+pub enum Broken {
+    #[error("it is no bundle: there is no {FILE}")]
+    NoIndex,
+    #[error("{name} is not what a bundle holds: {why}")]
+    Strange { name: String, why: String },
+    #[error("it has schema version {0}; this lifeboat reads {SCHEMA_VERSION}")]
+    Version(u64),
+    #[error("{0} is missing")]
+    Missing(String),
+    #[error("{0} does not belong to it")]
+    Extra(String),
+    #[error("{0} has been changed since the bundle was made: its SHA-256 is another")]
+    Changed(String),
+}
+
+/// Seals files: `index` is completed with what they are.
+///
+/// # Errors
+/// The files are no bundle.
+pub fn seal(mut index: Index, mut files: BTreeMap<String, Vec<u8>>, parts: &Parts<'_>) -> Result<Bundle, Broken> {
+    files.insert(RUNBOOK.to_owned(), json(RUNBOOK, parts.steps)?);
+    files.insert(POINTS.to_owned(), json(POINTS, &parts.points)?);
+    files.insert(RECORDS.to_owned(), json(RECORDS, &parts.records)?);
+    files.insert(CHECKS.to_owned(), json(CHECKS, parts.checks)?);
+    let entry = |(name, content): (&String, &Vec<u8>)| FileEntry {
+        name: name.clone(),
+        bytes: content.len() as u64,
+        sha256: sha256(content),
+    };
+    index.files = files.iter().map(entry).collect();
+    let index = json(FILE, &index)?;
+    open(Contents { index, files })
+}
+
+/// Opens a bundle.
+///
+/// # Errors
+/// It is not whole, or of another version.
+pub fn open(contents: Contents) -> Result<Bundle, Broken> {
+    let Contents { index: bytes, files } = &contents;
+    let shape: Value = parsed(FILE, bytes)?;
+    match shape["schema_version"].as_u64() {
+        Some(version) if version == u64::from(SCHEMA_VERSION) => {}
+        Some(version) => return Err(Broken::Version(version)),
+        None => return Err(Broken::Strange { name: FILE.into(), why: "it has no schema_version".into() }),
+    }
+    let index: Index = parsed(FILE, bytes)?;
+    let listed: BTreeSet<&str> = index.files.iter().map(|entry| entry.name.as_str()).collect();
+    if let Some(extra) = files.keys().find(|name| !listed.contains(name.as_str())) {
+        return Err(Broken::Extra(extra.clone()));
+    }
+    for entry in &index.files {
+        let content = files.get(&entry.name).ok_or_else(|| Broken::Missing(entry.name.clone()))?;
+        if sha256(content) != entry.sha256 || content.len() as u64 != entry.bytes {
+            return Err(Broken::Changed(entry.name.clone()));
+        }
+    }
+    let plan = Plan::parse(file(files, PLAN)?);
+    Ok(Bundle {
+        sha256: sha256(bytes),
+        steps: parsed(RUNBOOK, file(files, RUNBOOK)?)?,
+        points: parsed(POINTS, file(files, POINTS)?)?,
+        records: parsed(RECORDS, file(files, RECORDS)?)?,
+        checks: parsed(CHECKS, file(files, CHECKS)?)?,
+        plan: plan.map_err(|error| Broken::Strange { name: PLAN.into(), why: error.to_string() })?,
+        index,
+        contents,
+    })
+}
+
+impl Bundle {
+    /// Addresses that a restore fills, so that Terraform adopts them instead of creating them; and what is restored.
+    pub fn adopted(&self) -> BTreeMap<String, String> {
+        let adopted = |action: &Action| match action {
+            Action::RestoreCluster { cluster } => Some((cluster.adopt.clone()?, cluster.target.clone())),
+            Action::RestoreTable { table } => Some((table.adopt.clone()?, table.target.clone())),
+            _ => None,
+        };
+        self.steps.runbook.steps.iter().filter_map(|step| adopted(&step.action)).collect()
+    }
+}
+
+fn file<'a>(files: &'a BTreeMap<String, Vec<u8>>, name: &str) -> Result<&'a [u8], Broken> {
+    files.get(name).map(Vec::as_slice).ok_or_else(|| Broken::Missing(name.to_owned()))
+}
+
+fn parsed<T: DeserializeOwned>(name: &str, bytes: &[u8]) -> Result<T, Broken> {
+    serde_json::from_slice(bytes).map_err(|error| Broken::Strange { name: name.to_owned(), why: error.to_string() })
+}
+
+fn json(name: &str, value: &impl Serialize) -> Result<Vec<u8>, Broken> {
+    let bytes = serde_json::to_vec_pretty(value);
+    let mut bytes = bytes.map_err(|error| Broken::Strange { name: name.to_owned(), why: error.to_string() })?;
+    bytes.push(b'\n');
+    Ok(bytes)
+}
+
+pub(super) fn sha256(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes))
+}

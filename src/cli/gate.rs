@@ -1,0 +1,261 @@
+//! What was approved is what runs: the way from an approved bundle into a run, and back into it when it is taken up again.
+//!
+//! A run by a bundle plans anew before it begins. Where what it finds is not what was approved, nothing is changed, the
+//! difference is shown, and the new bundle waits for an approval of its own. The approval is claimed as the last thing
+//! before the journal begins.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use tokio::sync::watch;
+
+use super::bundling::{self, Made, Order};
+use super::environment::Environment;
+use super::error::CliError;
+use super::inputs::Changed;
+use super::wiring::{Connected, Plans, Purpose};
+use super::{plan, wiring};
+use crate::bundle::{self, Approvals, Bundle, Found, Outcome, StoreError, bundle_of_run, keep_bundle_of_run};
+use crate::journal::{ApprovedBundle, RunStarted};
+use crate::manifest::Manifest;
+use crate::report;
+use crate::runbook::Runbook;
+use crate::terraform::approved::Approved;
+
+/// The bundle's folder in a run's folder.
+const KEPT: &str = "bundle";
+
+/// An approved bundle that a run may begin by.
+pub struct Gate {
+    bundle: Bundle,
+    approvals: Approvals,
+    found: Found,
+    path: PathBuf,
+}
+
+/// Decides whether a run needs a bundle, and whether the one that is given may be used.
+///
+/// # Errors
+/// Exit 3: none is given where the manifest asks for an approval; or it is not whole, of another place, not approved, or
+/// its approval is over or used.
+pub async fn of(path: Option<&Path>, manifest: &Manifest, connected: &Connected) -> Result<Option<Gate>, CliError> {
+    let env = &manifest.environment;
+    let Some(path) = path else {
+        // The one place for a way past an approval: `--override approval --because "…"` belongs here.
+        return match manifest.approval {
+            None => Ok(None),
+            Some(_) => Err(CliError::blocked(format!("{env} is failed over by an approved bundle only"))
+                .cause(format!("{} has an approval block", manifest.path.display()))
+                .hint(format!("then: lifeboat approve BUNDLE; lifeboat failover {env} --bundle BUNDLE"))
+                .next(format!("lifeboat plan failover {env}"))),
+        };
+    };
+    let bundle = plan::read(path)?;
+    same_place(&bundle, manifest)?;
+    let approvals = approvals(&bundle, manifest, connected);
+    let approve = format!("lifeboat approve {}", path.display());
+    let Some(found) = approvals.read().await.map_err(unreachable)? else {
+        return Err(CliError::blocked("this bundle is not approved; nothing was changed")
+            .cause(format!("there is no {}", approvals.uri()))
+            .next(approve));
+    };
+    let people = manifest.approval.unwrap_or_default().people;
+    if let Err(error) = found.approval.judge(&bundle.index, &bundle.sha256, people, Timestamp::now()) {
+        let refused = CliError::blocked("this bundle's approval cannot be used; nothing was changed");
+        let next = match error {
+            bundle::NotUsable::Expired(_) => approve,
+            _ => format!("lifeboat plan failover {env}"),
+        };
+        return Err(refused.cause(error.to_string()).next(next));
+    }
+    Ok(Some(Gate { bundle, approvals, found, path: path.to_owned() }))
+}
+
+/// Where the approval of a bundle is.
+pub fn approvals(bundle: &Bundle, manifest: &Manifest, connected: &Connected) -> Approvals {
+    let bucket = &manifest.recovery.backend.bucket;
+    let session = connected.aws.clone();
+    Approvals::new(session, bucket, &manifest.service, &manifest.environment, &bundle.sha256)
+}
+
+pub fn unreachable(error: StoreError) -> CliError {
+    CliError::blocked("the approval in the state bucket cannot be used; nothing was changed").cause(error.to_string())
+}
+
+/// Refuses a bundle of another environment, or of another manifest than the one that is here.
+///
+/// # Errors
+/// Exit 3, naming what differs.
+pub fn same_place(bundle: &Bundle, manifest: &Manifest) -> Result<(), CliError> {
+    let index = &bundle.index;
+    let here = wiring::sha256(&manifest.path)?;
+    let parts = [
+        ("scenario", index.scenario.as_str(), "failover"),
+        ("environment", index.environment.as_str(), manifest.environment.as_str()),
+        ("service", &index.service, &manifest.service),
+        ("account", &index.account, &manifest.account),
+        ("region", &index.region, &manifest.recovery.name),
+        ("workspace", &index.workspace, &manifest.recovery.workspace),
+        ("manifest's SHA-256", &index.manifest_sha256, &here),
+    ];
+    let other: Vec<String> = parts
+        .iter()
+        .filter(|(_, of_bundle, here)| of_bundle != here)
+        .map(|(what, of_bundle, here)| format!("{what}: {of_bundle} in the bundle, {here} here"))
+        .collect();
+    if other.is_empty() {
+        return Ok(());
+    }
+    Err(CliError::blocked("this bundle is of something else; nothing was changed")
+        .cause(other.join("\n"))
+        .next(format!("lifeboat plan failover {}", manifest.environment)))
+}
+
+impl Gate {
+    /// What Terraform is bound to in the run.
+    pub fn purpose(&self) -> Purpose {
+        Purpose::Approved(Arc::new(Approved::of(self.bundle.plan.clone())))
+    }
+
+    /// Plans anew, in a folder of its own in the run's, and compares. What has become another is sealed for an approval of
+    /// its own.
+    ///
+    /// # Errors
+    /// Exit 3: something stands in the way, or is not what was approved. Nothing was changed.
+    pub async fn is_current(
+        &self,
+        plans: Plans,
+        connected: &Connected,
+        runbook: Runbook,
+        run_dir: &Path,
+        stop: watch::Receiver<bool>,
+        environment: &Environment,
+    ) -> Result<(), CliError> {
+        let env = plans.manifest.environment.clone();
+        let dir = run_dir.join("look");
+        std::fs::create_dir_all(&dir)
+            .map_err(|error| CliError::error(format!("{} cannot be made", dir.display())).cause(error.to_string()))?;
+        let salt = Some(self.bundle.index.inputs.salt.clone());
+        let order = Order { plans, connected, runbook, dir: &dir, stop, salt };
+        let made = bundling::make(order, environment).await;
+        if let Err(error) = std::fs::remove_dir_all(&dir) {
+            tracing::warn!(%error, "the look of a run was left behind");
+        }
+        let Made { bundle, view } = made?;
+        // What the steps themselves find is told by the run's own preflight, as in any other run.
+        let planning = |it: &&report::Obstacle| it.step.as_str() == bundling::PLANNING;
+        let refused: Vec<String> = view.blocked.iter().filter(planning).map(|it| it.cause.clone()).collect();
+        if !refused.is_empty() {
+            return Err(
+                CliError::blocked("Terraform's plan stands in the way; nothing was changed").cause(refused.join("\n"))
+            );
+        }
+        let Some(now) = bundle.filter(|_| view.blocked.is_empty() && !view.in_place) else { return Ok(()) };
+        let comparison = bundle::compare(&self.bundle, &now);
+        if comparison.is_empty() {
+            return Ok(());
+        }
+        let name = run_dir.file_name().unwrap_or_default();
+        let path = environment.home.join("plans").join(name);
+        let stale = CliError::blocked("what would be done now is not what was approved; nothing was changed")
+            .details(report::comparison(&comparison, environment.stderr_look()));
+        Err(match bundle::write(&now.contents, &path) {
+            Ok(()) => stale
+                .hint(format!("then: lifeboat failover {env} --bundle {}", path.display()))
+                .next(format!("lifeboat approve {}", path.display())),
+            Err(_) => stale.next(format!("lifeboat plan failover {env}")),
+        })
+    }
+
+    /// Keeps the bundle for the run and uses its approval up.
+    ///
+    /// # Errors
+    /// Exit 3: another run was quicker, or the bucket cannot be written. The approval is as it was.
+    pub async fn claim(
+        &self,
+        run: &str,
+        run_dir: &Path,
+        connected: &Connected,
+        manifest: &Manifest,
+    ) -> Result<ApprovedBundle, CliError> {
+        bundle::write(&self.bundle.contents, &run_dir.join(KEPT)).map_err(|error| {
+            CliError::error("the bundle cannot be kept; nothing was changed").cause(error.to_string())
+        })?;
+        let bucket = &manifest.recovery.backend.bucket;
+        keep_bundle_of_run(&connected.aws, bucket, &self.bundle, run).await.map_err(unreachable)?;
+        match self.approvals.claim(&self.found, run).await.map_err(unreachable)? {
+            Outcome::Done => {}
+            Outcome::Other(other) => {
+                let used = other.and_then(|it| it.approval.used_by);
+                return Err(CliError::blocked("the approval has been used or changed meanwhile; nothing was changed")
+                    .cause(
+                        used.map_or_else(|| "it is another now".to_owned(), |run| format!("run {run} has used it")),
+                    ));
+            }
+        }
+        let approval = &self.found.approval;
+        Ok(ApprovedBundle {
+            sha256: self.bundle.sha256.clone(),
+            planner: approval.planner.clone(),
+            approver: approval.approver.clone(),
+            approved_at: approval.approved_at,
+            expires_at: approval.expires_at,
+        })
+    }
+
+    /// Gives the approval back: the run that has claimed it never began.
+    pub async fn give_back(&self) {
+        let back = match self.approvals.read().await {
+            Ok(Some(claimed)) => self.approvals.write(&self.found.approval, Some(&claimed)).await.map(drop),
+            Ok(None) => Ok(()),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = back {
+            let path = self.path.display();
+            report::to_stderr(&format!(
+                "warning: the approval of {path} is used up although nothing began: {}\n",
+                report::escape(&error.to_string())
+            ));
+        }
+    }
+}
+
+/// What Terraform is bound to in a run that is taken up again, here or on another machine.
+///
+/// # Errors
+/// Exit 3: its bundle cannot be had, or something is to be accepted that nobody has approved.
+pub async fn resumed(
+    started: &RunStarted,
+    run_dir: &Path,
+    connected: &Connected,
+    manifest: &Manifest,
+    restage: bool,
+    accepted: &[Changed],
+) -> Result<Purpose, CliError> {
+    let Some(approved) = &started.bundle else { return Ok(Purpose::Run) };
+    let unapproved = [Changed::Manifest, Changed::VarFiles, Changed::Variables];
+    if restage || accepted.iter().any(|it| unapproved.contains(it)) {
+        return Err(CliError::blocked(format!("run {} does what was approved, and nothing else", started.run))
+            .cause("another root, manifest or variable was approved by nobody")
+            .hint("put back what it began with, or give the run up with --abandon and plan again"));
+    }
+    let kept = run_dir.join(KEPT);
+    let bundle = match bundle::read(&kept).ok().filter(|it| it.sha256 == approved.sha256) {
+        Some(bundle) => bundle,
+        None => {
+            let bucket = &manifest.recovery.backend.bucket;
+            let (service, env) = (&manifest.service, &manifest.environment);
+            let fetched = bundle_of_run(&connected.aws, bucket, service, env, &started.run).await;
+            fetched.map_err(|error| {
+                CliError::blocked(format!("the bundle of run {} cannot be had; nothing was changed", started.run))
+                    .cause(error.to_string())
+            })?
+        }
+    };
+    if bundle.sha256 != approved.sha256 {
+        return Err(CliError::blocked(format!("the bundle of run {} is another than was approved", started.run))
+            .cause(format!("its SHA-256 is {}, approved was {}", bundle.sha256, approved.sha256)));
+    }
+    Ok(Purpose::Approved(Arc::new(Approved::of(bundle.plan))))
+}

@@ -1,0 +1,240 @@
+//! All that a scenario would do, on one screen for whoever approves it: what Terraform changes, what is restored and
+//! adopted, which records move, how long it takes, what stands in the way, and what will not be checked.
+
+use serde::Serialize;
+
+use super::markdown::{add, code, plain};
+use super::plan::{PlanView, section, span};
+use super::review;
+use super::review_markdown::{LONGEST, review_within};
+use super::text::{Look, Tone, escape, wrap};
+use crate::review::Review;
+
+/// So many records and adopted resources are shown.
+const SHOWN: usize = 60;
+/// Kept for what stands round the review in Markdown; no list there is longer than this.
+const AROUND: usize = 20_000;
+const ENTRY: usize = 400;
+
+/// Everything that a bundle shows.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Foreseen<'a> {
+    #[serde(flatten)]
+    pub plan: &'a PlanView,
+    /// What Terraform does, without what is adopted; `None` where it could not plan.
+    pub terraform: Option<&'a Review>,
+    pub adopted: &'a [Adopted],
+    pub records: &'a [RecordMove],
+    /// SHA-256 of the bundle.
+    pub bundle: Option<&'a str>,
+}
+
+/// A resource that Terraform adopts once it is restored, and does not create.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Adopted {
+    pub address: String,
+    /// What is restored: `streaming-logs-aurora-prod-dr`.
+    pub restored: String,
+}
+
+/// A record set that is cut over.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct RecordMove {
+    pub record: String,
+    /// In words.
+    pub before: String,
+    pub after: String,
+}
+
+impl Foreseen<'_> {
+    /// As text for a terminal, none of its lines wider than the look.
+    pub fn text(&self, look: Look) -> String {
+        let mut lines = self.plan.head(look);
+        if let Some(bundle) = self.bundle {
+            lines.extend(wrap("bundle      ", bundle, look.columns()));
+        }
+        if let Some(terraform) = self.terraform {
+            lines.push(String::new());
+            lines.extend(review::review(terraform, look).trim_end().lines().map(str::to_owned));
+        }
+        let adopted = self.adopted.iter().take(SHOWN).flat_map(|it| {
+            let mut rows = wrap("<=  ", &escape(&it.address), look.columns());
+            rows.extend(wrap("      ", &escape(&it.restored), look.columns()));
+            rows
+        });
+        let adopted = folded(adopted.collect(), self.adopted.len(), look);
+        section(&mut lines, look, "restored and adopted, not created", adopted);
+        let records = self.records.iter().take(SHOWN).flat_map(|it| {
+            let mut rows = wrap("~   ", &escape(&it.record), look.columns());
+            rows.extend(wrap("      ", &format!("{} → {}", escape(&it.before), escape(&it.after)), look.columns()));
+            rows
+        });
+        section(&mut lines, look, "cut over", folded(records.collect(), self.records.len(), look));
+        lines.extend(self.plan.rest(look));
+        lines.join("\n") + "\n"
+    }
+
+    /// As a comment on a pull request, of less than 65,000 characters.
+    pub fn markdown(&self) -> String {
+        let plan = self.plan;
+        let mut head = format!("## {} of {} ({})\n\n", plan.scenario, plain(&plan.service), plain(&plan.environment));
+        add(&mut head, format_args!("| | |\n|---|---|\n"));
+        add(&mut head, format_args!("| regions | {} → {} |\n", code(&plan.from_region), code(&plan.to_region)));
+        add(&mut head, format_args!("| account | {} |\n", code(&plan.account)));
+        add(&mut head, format_args!("| expected | {}{} |\n", span(plan.expected_rto), plan.target_words()));
+        if let Some(bundle) = self.bundle {
+            add(&mut head, format_args!("| bundle | {} |\n", code(bundle)));
+        }
+        if plan.in_place {
+            head.push_str("\nIt is failed over already: there is nothing to do.\n");
+        }
+        let blocked = plan.blocked.iter().map(|it| format!("{}: {}", code(it.step.as_str()), plain(&it.cause)));
+        list(&mut head, "In the way", blocked);
+        let adopted = self.adopted.iter().map(|it| format!("{} ← {}", code(&it.address), code(&it.restored)));
+        let mut tail = String::new();
+        list(&mut tail, "Restored and adopted, not created", adopted);
+        let records =
+            self.records.iter().map(|it| format!("{}: {} → {}", code(&it.record), code(&it.before), code(&it.after)));
+        list(&mut tail, "Cut over", records);
+        let points = plan.steps.iter().filter_map(|step| {
+            let age = step.recovery_point_age.map_or_else(String::new, |age| format!(", {} old", span(age)));
+            Some(format!("{}: {}{age}", code(step.id.as_str()), code(step.recovery_point.as_ref()?)))
+        });
+        list(&mut tail, "Recovery points", points);
+        let warnings = plan.warnings.iter().map(|it| format!("{}: {}", code(it.step.as_str()), plain(&it.text)));
+        list(&mut tail, "Warnings", warnings);
+        let unchecked = plan.not_checked.iter().map(|it| format!("{}: {}", plain(&it.what), plain(&it.why)));
+        list(&mut tail, "Will not be checked", unchecked);
+        let room = LONGEST.saturating_sub(head.chars().count() + tail.chars().count());
+        let terraform = self.terraform.map_or_else(String::new, |review| review_within(review, room));
+        format!("{head}\n{terraform}{tail}")
+    }
+
+    /// As JSON, ended by a line break.
+    ///
+    /// # Errors
+    /// None in practice: it holds nothing that JSON could not.
+    pub fn json(&self) -> Result<String, serde_json::Error> {
+        Ok(super::json::visible(&serde_json::to_string_pretty(self)?) + "\n")
+    }
+}
+
+fn folded(mut lines: Vec<String>, number: usize, look: Look) -> Vec<String> {
+    if number > SHOWN {
+        lines.push(look.paint(Tone::Quiet, &format!("… {} more, in the JSON form", number - SHOWN)));
+    }
+    lines
+}
+
+/// A list under a heading, cut where there is too much of it.
+fn list(page: &mut String, heading: &str, entries: impl Iterator<Item = String>) {
+    let (mut text, mut left_out) = (String::new(), 0);
+    for entry in entries {
+        match entry.chars().count() {
+            length if length > ENTRY || text.chars().count() + length > AROUND / 4 => left_out += 1,
+            _ => add(&mut text, format_args!("- {entry}\n")),
+        }
+    }
+    if left_out > 0 {
+        add(&mut text, format_args!("- … {left_out} more, in the JSON form\n"));
+    }
+    if !text.is_empty() {
+        add(page, format_args!("\n**{heading}**\n\n{text}"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::path::Path;
+
+    use jiff::Timestamp;
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::manifest;
+    use crate::report::Obstacle;
+    use crate::runbook::StepId;
+    use crate::scenario;
+    use crate::terraform::plan::Plan;
+
+    fn view() -> PlanView {
+        let environments = Path::new(env!("CARGO_MANIFEST_DIR")).join("environments");
+        let runbook = scenario::failover(&manifest::load(&environments, "prod").unwrap());
+        let now: Timestamp = "2026-11-22T03:12:00Z".parse().unwrap();
+        let point = json!({ "recovery_point": "arn:aws:rds:us-east-1:123456789012:cluster-snapshot:backup-0300",
+                            "recovery_point_at": "2026-11-22T03:00:00Z", "warnings": ["a newer one is copying, 40 %"] });
+        let facts = BTreeMap::from([(StepId::new("restore.aurora.logs"), point)]);
+        let blocked = vec![Obstacle {
+            step: StepId::new("restore.table.metadata"),
+            cause: "no backup of <b>table</b> @all can be restored".into(),
+            hint: Some("make one".into()),
+        }];
+        PlanView::of(&runbook, &facts, blocked, false, now).unwrap()
+    }
+
+    fn review(changes: usize) -> Review {
+        let change = |nr: usize| {
+            json!({ "address": format!("module.x.aws_sqs_queue.q[{nr}]"), "mode": "managed", "type": "aws_sqs_queue",
+                    "module_address": "module.x",
+                    "change": { "actions": ["delete", "create"], "before": {"name": "a"}, "after": {"name": "b"},
+                                "after_unknown": {"arn": true}, "replace_paths": [["name"]] } })
+        };
+        let changes: Vec<Value> = (0..changes).map(change).collect();
+        let plan = json!({ "format_version": "1.2", "resource_changes": changes });
+        Review::of(&Plan::parse(plan.to_string().as_bytes()).unwrap())
+    }
+
+    fn adopted() -> Vec<Adopted> {
+        vec![Adopted {
+            address: "module.database.aws_rds_cluster.logs".into(),
+            restored: "streaming-logs-aurora-prod-dr".into(),
+        }]
+    }
+
+    fn records() -> Vec<RecordMove> {
+        vec![RecordMove {
+            record: "ingest.example.com CNAME (recovery)".into(),
+            before: "nothing".into(),
+            after: "terraform.output.ingest_endpoint (weight 100)".into(),
+        }]
+    }
+
+    #[test]
+    fn a_reviewer_sees_all_of_it_on_one_screen() {
+        let (plan, terraform, adopted, records) = (view(), review(1), adopted(), records());
+        let bundle = "ab".repeat(32);
+        let foreseen = Foreseen {
+            plan: &plan,
+            terraform: Some(&terraform),
+            adopted: &adopted,
+            records: &records,
+            bundle: Some(&bundle),
+        };
+        let text = foreseen.text(Look::PLAIN);
+        assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+        insta::assert_snapshot!("foreseen", text);
+        let json: Value = serde_json::from_str(&foreseen.json().unwrap()).unwrap();
+        assert_eq!((&json["schema_version"], &json["terraform"]["totals"]["replace"]), (&json!(1), &json!(1)));
+        assert_eq!(json["adopted"][0]["restored"], "streaming-logs-aurora-prod-dr");
+    }
+
+    #[test]
+    fn a_comment_on_a_pull_request_never_grows_too_long() {
+        let (plan, adopted, records) = (view(), adopted(), records());
+        let many: Vec<RecordMove> = (0..5_000).flat_map(|_| records.clone()).collect();
+        for (changes, records) in [(1, &records), (5_000, &many)] {
+            let terraform = review(changes);
+            let foreseen =
+                Foreseen { plan: &plan, terraform: Some(&terraform), adopted: &adopted, records, bundle: None };
+            let page = foreseen.markdown();
+            assert!(page.chars().count() < 65_000, "{}", page.chars().count());
+            assert!(page.contains("`module.database.aws_rds_cluster.logs`") && !page.contains("<b>"), "{page}");
+            if changes == 1 {
+                insta::assert_snapshot!("foreseen_markdown", page);
+            } else {
+                assert!(page.contains("more are left out here") && page.contains("more, in the JSON form"), "{page}");
+            }
+        }
+    }
+}
