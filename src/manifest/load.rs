@@ -10,7 +10,7 @@ use hcl_edit::structure::Body;
 use super::names::{ACCOUNT, LABEL};
 use super::reader::{Fields, Reader, Schema, header};
 use super::values::named;
-use super::{Manifest, check, cross, cutover, service, stores};
+use super::{Guards, Manifest, check, cross, cutover, guards, service, stores};
 use crate::document::{Document, Invalid, Problem, nearest, quoted};
 use crate::terraform::Root;
 
@@ -29,6 +29,7 @@ const MANIFEST: Schema = Schema {
         ("catalog", "catalog \"NAME\" { … }"),
         ("check", "check \"NAME\" { … }"),
         ("cutover", "cutover \"NAME\" { … }"),
+        ("guard", "guard { max_destroys = 0 }"),
     ],
 };
 
@@ -109,6 +110,8 @@ fn read(reader: &mut Reader, body: &Body, path: &Path, environment: &str) -> Opt
     let catalogs = each(reader, &file, "catalog", stores::catalog);
     let checks = each(reader, &file, "check", check::check);
     let cutovers = each(reader, &file, "cutover", cutover::cutover);
+    let guards = file.only(reader, "guard", false);
+    let guards = guards.map_or(Some(Guards::default()), |block| guards::guards(reader, block, folder));
     let root = terraform.as_ref().and_then(|terraform| root(reader, &terraform.root));
     let names = file.blocks("aurora").filter_map(|block| Some(block.labels.first()?.as_str().to_owned()));
     cross::judge(reader, &names.collect::<BTreeSet<_>>(), root.as_ref());
@@ -128,6 +131,7 @@ fn read(reader: &mut Reader, body: &Body, path: &Path, environment: &str) -> Opt
         catalogs: catalogs?,
         checks: checks?,
         cutovers: cutovers?,
+        guards: guards?,
     })
 }
 

@@ -6,6 +6,7 @@
 mod closing;
 mod error;
 mod json;
+mod let_through;
 mod markdown;
 mod objectives;
 mod outlook;
@@ -34,6 +35,7 @@ mod tests;
 pub use closing::{closing, requests_text};
 pub use error::error_block;
 pub use json::{Json, json};
+pub use let_through::LetThrough;
 pub use markdown::markdown;
 pub use objectives::{Actual, Measured, ObjectiveKind, ObjectiveResult, Verdict};
 pub use outlook::{Outlook, outlook};

@@ -1,6 +1,7 @@
 //! The files that lifeboat adds to its staged copy of a root: backend and import blocks. Pure text, nothing is run.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use serde_json::json;
 
@@ -27,6 +28,17 @@ pub const IMPORTS: &str = "lifeboat_imports.tf";
 /// A replaced template that cannot be filled.
 pub fn backend_override(templates: &Templates) -> Result<String, TemplateError> {
     templates.render("terraform/backend_override.tf", &json!({}))
+}
+
+/// An override file that keeps states in a folder instead, for plans that are only read (Terraform: "Backend Type:
+/// local"). No template: nothing of it is anybody's to change.
+pub fn local_backend(states: &Path) -> String {
+    let file = quote(&states.join("default.tfstate").to_string_lossy());
+    let folder = quote(&states.to_string_lossy());
+    format!(
+        "# Written by lifeboat: there is no state yet, and none is made for a plan that is only read.\n\
+         terraform {{\n  backend \"local\" {{\n    path          = {file}\n    workspace_dir = {folder}\n  }}\n}}\n"
+    )
 }
 
 /// The arguments of a region's S3 backend (Terraform: "Backend Type: s3"). `path_style` puts the bucket into the path of

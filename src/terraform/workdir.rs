@@ -6,6 +6,7 @@
 //! its `.terraform` are never written.
 
 use std::collections::BTreeMap;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
@@ -22,10 +23,11 @@ use super::events::{Event, Summary};
 use super::graph::Graph;
 use super::lock::LockStore;
 use super::plan::Plan;
+use super::policies::{PolicyCopy, Tee};
 use super::stage;
 use super::state::State;
 use super::version::Binary;
-use super::{TerraformError, prepare};
+use super::{TerraformError, ahead, prepare};
 use crate::manifest::Manifest;
 use crate::templates::Templates;
 
@@ -84,6 +86,8 @@ pub struct Workdir {
     graph: Mutex<Option<(String, Arc<Graph>)>>,
     /// Regions that providers were asked for, and the digest of the staged files that they are of.
     pub(super) regions: Mutex<Option<(String, BTreeMap<String, String>)>>,
+    /// The survey of a look ahead, until a plan takes it over.
+    pub(super) kept: Mutex<Option<ahead::Kept>>,
     pub(super) logs: AtomicU32,
 }
 
@@ -92,6 +96,8 @@ pub struct Workdir {
 pub struct Planned {
     pub plan: Plan,
     pub warnings: Vec<String>,
+    /// For policies.
+    pub(super) copy: Option<PolicyCopy>,
 }
 
 /// What a plan is made for.
@@ -119,8 +125,8 @@ impl Workdir {
         let WorkdirOptions { run_dir, manifest, binary, environment, templates, lock } = options;
         let dir = run_dir.join("terraform");
         let (ready, tree, graph, logs) = (Mutex::new(None), Mutex::new(()), Mutex::new(None), AtomicU32::new(0));
-        let regions = Mutex::new(None);
-        Self { manifest, binary, environment, templates, lock, run_dir, dir, ready, tree, graph, regions, logs }
+        let (regions, kept) = (Mutex::new(None), Mutex::new(None));
+        Self { manifest, binary, environment, templates, lock, run_dir, dir, ready, tree, graph, regions, kept, logs }
     }
 
     pub fn binary(&self) -> &Binary {
@@ -170,8 +176,13 @@ impl Workdir {
         };
         let done = self.follow(ready, "plan", args::plan(&planning), &[0, 2], observer).await?;
         let warnings = done.diagnostics.iter().map(ToString::to_string).collect();
-        let plan = self.read(ready, "show", args::show(&out), |output| Plan::read(output)).await??;
-        Ok(Planned { plan, warnings })
+        let (copy, file) = self.policy_copy(wanted.name)?.unzip();
+        let show = move |output: &mut dyn Read| match file {
+            Some(to) => Plan::read(Tee { from: output, to }),
+            None => Plan::read(output),
+        };
+        let plan = self.read(ready, "show", args::show(&out), show).await??;
+        Ok(Planned { plan, warnings, copy })
     }
 
     /// Deletes a saved plan: it holds secrets.

@@ -2,6 +2,7 @@
 //! emulator's S3, and the command as the operator uses it.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
 use aws_sdk_s3::primitives::ByteStream;
@@ -72,16 +73,29 @@ impl Tiny {
         self.home.path().join("begun")
     }
 
-    fn write(&self, inside: &str, text: &str) {
+    pub fn write(&self, inside: &str, text: &str) {
         let path = self.home.path().join(inside);
         std::fs::create_dir_all(path.parent().expect("a parent")).expect("a folder");
         std::fs::write(path, text).expect("a file");
     }
 
-    pub async fn lifeboat(&self, args: &[&str]) -> (Option<i32>, String, String) {
+    /// The manifest with more at its end.
+    pub fn write_manifest(&self, more: &str) {
+        self.write("environments/tiny/lifeboat.hcl", &format!("{MANIFEST}{more}"));
+    }
+
+    pub fn home(&self) -> &Path {
+        self.home.path()
+    }
+
+    pub fn command(&self, args: &[&str]) -> Command {
         let mut lifeboat = command::lifeboat(&self.proxy.endpoint(), self.home.path());
         lifeboat.env("LIFEBOAT_ENVIRONMENTS", self.home.path().join("environments")).args(args);
-        let output = command::output(lifeboat).await;
+        lifeboat
+    }
+
+    pub async fn lifeboat(&self, args: &[&str]) -> (Option<i32>, String, String) {
+        let output = command::output(self.command(args)).await;
         let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
         (output.status.code(), text(output.stdout), text(output.stderr))
     }

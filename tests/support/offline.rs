@@ -43,6 +43,7 @@ pub fn manifest() -> Manifest {
         catalogs: Vec::new(),
         checks: Vec::new(),
         cutovers: Vec::new(),
+        guards: Default::default(),
     }
 }
 

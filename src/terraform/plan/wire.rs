@@ -12,6 +12,9 @@ use crate::terraform::difference::{Compared, Side, differences};
 use crate::terraform::marks::{Marks, Tree};
 use crate::terraform::prior;
 
+/// What tells which snapshot a database leaves when it is destroyed (AWS provider: "Resource: aws_rds_cluster").
+const FINAL_SNAPSHOT: [&str; 2] = ["final_snapshot_identifier", "skip_final_snapshot"];
+
 #[derive(Deserialize)]
 pub(super) struct Document {
     #[serde(default)]
@@ -259,6 +262,8 @@ impl From<WireChange> for ResourceChange {
             values.iter().for_each(|(name, value)| secrets.add(value, marks.tree().at_key(name)));
         }
         values.retain(|name| !body.after_sensitive.has(name));
+        let mut gone = if body.actions.contains(&Action::Delete) { before } else { Attributes::default() };
+        gone.retain(|name| FINAL_SNAPSHOT.contains(&name) && !body.before_sensitive.has(name));
         Self {
             address: wire.address,
             previous_address: wire.previous_address,
@@ -273,6 +278,7 @@ impl From<WireChange> for ResourceChange {
             changed,
             differences,
             values,
+            gone,
             unknown: body.after_unknown.into_names(),
             secrets,
         }
