@@ -138,6 +138,8 @@ guard {
   regions       = [] # besides the recovery region
   accounts      = [] # besides the one above
   required_tags = ["Team", "CostCentre"]
+  names         = true
+  # quotas      = true # in a real account: no emulator knows them, so that each rehearsal would warn of it
 }
 
 # The last step, and the only one that users notice. Short TTLs, so that it takes a minute.

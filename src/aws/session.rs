@@ -157,9 +157,11 @@ impl Session {
         aws_sdk_secretsmanager::Client::from_conf(config.build())
     }
 
+    /// Of quotas no answer is worth waiting for: they are asked twice at most.
     pub fn quotas(&self) -> aws_sdk_servicequotas::Client {
-        let traffic = self.traffic.of("servicequotas");
+        let (traffic, retries) = (self.traffic.of("servicequotas"), retries().with_max_attempts(2));
         let config = aws_sdk_servicequotas::config::Builder::from(&self.config).interceptor(traffic);
+        let config = config.retry_config(retries);
         aws_sdk_servicequotas::Client::from_conf(config.build())
     }
 
