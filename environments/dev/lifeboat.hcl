@@ -107,6 +107,11 @@ check "pipeline" {
   timeout = "2m"
 }
 
+guard {
+  protect       = ["module.database", "module.metadata"]
+  required_tags = ["Team"]
+}
+
 cutover "public" {
   zone = "dev.streaming-logs.example.com"
 

@@ -12,12 +12,17 @@ mod traffic;
 pub mod dynamodb;
 pub mod glue;
 pub mod kms;
+pub mod logs;
+pub mod quotas;
 pub mod rds;
 pub mod route53;
 pub mod s3;
+pub mod secrets;
+mod standing;
 
 pub use error::{AwsError, LOG_IN, explain};
 pub use lifetime::{Lifetime, Renewal};
 pub use session::{Caller, Session};
+pub use standing::{count, standing};
 pub(crate) use time::timestamp;
 pub use traffic::Traffic;

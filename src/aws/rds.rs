@@ -16,7 +16,7 @@ pub use clusters::{
     restore_cluster,
 };
 pub use instances::{InstanceRequest, InstanceState, create_instance, instance};
-pub use snapshots::{ClusterSnapshot, cluster_snapshots};
+pub use snapshots::{ClusterSnapshot, cluster_snapshots, has_cluster_snapshot, has_instance_snapshot};
 
 /// Tags by key.
 pub type Tags = BTreeMap<String, String>;

@@ -146,6 +146,25 @@ impl Session {
         aws_sdk_kms::Client::new(&self.config)
     }
 
+    pub fn logs(&self) -> aws_sdk_cloudwatchlogs::Client {
+        let config = aws_sdk_cloudwatchlogs::config::Builder::from(&self.config).interceptor(self.traffic.of("logs"));
+        aws_sdk_cloudwatchlogs::Client::from_conf(config.build())
+    }
+
+    pub fn secrets(&self) -> aws_sdk_secretsmanager::Client {
+        let traffic = self.traffic.of("secretsmanager");
+        let config = aws_sdk_secretsmanager::config::Builder::from(&self.config).interceptor(traffic);
+        aws_sdk_secretsmanager::Client::from_conf(config.build())
+    }
+
+    /// Of quotas no answer is worth waiting for: they are asked twice at most.
+    pub fn quotas(&self) -> aws_sdk_servicequotas::Client {
+        let (traffic, retries) = (self.traffic.of("servicequotas"), retries().with_max_attempts(2));
+        let config = aws_sdk_servicequotas::config::Builder::from(&self.config).interceptor(traffic);
+        let config = config.retry_config(retries);
+        aws_sdk_servicequotas::Client::from_conf(config.build())
+    }
+
     pub fn s3(&self) -> aws_sdk_s3::Client {
         let config = aws_sdk_s3::config::Builder::from(&self.config).interceptor(self.traffic.of("s3"));
         aws_sdk_s3::Client::from_conf(config.build())

@@ -13,7 +13,7 @@ use super::credentials::{self, Verdict as Credentials};
 use super::environment::Environment;
 use super::error::{CliError, Exit};
 use super::lease::Desk;
-use super::wiring::{Connected, Plans, RunPlace};
+use super::wiring::{Connected, Plans, Purpose, RunPlace};
 use super::{check_terraform, home, textfile, wiring};
 use crate::aws::s3::{BucketPlace, find_bucket, is_versioned};
 use crate::engine;
@@ -125,7 +125,7 @@ async fn asked(plans: Plans, connected: &Connected, place: &Place<'_>, found: &m
 async fn steps(plans: Plans, connected: &Connected, place: &Place<'_>) -> Found {
     let mut found = Found::default();
     let (_keep, stop) = watch::channel(false);
-    let run = RunPlace { run: place.run, run_dir: place.run_dir, runbook: place.runbook.clone(), stop };
+    let run = RunPlace { run: place.run, run_dir: place.run_dir, runbook: place.runbook.clone(), stop, purpose: Purpose::Run };
     match wiring::engine(plans, connected.aws.clone(), run, place.environment).await {
         Ok((engine, _told)) => {
             let checked = engine::preflight(&engine).await;

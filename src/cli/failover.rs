@@ -3,8 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use clap::Args;
-use clap::builder::NonEmptyStringValueParser;
+use clap::{ArgGroup, Args};
 use jiff::Timestamp;
 use tokio::sync::watch;
 
@@ -14,8 +13,9 @@ use super::environment::Environment;
 use super::error::{CliError, Exit};
 use super::gate::Gate;
 use super::lease::{Copied, Desk, LeaseArgs, let_go, tenure};
+use super::overrides::Overrides;
 use super::wiring::{Connected, Purpose, RunPlace};
-use super::{confirm, credentials, drive, gate, home, inputs, lease_words, signals, wiring};
+use super::{ahead, confirm, credentials, drive, gate, home, inputs, lease_words, signals, wiring};
 use crate::aws::Caller;
 use crate::engine::{self, Engine, Preflight};
 use crate::journal::{ApprovedBundle, Event, Held, Journal, RunStarted};
@@ -24,6 +24,7 @@ use crate::report;
 use crate::scenario;
 
 #[derive(Args)]
+#[command(group = ArgGroup::new("decision").args(["without_lease", "guards"]).multiple(true))]
 pub struct Failover {
     /// The environment: a folder of that name with a lifeboat.hcl
     pub env: String,
@@ -38,9 +39,8 @@ pub struct Failover {
     pub bundle: Option<PathBuf>,
     #[command(flatten)]
     pub lease: LeaseArgs,
-    /// Why it is done without a lease
-    #[arg(long, value_name = "TEXT", requires = "without_lease", value_parser = NonEmptyStringValueParser::new())]
-    pub because: Option<String>,
+    #[command(flatten)]
+    pub overrides: Overrides,
     /// `json`: the run's events, one a line, on standard output
     #[arg(short, long, value_enum, default_value = "text")]
     pub output: Output,
@@ -60,6 +60,7 @@ pub async fn run(command: &Failover, environment: &Environment) -> Result<Exit, 
     {
         return Err(CliError::usage(format!("--confirm says {name}, the environment is {}", command.env)));
     }
+    command.overrides.check()?;
     let plans = wiring::read(&command.env, environment)?;
     let (manifest, declared) = (plans.manifest.clone(), plans.declared.clone());
     let _lock = home::lock_environment(&environment.home, &manifest)?;
@@ -95,13 +96,13 @@ pub async fn run(command: &Failover, environment: &Environment) -> Result<Exit, 
     let purpose = gate.as_ref().map_or(Purpose::Run, Gate::purpose);
     let place = RunPlace { run: &run, run_dir: &run_dir, runbook, stop: stop.subscribe(), purpose };
     let wired = wiring::engine(plans, connected.aws.clone(), place, environment).await;
-    let (engine, notices) = wired.inspect_err(|_| home::discard(&run_dir))?;
+    let (mut engine, notices) = wired.inspect_err(|_| home::discard(&run_dir))?;
     let mut stopped = engine.stop.clone();
     let found = tokio::select! {
-        found = ready(&engine, command, environment, lease.map_err(|(error, _)| error)) => found,
-        _ = stopped.wait_for(|stop| *stop) => Err(CliError::error("interrupted before the run began; nothing was changed")),
+        found = clear(&engine, lease.map_err(|(error, _)| error)) => found,
+        _ = stopped.wait_for(|stop| *stop) => Err(interrupted()),
     };
-    let found = match found {
+    let mut found = match found {
         Ok(Some(found)) => found,
         Ok(None) => {
             home::discard(&run_dir);
@@ -112,6 +113,17 @@ pub async fn run(command: &Failover, environment: &Environment) -> Result<Exit, 
             return Err(error);
         }
     };
+    // Not given up in the middle: Terraform has to end in order.
+    let looked = ahead::look(&engine, &command.overrides.names(), &mut found).await;
+    let not_checked = looked.inspect_err(|_| home::discard(&run_dir))?;
+    let mut runbook = engine.runbook.as_ref().clone();
+    runbook.not_checked.extend(not_checked);
+    engine.runbook = Arc::new(runbook);
+    let confirmed = tokio::select! {
+        confirmed = confirmed(&engine, command, environment, &found) => confirmed,
+        _ = stopped.wait_for(|stop| *stop) => Err(interrupted()),
+    };
+    confirmed.inspect_err(|_| home::discard(&run_dir))?;
     let held = match command.lease.without_lease {
         true => Ok(None),
         false => hold(&desk, &run, &connected.caller, stop).await.map(Some),
@@ -138,11 +150,12 @@ pub async fn run(command: &Failover, environment: &Environment) -> Result<Exit, 
         host: wiring::host(),
         impact_at: command.impact_at,
         inputs: Some(inputs::read(&manifest, &declared, engine.world.terraform.binary(), environment)?),
-        tenure: Some(tenure(held.as_ref(), command.because.as_deref())),
+        tenure: Some(tenure(held.as_ref(), command.overrides.because.as_deref())),
         bundle,
         runbook: engine.runbook.as_ref().clone(),
     };
-    let journal = match open_journal(&run_dir, started, &found, &engine, held.clone()) {
+    let overrides = command.overrides.events(&connected.caller.arn);
+    let journal = match open_journal(&run_dir, started, overrides, &found, &engine, held.clone()) {
         Ok(journal) => journal,
         Err(error) => {
             if let Some(gate) = &gate {
@@ -193,28 +206,35 @@ async fn hold(desk: &Desk<'_>, run: &str, caller: &Caller, stop: watch::Sender<b
     desk.hold(run, caller, permit, &Copied::default(), stop).await
 }
 
-/// Preflight and confirmation. `None` when the environment is failed over already.
-async fn ready(
-    engine: &Engine,
-    command: &Failover,
-    environment: &Environment,
-    lease: Result<(), CliError>,
-) -> Result<Option<Preflight>, CliError> {
-    let manifest = engine.world.manifest.clone();
+fn interrupted() -> CliError {
+    CliError::error("interrupted before the run began; nothing was changed")
+}
+
+/// Whether nothing stands in the way of the steps. `None` when the environment is failed over already.
+async fn clear(engine: &Engine, lease: Result<(), CliError>) -> Result<Option<Preflight>, CliError> {
     let found = engine::preflight(engine).await;
     if found.in_place {
-        report::to_stderr(&already(&manifest));
+        report::to_stderr(&already(&engine.world.manifest));
         return Ok(None);
     }
     if !found.blocked.is_empty() {
         return Err(blocked(&found));
     }
     lease?;
-    report::to_stderr(&warnings(&found));
+    Ok(Some(found))
+}
+
+async fn confirmed(
+    engine: &Engine,
+    command: &Failover,
+    environment: &Environment,
+    found: &Preflight,
+) -> Result<(), CliError> {
+    let manifest = &engine.world.manifest;
+    report::to_stderr(&warnings(found));
     let (service, region) = (&manifest.service, &manifest.recovery.name);
     let what = format!("failing {service} {} over to {region} in account {}", command.env, manifest.account);
-    confirm::confirm(&command.env, command.confirm.as_deref(), &what, environment).await?;
-    Ok(Some(found))
+    confirm::confirm(&command.env, command.confirm.as_deref(), &what, environment).await
 }
 
 fn already(manifest: &Manifest) -> String {
@@ -252,6 +272,7 @@ fn warnings(found: &Preflight) -> String {
 fn open_journal(
     run_dir: &Path,
     started: RunStarted,
+    overrides: Vec<Event>,
     found: &Preflight,
     engine: &Engine,
     held: Option<Arc<Held>>,
@@ -266,6 +287,7 @@ fn open_journal(
         journal = journal.guarded(held);
     }
     let mut events = vec![Event::RunStarted(Box::new(started))];
+    events.extend(overrides);
     for spec in &engine.runbook.steps {
         events.push(Event::StepChecked { step: spec.id.clone(), facts: found.facts(&spec.id) });
     }

@@ -2,6 +2,7 @@
 //!
 //! This is the only place that reads the environment, decides exit codes and wires the parts together.
 
+mod ahead;
 mod approve;
 mod args;
 mod bundling;
@@ -22,6 +23,7 @@ mod inputs;
 mod lease;
 mod lease_words;
 mod outlook;
+mod overrides;
 mod plan;
 mod rehearse;
 mod remote_runs;

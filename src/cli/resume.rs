@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use clap::builder::NonEmptyStringValueParser;
 use clap::{ArgGroup, Args};
 use tokio::sync::watch;
 
@@ -13,6 +12,7 @@ use super::environment::Environment;
 use super::error::{CliError, Exit};
 use super::inputs::Changed;
 use super::lease::{Copied, Desk, LeaseArgs, let_go, tenure};
+use super::overrides::Overrides;
 use super::resume_checks::{same_steps, staged};
 use super::site::{self, Here, unusable};
 use super::wiring::{Connected, Plans, RunPlace};
@@ -26,7 +26,7 @@ use crate::scenario;
 use crate::steps::Notice;
 
 #[derive(Args)]
-#[command(group = ArgGroup::new("decision").args(["skip", "abandon", "without_lease"]).multiple(true))]
+#[command(group = ArgGroup::new("decision").args(["skip", "abandon", "without_lease", "guards"]).multiple(true))]
 pub struct Resume {
     /// The run, of this machine or another; without it, the newest unfinished one of this machine
     pub run: Option<String>,
@@ -39,9 +39,8 @@ pub struct Resume {
     /// Give the run up, so that another can start; what it did stays as it is
     #[arg(long, requires = "because", conflicts_with_all = ["retry", "skip"])]
     pub abandon: bool,
-    /// Why a step is left out, the run given up, or worked on without a lease
-    #[arg(long, value_name = "TEXT", requires = "decision", value_parser = NonEmptyStringValueParser::new())]
-    pub because: Option<String>,
+    #[command(flatten)]
+    pub overrides: Overrides,
     /// Take the Terraform root as it is now, instead of the copy that the run began with; not while a saved plan of
     /// that copy waits to be applied
     #[arg(long, conflicts_with = "abandon")]
@@ -78,6 +77,7 @@ struct Ready {
 /// Exit 3 when the run is finished, is being worked on, or waits for a choice that was not given; when its copies
 /// conflict; or when the manifest or the Terraform root is another.
 pub async fn run(command: &Resume, environment: &Environment) -> Result<Exit, CliError> {
+    command.overrides.check()?;
     let site = site::find(command.run.as_deref(), environment)?;
     let run = site.run.clone();
     if let Some(loaded) = site.loaded() {
@@ -137,7 +137,7 @@ fn desk<'a>(
 
 /// Gives the run up on this machine.
 fn abandon(command: &Resume, run: &str, journal: &Journal) -> Result<Exit, CliError> {
-    let because = command.because.clone().unwrap_or_default();
+    let because = command.overrides.because.clone().unwrap_or_default();
     let end = Event::RunFinished { outcome: Outcome::Abandoned { because } };
     journal.append(end).map_err(|error| unusable(run, &error))?;
     report::to_stderr(&format!("run {run} is given up; what it did stays as it is\n"));
@@ -202,13 +202,14 @@ async fn go_on(command: &Resume, environment: &Environment, ready: Ready) -> Res
     if let Some(held) = &held {
         journal = journal.guarded(held.clone());
     }
-    let because = command.because.clone().unwrap_or_default();
+    let because = command.overrides.because.clone().unwrap_or_default();
     let tenure = Some(tenure(held.as_ref(), Some(&because)));
     let Choice { retry, skip } = choice;
     let by = environment.operator();
     let imports = command.import.iter().cloned();
     let mut events: Vec<Event> =
         imports.map(|Import { address, id }| Event::ImportChosen { address, id, by: by.clone() }).collect();
+    events.extend(command.overrides.events(&connected.caller.arn));
     events.push(Event::RunResumed { pid: std::process::id(), host: wiring::host(), retry, restaged, accepted, tenure });
     let skipped = Skipped { by: connected.caller.arn, because };
     events.extend(skip.into_iter().map(|step| Event::StepSkipped { step, skipped: skipped.clone() }));

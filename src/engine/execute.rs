@@ -273,7 +273,7 @@ impl Run {
             })
         });
         let mut not_checked = self.engine.runbook.not_checked.clone();
-        not_checked.extend(state.skipped().into_iter().chain(state.lease_less()));
+        not_checked.extend(state.skipped().into_iter().chain(state.lease_less()).chain(state.unguarded()));
         self.append(Event::RunFinished { outcome: Outcome::Done { changed, not_checked } })?;
         Ok(Ended::Done { changed })
     }

@@ -3,11 +3,13 @@
 //!
 //! It knows steps by their trait alone, and tells what happens only through the journal and the notices.
 
+mod ahead;
 mod execute;
 mod foresee;
 mod preflight;
 mod retry;
 
+pub use ahead::{Foreknown, ahead};
 pub use execute::{Ended, EngineError, execute};
 pub use foresee::{Found, foresee};
 pub use preflight::{Preflight, preflight};

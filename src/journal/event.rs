@@ -61,6 +61,14 @@ pub enum Event {
         /// `user@host`.
         by: String,
     },
+    /// The operator lets through what a guard of the manifest would refuse, or goes without an approval.
+    GuardOverridden {
+        /// Its key in the guard block, or `approval`.
+        guard: String,
+        because: String,
+        /// ARN of the caller, as STS says.
+        by: String,
+    },
     /// What a step's check found and settled before anything was changed.
     StepChecked {
         step: StepId,
@@ -237,6 +245,15 @@ pub struct Skipped {
     /// ARN of the caller, as STS says.
     pub by: String,
     pub because: String,
+}
+
+/// Who overrode a guard, and why.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Overridden {
+    pub guard: String,
+    pub because: String,
+    /// ARN of the caller, as STS says.
+    pub by: String,
 }
 
 /// What sort of failure it is; decides the exit code and what resume may do.

@@ -17,8 +17,8 @@ mod tests;
 pub use chain::{Loaded, check};
 pub use clock::{BootClock, Clock};
 pub use event::{
-    ApprovedBundle, Disturbed, Event, FORMAT_VERSION, Failure, FailureKind, KeptState, Outcome, Record, RunStarted,
-    Skipped, Tenure,
+    ApprovedBundle, Disturbed, Event, FORMAT_VERSION, Failure, FailureKind, KeptState, Outcome, Overridden, Record,
+    RunStarted, Skipped, Tenure,
 };
 pub use file::{Journal, JournalError, is_held, lines_of, load, put};
 pub use guard::{Guard, Refusal};

@@ -1,10 +1,10 @@
 //! What the events of a run add up to. One pure function decides which event may follow which.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::{Event, Failure, KeptState, Outcome, RunStarted, Skipped, Tenure};
+use super::{Event, Failure, KeptState, Outcome, Overridden, RunStarted, Skipped, Tenure};
 use crate::runbook::{NotChecked, Phase, StepId};
 
 /// Where a step stands.
@@ -64,6 +64,8 @@ pub struct RunState {
     pub unsaved: BTreeMap<String, KeptState>,
     /// What the operator had taken into the Terraform state, address to id.
     pub imports: BTreeMap<String, String>,
+    /// What the operator overrode, in the order of the journal.
+    pub overridden: Vec<Overridden>,
 }
 
 /// An event that cannot follow those before it: the journal was not written by lifeboat, or was altered.
@@ -126,6 +128,10 @@ impl RunState {
             }
             Event::ImportChosen { address, id, .. } if id.is_empty() => drop(self.imports.remove(address)),
             Event::ImportChosen { address, id, .. } => drop(self.imports.insert(address.clone(), id.clone())),
+            Event::GuardOverridden { guard, because, by } => {
+                let (guard, because, by) = (guard.clone(), because.clone(), by.clone());
+                self.overridden.push(Overridden { guard, because, by });
+            }
             Event::StateUnlocking { .. } | Event::RequestsDisturbed { .. } => {}
             Event::StepChecked { step, .. }
             | Event::StepTaken { step }
@@ -224,6 +230,20 @@ impl RunState {
         self.without_lease.iter().map(|because| NotChecked { what: "lease".into(), why: why(because) }).collect()
     }
 
+    /// The guards that let through what they find.
+    pub fn overridden_guards(&self) -> BTreeSet<String> {
+        self.overridden.iter().map(|it| it.guard.clone()).collect()
+    }
+
+    /// What nobody has held against a plan, because the guards for it were overridden.
+    pub fn unguarded(&self) -> Vec<NotChecked> {
+        let said = |it: &Overridden| NotChecked {
+            what: format!("guard {}", it.guard),
+            why: format!("overridden by {}: {}", it.by, it.because),
+        };
+        self.overridden.iter().map(said).collect()
+    }
+
     /// What the steps that were left out leave unproven: they themselves, and all that went on without them.
     pub fn skipped(&self) -> Vec<NotChecked> {
         let Some(started) = &self.started else { return Vec::new() };
@@ -278,6 +298,7 @@ fn name(event: &Event) -> &'static str {
         Event::RunStarted(_) => "run_started",
         Event::RunResumed { .. } => "run_resumed",
         Event::ImportChosen { .. } => "import_chosen",
+        Event::GuardOverridden { .. } => "guard_overridden",
         Event::StepChecked { .. } => "step_checked",
         Event::StepTaken { .. } => "step_taken",
         Event::StepStarted { .. } => "step_started",

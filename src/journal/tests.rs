@@ -68,7 +68,7 @@ fn kept(n: u32) -> KeptState {
 /// Any event at all, of steps that exist and one that does not.
 fn any_event() -> impl Strategy<Value = Event> {
     let step = prop::sample::select(vec!["a", "b", "c", "d", "nobody"]).prop_map(StepId::from);
-    (0..19_u8, step, 1..3_u32).prop_map(|(which, step, attempt)| match which {
+    (0..20_u8, step, 1..3_u32).prop_map(|(which, step, attempt)| match which {
         0 => started(),
         1 if attempt == 1 => resumed(&[step.as_str(), "b"]),
         1 => resumed(&[step.as_str()]),
@@ -87,6 +87,7 @@ fn any_event() -> impl Strategy<Value = Event> {
         14 => Event::StatePushed { sha256: kept(attempt).sha256, lineage: "l".into(), serial: 3 },
         15 => Event::StateDiscarded { sha256: kept(attempt).sha256, because: "rebuilt".into(), by: "ana@b".into() },
         17 => Event::ImportChosen { address: "aws_sqs_queue.a".into(), id: "q".into(), by: "ana@b".into() },
+        18 => Event::GuardOverridden { guard: "protect".into(), because: "known".into(), by: "ops".into() },
         16 => Event::RunFinished { outcome: Outcome::Abandoned { because: "test".into() } },
         _ => Event::RunHeld { reason: "failed".into() },
     })

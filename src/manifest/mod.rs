@@ -1,13 +1,14 @@
 //! The manifest, `lifeboat.hcl`: what a service consists of, where it recovers to, and what proves that it did.
 //!
-//! `load` finds and reads the file. `reader` and `values` are what it is read with; `service`, `stores`, `check` and
-//! `cutover` read its blocks; `names` and `routing` are the rules of AWS; `cross` judges what refers to something else.
+//! `load` finds and reads the file. `reader` and `values` are what it is read with; `service`, `stores`, `check`,
+//! `cutover` and `guards` read its blocks; `names` and `routing` are the rules of AWS; `cross` judges what refers to something else.
 //! All that is wrong is found at once and shown with its place. `model` is what the rest of lifeboat works with.
 
 mod check;
 mod cross;
 mod cutover;
 mod duration;
+mod guards;
 mod load;
 mod model;
 mod names;

@@ -31,6 +31,8 @@ pub struct Manifest {
     /// `None` where a run needs no approval.
     #[serde(default)]
     pub approval: Option<ApprovalRule>,
+    #[serde(default)]
+    pub guards: Guards,
 }
 
 /// What a run needs before it may begin.
@@ -46,6 +48,28 @@ impl Default for ApprovalRule {
     fn default() -> Self {
         Self { people: 1, expires: SignedDuration::from_hours(24) }
     }
+}
+
+/// What a plan must keep to, beyond what lifeboat refuses by itself. Nothing by default.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Guards {
+    /// Replacements count as destroys.
+    pub max_destroys: Option<u64>,
+    /// Addresses and modules, with `*` and `?`.
+    pub protect: Vec<String>,
+    /// Resource types, with `*` and `?`.
+    pub protect_types: Vec<String>,
+    /// Besides the recovery region; `None` where any will do.
+    pub regions: Option<Vec<String>>,
+    /// Besides the manifest's own; `None` where any will do.
+    pub accounts: Option<Vec<String>>,
+    pub required_tags: Vec<String>,
+    /// Whether Terraform may not need a control plane that stands in one region for all.
+    pub control_planes: bool,
+    pub quotas: bool,
+    pub names: bool,
+    /// Absolute path of a folder of policies for conftest.
+    pub policies: Option<PathBuf>,
 }
 
 /// Where the Terraform root stands and how it is run.

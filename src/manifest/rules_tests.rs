@@ -197,6 +197,32 @@ fn records_are_judged_as_route_53_would() {
 }
 
 #[test]
+fn guards_are_judged() {
+    each_refused(&[
+        ("guard {\n  max_destroy = 0\n}\n", "did you mean `max_destroys`?"),
+        ("guard {\n  max_destroys = -1\n}\n", "a whole number from 0"),
+        ("guard {\n  max_destroys = 1.5\n}\n", "a whole number from 0"),
+        ("guard {\n  protect = \"aws_vpc.main\"\n}\n", "a list"),
+        ("guard {\n  protect = [\"aws_vpc\"]\n}\n", "types go into protect_types"),
+        ("guard {\n  protect_types = [\"aws_vpc.main\"]\n}\n", "addresses go into protect"),
+        ("guard {\n  protect_types = [\"aws vpc\"]\n}\n", "letters, digits and _ only"),
+        ("guard {\n  regions = [\"useast1\"]\n}\n", "a region looks like us-east-1"),
+        ("guard {\n  accounts = [\"1\"]\n}\n", "an account has 12 digits"),
+        ("guard {\n  required_tags = [\"\"]\n}\n", "it is empty"),
+        ("guard {\n  static = \"yes\"\n}\n", "true or false"),
+        ("guard {\n  policies = \"nowhere\"\n}\n", "there is no such folder"),
+        ("guard \"a\" {\n}\n", "write guard { … }"),
+        ("guard {\n}\nguard {\n}\n", "there are two guard blocks"),
+        ("gaurd {\n}\n", "did you mean `guard`?"),
+    ]);
+    let said = refused("guard {\n  protect = [\"a\"]\n  regions = [\"b\"]\n  polices = \"c\"\n}\n");
+    assert!(said.ends_with("\n3 problems\n"), "all of it at once: {said}");
+    let guards = valid("guard {\n  regions = []\n  protect = [\"module.a\", \"*\"]\n  names = true\n}\n").guards;
+    assert_eq!((guards.regions, guards.protect.len(), guards.names, guards.quotas), (Some(vec![]), 2, true, false));
+    assert_eq!(valid("").guards, crate::manifest::Guards::default(), "nothing is guarded by default");
+}
+
+#[test]
 fn service_and_regions_are_judged() {
     let cases = [
         ("\"123456789012\"", "\"12345678901\"", "an account has 12 digits"),

@@ -112,7 +112,7 @@ pub(super) fn terraform(reader: &mut Reader, block: &Block, folder: &Path) -> Op
 }
 
 /// A path that must lead somewhere, absolute and without `..`.
-fn existing(
+pub(super) fn existing(
     reader: &mut Reader,
     value: &Expression,
     folder: &Path,

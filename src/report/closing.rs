@@ -2,6 +2,7 @@
 //! the way back, and the next command. No line is wider than the look's columns, but for paths and commands, which
 //! are there to be copied.
 
+use super::let_through;
 use super::objectives::{Actual, Measured, ObjectiveResult, Verdict};
 use super::requests::{RegionRole, Requests};
 use super::summary::{Ending, StepSummary, Summary};
@@ -20,6 +21,7 @@ pub fn closing(summary: &Summary, look: Look) -> String {
     section(&mut lines, look, "state that is not saved", unsaved(summary, look));
     section(&mut lines, look, "objectives", objectives(summary, look));
     section(&mut lines, look, "warnings", warnings(summary, look));
+    section(&mut lines, look, "overridden guards", let_through::lines(&summary.overridden, look));
     section(&mut lines, look, "not checked", not_checked(summary, look));
     section(&mut lines, look, "terraform state", applied(summary, look));
     section(&mut lines, look, "requests", summary.requests.as_ref().map_or(Vec::new(), |it| requests(it, look)));

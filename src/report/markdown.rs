@@ -6,12 +6,13 @@
 use std::fmt::Write;
 
 use super::closing::{ending_words, note, objective_name, role_name};
+use super::let_through::LetThrough;
 use super::objectives::{Actual, Measured, Verdict};
 use super::requests::Requests;
 use super::summary::{Ending, Summary};
 use super::text::{duration, escape, time};
 use super::trouble::UnsavedState;
-use crate::journal::KeptState;
+use crate::journal::{KeptState, Overridden};
 
 /// The report.
 pub fn markdown(summary: &Summary) -> String {
@@ -22,6 +23,7 @@ pub fn markdown(summary: &Summary) -> String {
     failures(&mut page, summary);
     state(&mut page, summary);
     recovery_points(&mut page, summary);
+    overridden(&mut page, summary);
     not_checked(&mut page, summary);
     if let Some(recorded) = &summary.requests {
         requests(&mut page, recorded);
@@ -212,6 +214,19 @@ fn recovery_points(page: &mut String, summary: &Summary) {
     for step in &summary.steps {
         for warning in &step.warnings {
             add(page, format_args!("- {}: {}\n", code(step.id.as_str()), plain(warning)));
+        }
+    }
+}
+
+fn overridden(page: &mut String, summary: &Summary) {
+    if summary.overridden.is_empty() {
+        return;
+    }
+    page.push_str("\n## Overridden guards\n\n");
+    for LetThrough { overridden: Overridden { guard, because, by }, found } in &summary.overridden {
+        add(page, format_args!("- {} by {}: {}\n", code(guard), code(by), plain(because)));
+        for it in found {
+            add(page, format_args!("  - {}\n", plain(it)));
         }
     }
 }

@@ -137,6 +137,9 @@ fn say(view: &View, event: &Event, record: &Record) -> Vec<String> {
         Event::ImportChosen { address, id, by } => {
             format!("{} has {} taken over as {}", escape(by), escape(id), escape(address))
         }
+        Event::GuardOverridden { guard, because, by } => {
+            format!("{} overrides {}: {}", escape(by), escape(guard), escape(because))
+        }
         Event::StateUnlocking { id, held_by, by } => {
             format!("{} takes the state lock {} of {} away", escape(by), escape(id), escape(held_by))
         }

@@ -10,6 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use serde_json::Value;
 
+use super::let_through::{self, LetThrough};
 use super::objectives::{ObjectiveResult, Verdict, measure};
 use super::requests::{self, Requests};
 use super::timeline::{Facts, StepStatus, Timeline, Track, wall_ms};
@@ -58,6 +59,8 @@ pub struct Summary {
     pub critical_path: CriticalPath,
     pub objectives: Vec<ObjectiveResult>,
     pub not_checked: Vec<NotChecked>,
+    /// The guards that the operator overrode.
+    pub overridden: Vec<LetThrough>,
     /// Where cutovers left what undoes them.
     pub undo: Vec<Undo>,
     /// What had to be asked or done again.
@@ -218,6 +221,7 @@ pub fn summarize(loaded: &Loaded, held: bool, now: Timestamp) -> Option<Summary>
         critical_path: critical_path(started, &steps),
         objectives: measure(&timeline, started, ending),
         not_checked: not_checked(loaded, started),
+        overridden: let_through::of(&loaded.state, &timeline),
         undo: undo(&timeline),
         retries: trouble.retries,
         applied: trouble.applied,
@@ -312,7 +316,8 @@ fn critical_path(started: &RunStarted, steps: &[StepSummary]) -> CriticalPath {
     }
 }
 
-/// What the runbook leaves out, what the operator left out, where no lease was held, and what else the run's end names; each once.
+/// What the runbook leaves out, what the operator left out or overrode, where no lease was held, and what else the run's
+/// end names; each once.
 fn not_checked(loaded: &Loaded, started: &RunStarted) -> Vec<NotChecked> {
     let at_the_end = match &loaded.state.outcome {
         Some(Outcome::Done { not_checked, .. }) => not_checked.as_slice(),
@@ -320,7 +325,9 @@ fn not_checked(loaded: &Loaded, started: &RunStarted) -> Vec<NotChecked> {
     };
     let mut known = BTreeSet::new();
     let planned = started.runbook.not_checked.iter().cloned();
-    let all = planned.chain(loaded.state.skipped()).chain(loaded.state.lease_less()).chain(at_the_end.to_vec());
+    let state = &loaded.state;
+    let chosen = state.skipped().into_iter().chain(state.lease_less()).chain(state.unguarded());
+    let all = planned.chain(chosen).chain(at_the_end.to_vec());
     all.filter(|entry| known.insert((entry.what.clone(), entry.why.clone()))).collect()
 }
 

@@ -54,27 +54,29 @@ pub(super) fn name(scope: ApplyScope) -> &'static str {
 pub(super) async fn plan(cx: &Cx, scope: ApplyScope) -> Result<Saved, StepError> {
     let (terraform, watch) = (&cx.world.terraform, Watch::new(cx));
     let adopted = adopted(&cx.world.manifest);
-    let chosen = cx.journal.as_ref().map(|journal| journal.state().imports).unwrap_or_default();
+    let state = cx.journal.as_ref().map(|journal| journal.state()).unwrap_or_default();
+    let (overridden, chosen) = (state.overridden_guards(), state.imports);
     let saved = match scope {
-        ApplyScope::Base => terraform.plan_base(&adopted, &chosen, &watch).await?,
+        ApplyScope::Base => terraform.plan_base(&adopted, &chosen, &overridden, &watch).await?,
         ApplyScope::Adoption => {
             let lineage = recorded_lineage(cx);
             let imports = chosen.into_iter().chain(restored(cx)?).collect();
-            terraform.plan_adoption(&adopted, &imports, lineage.as_deref(), &watch).await?
+            terraform.plan_adoption(&adopted, &imports, lineage.as_deref(), &overridden, &watch).await?
         }
     };
     Ok(saved)
 }
 
 fn output(scope: ApplyScope, saved: &Saved) -> Value {
-    let Saved { add, change, destroy, import, deferred, declared, warnings, .. } = saved;
+    let Saved { add, change, destroy, import, deferred, declared, warnings, let_through, .. } = saved;
     match scope {
         ApplyScope::Base => json!({
             "declared": declared, "deferred": deferred, "add": add, "change": change, "destroy": destroy,
-            "warnings": warnings,
+            "warnings": warnings, "let_through": let_through,
         }),
         ApplyScope::Adoption => json!({
             "add": add, "change": change, "destroy": destroy, "import": import, "warnings": warnings,
+            "let_through": let_through,
         }),
     }
 }

@@ -103,7 +103,7 @@ impl Workdir {
         let log = self.next_log(verb)?;
         let trace = log.with_extension(TRACE);
         stage::write(&trace, b"")?;
-        let paths = Paths { data: &self.path("data"), trace: &trace };
+        let paths = Paths { data: &ready.data, trace: &trace };
         let env = environment::terraform(&self.environment, &ready.declared, &paths, region);
         let program = self.binary.path.clone();
         Ok(Call { program, args, dir: ready.root.clone(), env, log })
@@ -127,7 +127,7 @@ impl Workdir {
     }
 
     /// A name for a log that no earlier call of this run has, in the order of the calls.
-    fn next_log(&self, verb: &str) -> Result<PathBuf, TerraformError> {
+    pub(super) fn next_log(&self, verb: &str) -> Result<PathBuf, TerraformError> {
         let dir = self.path("log");
         let there = fs::read_dir(&dir).map_err(stage::at(&dir, "read"))?.flatten();
         let taken: BTreeSet<u32> = there.filter_map(|it| number(&it.file_name().to_string_lossy())).collect();

@@ -10,11 +10,15 @@ use super::stage::StageError;
 use super::state::StateError;
 use super::targets::SplitError;
 use crate::aws::{AwsError, LOG_IN};
+use crate::guard;
 use crate::journal::KeptState;
 use crate::steps::{Blocked, StepError};
 
 /// The most violations that an error lists.
 const LISTED: usize = 20;
+
+const CHANGE_THE_ROOT: &str = "change the root or the variables of the recovery region so that nothing of this is planned; a \
+                               run takes a changed root with lifeboat resume --restage";
 
 #[derive(Debug, thiserror::Error)]
 pub enum TerraformError {
@@ -54,8 +58,17 @@ pub enum TerraformError {
     #[error("terraform is in workspace {found}, not in {wanted}")]
     Workspace { wanted: String, found: String },
     /// The plan does what it must not do.
-    #[error("the {plan} plan is refused:\n{}", list(.violations))]
-    Refused { plan: &'static str, violations: Vec<Violation> },
+    #[error("the {plan} plan is refused:\n{}", list(.violations, .guarded))]
+    Refused {
+        plan: &'static str,
+        violations: Vec<Violation>,
+        /// By the manifest's guards.
+        guarded: Vec<guard::Violation>,
+    },
+    #[error("the manifest names policies, and there is no conftest on PATH to ask them")]
+    NoConftest,
+    #[error("conftest does not say what the policies say of the plan: {why}")]
+    Conftest { why: String, log: PathBuf },
     /// A state that could not be saved is kept; nothing more is applied until it has been pushed.
     #[error("{cause}the state after the last apply could not be saved; it is kept in {} (SHA-256 {})", .kept.path.display(), .kept.sha256)]
     StateNotSaved { cause: String, kept: Box<KeptState>, run: String },
@@ -84,10 +97,13 @@ pub enum TerraformError {
     HeldAsOther { address: String, held: String, id: String },
 }
 
-fn list(violations: &[Violation]) -> String {
-    let mut lines: Vec<String> = violations.iter().take(LISTED).map(|it| format!("- {it}")).collect();
-    if violations.len() > LISTED {
-        lines.push(format!("and {} more", violations.len() - LISTED));
+/// All that a plan is refused for, as lines.
+pub fn list(violations: &[Violation], guarded: &[guard::Violation]) -> String {
+    let guarded = guarded.iter().map(|it| format!("- guard {it}"));
+    let all: Vec<String> = violations.iter().map(|it| format!("- {it}")).chain(guarded).collect();
+    let mut lines = all[..all.len().min(LISTED)].to_vec();
+    if all.len() > LISTED {
+        lines.push(format!("and {} more", all.len() - LISTED));
     }
     lines.join("\n")
 }
@@ -112,11 +128,16 @@ impl TerraformError {
                 Some("OpenTofu can leave out resources instead (-exclude): choose it with --tf-bin tofu".into())
             }
             Self::Split(SplitError::NotDeclared(_)) => Some("correct `adopt` in the manifest".into()),
-            Self::Refused { .. } => Some(
-                "change the root or the variables of the recovery region so that nothing of this is planned; a run takes \
-                 a changed root with lifeboat resume --restage"
-                    .into(),
-            ),
+            Self::Refused { violations, guarded, .. } if violations.is_empty() => Some(format!(
+                "{}; or let it through: lifeboat resume RUN --retry STEP{} --because \"…\"",
+                CHANGE_THE_ROOT,
+                guard::violated(guarded).iter().map(|it| format!(" --override {it}")).collect::<String>()
+            )),
+            Self::NoConftest => {
+                Some("install conftest, or take `policies` out of the manifest's guard block".into())
+            }
+            Self::Conftest { log, .. } => Some(format!("what it said beside is in {}", log.display())),
+            Self::Refused { .. } => Some(CHANGE_THE_ROOT.into()),
             Self::OtherRoot { .. } => {
                 Some("check out what the run began with, or take the root as it is here with --restage".into())
             }

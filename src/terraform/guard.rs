@@ -29,7 +29,7 @@ pub fn base(plan: &Plan, adopted: &BTreeSet<String>) -> Vec<Violation> {
         why: format!("would be {}{}, but is to be restored and adopted", it.verb(), because(it)),
     });
     let mut violations: Vec<Violation> = touched.collect();
-    violations.extend(losses(plan).filter(|it| !adopted.contains(&configured(&it.address))).map(loss));
+    violations.extend(lost(plan).filter(|it| !adopted.contains(&configured(&it.address))).map(loss));
     violations
 }
 
@@ -42,14 +42,9 @@ pub fn adoption(plan: &Plan, imports: &BTreeMap<String, String>, held: &BTreeSet
         address: change.address.clone(),
         why: format!("would be {}{}", change.verb(), because(change)),
     }));
-    let others = losses(plan).filter(|it| !imports.contains_key(&it.address) && !held.contains(&it.address));
+    let others = lost(plan).filter(|it| !imports.contains_key(&it.address) && !held.contains(&it.address));
     violations.extend(others.map(loss));
     violations
-}
-
-/// What of a plan of everything would lose data, whichever of the two plans does it.
-pub fn losing(plan: &Plan) -> Vec<Violation> {
-    losses(plan).map(loss).collect()
 }
 
 /// Each of `imports` (address to id) must be imported by that id, and neither created, replaced nor destroyed.
@@ -118,7 +113,12 @@ fn harmless(change: &ResourceChange) -> bool {
     change.actions.iter().all(|it| matches!(it, Action::NoOp | Action::Update))
 }
 
-fn losses(plan: &Plan) -> impl Iterator<Item = &ResourceChange> {
+/// What holds data and would be lost by any plan of the root.
+pub fn losses(plan: &Plan) -> Vec<Violation> {
+    lost(plan).map(loss).collect()
+}
+
+fn lost(plan: &Plan) -> impl Iterator<Item = &ResourceChange> {
     let lost = |it: &&ResourceChange| it.does(Action::Delete) || it.does(Action::Forget) || it.does(Action::Unknown);
     plan.changes().filter(lost).filter(|it| stateful::holds_data(&it.kind))
 }

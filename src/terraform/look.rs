@@ -76,7 +76,7 @@ impl Workdir {
         let (warnings, (mut plan, masked)) = shown?;
         let split = targets::split(&plan, &*graph?, adopted)?;
         let mut violations = self.misplaced(&mut plan, observer).await?;
-        violations.extend(guard::losing(&plan));
+        violations.extend(guard::losses(&plan));
         let providers = lock_file::versions(&ready.root);
         Ok(Looked { plan, masked, split, violations, warnings, staged: ready.staged, providers })
     }

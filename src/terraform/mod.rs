@@ -1,9 +1,11 @@
 //! Terraform, run as a subprocess on a staged copy of the user's root.
 //!
 //! `args` builds argument lists, `process` alone starts anything, `workdir` is the staged copy in which it happens,
-//! `prepare` makes that ready, and `scope` makes the two plans of a recovery, each past its `guard`.
+//! `prepare` makes that ready, and `scope` makes the two plans of a recovery, each past its `guard` and the manifest's guards;
+//! `ahead` looks at all of the root before any of that.
 
 mod address;
+mod ahead;
 pub mod approved;
 pub mod args;
 mod attributes;
@@ -28,6 +30,7 @@ mod module;
 pub mod offline;
 pub mod overlay;
 pub mod plan;
+mod policies;
 mod prepare;
 mod prior;
 pub mod process;
@@ -43,10 +46,12 @@ mod unlock;
 mod var_file;
 pub mod version;
 mod workdir;
+mod workspace;
 
 pub use address::{Address, outside_quotes};
+pub use ahead::Ahead;
 pub use attributes::Attributes;
-pub use error::TerraformError;
+pub use error::{TerraformError, list};
 pub use errored::Custody;
 pub use generate::GeneratedFile;
 pub use look::{Ground, Looked};

@@ -1,6 +1,7 @@
 //! The files that lifeboat adds to its staged copy of a root: backend and import blocks. Pure text, nothing is run.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use serde_json::json;
 
@@ -31,6 +32,16 @@ pub fn backend_override(templates: &Templates) -> Result<String, TemplateError> 
 
 /// The override file of a look at an empty state: it is kept in the copy itself, and nobody else sees it.
 pub const EMPTY_BACKEND: &str = "terraform {\n  backend \"local\" {}\n}\n";
+/// An override file that keeps states in a folder instead, for plans that are only read (Terraform: "Backend Type:
+/// local"). No template: nothing of it is anybody's to change.
+pub fn local_backend(states: &Path) -> String {
+    let file = quote(&states.join("default.tfstate").to_string_lossy());
+    let folder = quote(&states.to_string_lossy());
+    format!(
+        "# Written by lifeboat: there is no state yet, and none is made for a plan that is only read.\n\
+         terraform {{\n  backend \"local\" {{\n    path          = {file}\n    workspace_dir = {folder}\n  }}\n}}\n"
+    )
+}
 
 /// The arguments of a region's S3 backend (Terraform: "Backend Type: s3"). `path_style` puts the bucket into the path of
 /// the URL, which emulators need.

@@ -1,5 +1,5 @@
-//! Making a work folder ready: staged, filled in, initialized, in its workspace. Each part is skipped where it is found
-//! done, so that every operation can begin with it.
+//! Making a work folder ready: staged, filled in, initialized, in its workspace (`workspace`). Each part is skipped where
+//! it is found done, so that every operation can begin with it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -9,15 +9,14 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::calls::text;
 use super::generate::{self, GeneratedFile};
-use super::look::Ground;
 use super::overlay::{self, BACKEND_CONFIG, IMPORTS};
 use super::regions::forget_questions;
 use super::root::Root;
 use super::stage::{self, Layout, hex};
 use super::workdir::{Observer, Unobserved, Workdir};
-use super::{TerraformError, args, process};
+use super::workspace::InitMark;
+use super::{TerraformError, process};
 
 /// How often an earlier lifeboat's Terraform is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -36,6 +35,8 @@ pub struct Ready {
     pub left_out: Vec<PathBuf>,
     /// SHA-256, in hexadecimal, of the copy as it was staged.
     pub staged: String,
+    /// `TF_DATA_DIR`
+    pub(super) data: PathBuf,
 }
 
 /// Written when the copy is whole.
@@ -48,19 +49,6 @@ struct StagedMark {
     declared: BTreeSet<String>,
 }
 
-/// Written when `init` and the choice of the workspace have succeeded.
-#[derive(Clone, PartialEq, Serialize, Deserialize)]
-struct InitMark {
-    /// Over binary, staged files and backend arguments.
-    inputs: String,
-    /// Of the dependency lock file, as `init` left it.
-    lock_file: Option<String>,
-    /// Of the list of installed modules.
-    modules: Option<String>,
-    workspace: String,
-    created: bool,
-}
-
 impl Workdir {
     /// Makes everything ready, or finds it so.
     ///
@@ -71,6 +59,14 @@ impl Workdir {
         if let Some(ready) = known.as_ref() {
             return Ok(ready.clone());
         }
+        let (mut ready, mark) = self.initialized(observer).await?;
+        ready.created = self.placed(&ready, mark, observer).await?;
+        *known = Some(ready.clone());
+        Ok(ready)
+    }
+
+    /// A work folder that is staged, filled in and initialized; its workspace is chosen by [`Workdir::placed`].
+    pub(super) async fn initialized(&self, observer: &dyn Observer) -> Result<(Ready, InitMark), TerraformError> {
         self.folders()?;
         self.wait_for_earlier(observer).await?;
         let mark = self.staged()?;
@@ -81,14 +77,14 @@ impl Workdir {
             created: false,
             left_out: mark.left_out,
             staged: mark.digest,
+            data: self.path("data"),
         };
         let backend = self.generate(&mut ready)?;
         forget_questions(&ready.root)?;
         self.import(&ready, &BTreeMap::new())?;
         let inputs = self.inputs(&ready, &backend)?;
-        ready.created = self.initialized(&ready, inputs, &backend, observer).await?;
-        *known = Some(ready.clone());
-        Ok(ready)
+        let mark = self.init(&ready, inputs, &backend, observer).await?;
+        Ok((ready, mark))
     }
 
     fn folders(&self) -> Result<(), TerraformError> {
@@ -124,7 +120,7 @@ impl Workdir {
         let staged: Option<StagedMark> = read_mark(&self.path("staged.json"));
         let init: Option<InitMark> = read_mark(&self.path("init.json"));
         staged.is_some_and(|it| self.path("tree").join(it.root).is_dir())
-            && init.is_some_and(|it| it.workspace == self.manifest.recovery.workspace)
+            && init.is_some_and(|it| it.workspace.as_ref() == Some(&self.manifest.recovery.workspace))
     }
 
     /// Waits for the Terraform that a lifeboat which is gone has left behind: two must never work on one state.
@@ -264,71 +260,6 @@ impl Workdir {
         }
         Ok(hex(&digest.finalize()))
     }
-
-    /// Runs `init` and chooses the workspace, unless that has been done with the same inputs and is still there:
-    /// `init` hashes every provider again. Says whether the workspace was made by this run.
-    async fn initialized(
-        &self,
-        ready: &Ready,
-        inputs: String,
-        backend: &[PathBuf],
-        observer: &dyn Observer,
-    ) -> Result<bool, TerraformError> {
-        let (path, workspace) = (self.path("init.json"), &self.manifest.recovery.workspace);
-        let before: Option<InitMark> = read_mark(&path);
-        let marks = |created| InitMark {
-            inputs: inputs.clone(),
-            lock_file: digest_of(&ready.root.join(".terraform.lock.hcl")),
-            modules: digest_of(&self.path("data/modules/modules.json")),
-            workspace: workspace.clone(),
-            created,
-        };
-        let created_before = before.as_ref().is_some_and(|it| it.created);
-        if before.is_some_and(|before| before == marks(before.created)) && self.path("data/terraform.tfstate").is_file()
-        {
-            self.assert_workspace(ready).await?;
-            return Ok(created_before);
-        }
-        stage::remove(&path)?;
-        // A workspace chosen in an earlier attempt would make `init` ask about it.
-        stage::remove(&self.path("data/environment"))?;
-        observer.status("terraform init");
-        let config: Vec<&Path> = backend.iter().map(PathBuf::as_path).collect();
-        let args = args::init(self.binary.product, &config, self.manifest.terraform.lock_timeout);
-        self.follow(ready, "init", args, &[0], observer).await?;
-        let created = self.choose_workspace(ready, observer).await? || created_before;
-        self.assert_workspace(ready).await?;
-        write_mark(&path, &marks(created))?;
-        Ok(created)
-    }
-
-    /// Selects the recovery region's workspace, or makes it where the list, read without error, does not have it.
-    async fn choose_workspace(&self, ready: &Ready, observer: &dyn Observer) -> Result<bool, TerraformError> {
-        let workspace = &self.manifest.recovery.workspace;
-        let listed = self.read(ready, "workspace-list", args::workspace_list(), |it| text(it, 1 << 24));
-        let listed = listed.await?.map_err(|source| TerraformError::Run { verb: "workspace list", source })?;
-        let mut there = listed.lines().map(|line| line.trim_start_matches('*').trim());
-        if there.any(|name| name == workspace) {
-            self.follow(ready, "workspace-select", args::workspace_select(workspace), &[0], observer).await?;
-            return Ok(false);
-        }
-        if self.ground == Some(Ground::Backend) {
-            return Err(TerraformError::Workspace { wanted: workspace.clone(), found: "none of that name".into() });
-        }
-        let args = args::workspace_new(workspace, self.manifest.terraform.lock_timeout);
-        self.follow(ready, "workspace-new", args, &[0], observer).await?;
-        Ok(true)
-    }
-
-    async fn assert_workspace(&self, ready: &Ready) -> Result<(), TerraformError> {
-        let wanted = &self.manifest.recovery.workspace;
-        let shown = self.read(ready, "workspace-show", args::workspace_show(), |it| text(it, 1 << 16));
-        let shown = shown.await?.map_err(|source| TerraformError::Run { verb: "workspace show", source })?;
-        if shown.trim() == wanted {
-            return Ok(());
-        }
-        Err(TerraformError::Workspace { wanted: wanted.clone(), found: shown.trim().to_owned() })
-    }
 }
 
 /// An error with its causes: the places in the files are in those.
@@ -337,7 +268,7 @@ fn chain(error: &dyn std::error::Error) -> String {
     std::iter::once(error.to_string()).chain(causes).collect::<Vec<_>>().join(": ")
 }
 
-fn digest_of(path: &Path) -> Option<String> {
+pub(super) fn digest_of(path: &Path) -> Option<String> {
     fs::read(path).ok().map(|content| hex(&Sha256::digest(content)))
 }
 

@@ -8,15 +8,15 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::TerraformError;
+use super::ahead::Surveyed;
 use super::args::Selection;
-use super::declared::{self, Declared};
+use super::declared::Declared;
 use super::guard::{self, Violation};
 use super::plan::{Counts, Plan};
 use super::prepare::{read_mark, write_mark};
 use super::stage::{self, hex};
 use super::state::State;
-use super::targets::{self, Split};
-use super::workdir::{Observer, Wanted, Workdir};
+use super::workdir::{Observer, Planned, Wanted, Workdir};
 
 /// Addresses to ids.
 pub type Resources = BTreeMap<String, String>;
@@ -38,6 +38,9 @@ pub struct Saved {
     pub declared: BTreeMap<String, Declared>,
     /// What Terraform warned of.
     pub warnings: Vec<String>,
+    /// What the manifest's guards found and the operator has overridden.
+    #[serde(default)]
+    pub let_through: Vec<String>,
 }
 
 impl Saved {
@@ -57,6 +60,22 @@ impl Saved {
     }
 }
 
+/// What the operator and the manifest have settled of a base plan.
+#[derive(Clone, Copy)]
+struct Chosen<'a> {
+    adopted: &'a BTreeSet<String>,
+    imports: &'a Resources,
+    overridden: &'a BTreeSet<String>,
+}
+
+/// What there is against a plan.
+struct Found<'a> {
+    /// Nobody can override these.
+    violations: Vec<Violation>,
+    guarded: Vec<crate::guard::Violation>,
+    overridden: &'a BTreeSet<String>,
+}
+
 /// What is left to change in a root that should be settled.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Leftover {
@@ -68,14 +87,16 @@ pub struct Leftover {
 
 impl Workdir {
     /// Makes the base plan: everything but `adopted` and what depends on it. What of `imports` (address to id) belongs to
-    /// it and is not in the state is imported, not created.
+    /// it and is not in the state is imported, not created. `overridden` are the manifest's guards that let through what
+    /// they find.
     ///
     /// # Errors
-    /// Terraform's own; a root that cannot be split; a plan that its guard refuses.
+    /// Terraform's own; a root that cannot be split; a plan that its guard or one of the manifest's refuses.
     pub async fn plan_base(
         &self,
         adopted: &BTreeSet<String>,
         imports: &Resources,
+        overridden: &BTreeSet<String>,
         observer: &dyn Observer,
     ) -> Result<Saved, TerraformError> {
         let _tree = self.tree.lock().await;
@@ -85,13 +106,22 @@ impl Workdir {
             false => missing(imports, &self.state(observer).await?)?,
         };
         if adopted.is_empty() {
-            return self.save_base(&Selection::All, adopted, &imports, Saved::default(), observer).await;
+            let chosen = Chosen { adopted, imports: &imports, overridden };
+            return self.save_base(&Selection::All, chosen, Saved::default(), observer).await;
         }
-        let (full, split, declared) = self.survey(adopted, observer).await?;
+        let staged = self.ready(observer).await?.staged;
+        let surveyed = match self.kept_survey(adopted, &staged, observer).await? {
+            Some(surveyed) => surveyed,
+            None => self.survey(adopted, false, observer).await?,
+        };
+        let Surveyed { plan: full, split, declared, .. } = surveyed;
         let waiting = full.resources.iter().filter(|it| split.defers(&it.address)).map(|it| it.address.clone());
         let saved = Saved { deferred: waiting.collect(), declared, ..Saved::default() };
         match split.selection(self.binary.product)? {
-            Some(selection) => self.save_base(&selection, adopted, &imports, saved, observer).await,
+            Some(selection) => {
+                let chosen = Chosen { adopted, imports: &imports, overridden };
+                self.save_base(&selection, chosen, saved, observer).await
+            }
             None => {
                 write_mark(&self.path("plans/base.json"), &saved)?;
                 Ok(saved)
@@ -102,11 +132,11 @@ impl Workdir {
     async fn save_base(
         &self,
         selection: &Selection,
-        adopted: &BTreeSet<String>,
-        imports: &Resources,
+        chosen: Chosen<'_>,
         mut saved: Saved,
         observer: &dyn Observer,
     ) -> Result<Saved, TerraformError> {
+        let Chosen { adopted, imports, overridden } = chosen;
         let ready = self.ready(observer).await?;
         // One that waits for the restores is for the adoption.
         let imports: Resources = imports
@@ -118,13 +148,16 @@ impl Workdir {
         let wanted = Wanted { name: "base", selection, refresh: true, lock: true };
         let planned = self.plan(wanted, observer).await;
         self.import(&ready, &Resources::new())?;
-        let mut planned = planned?;
-        let mut violations = self.misplaced(&mut planned.plan, observer).await?;
-        violations.extend(guard::base(&planned.plan, adopted));
-        violations.extend(guard::imports(&planned.plan, &imports));
-        violations.extend(self.unapproved(&planned.plan));
-        saved.warnings = planned.warnings.into_iter().filter(|it| !it.starts_with(TARGETED)).collect();
-        self.save("base", "infrastructure", &planned.plan, violations, saved)
+        let Planned { mut plan, warnings, copy } = planned?;
+        let mut violations = self.misplaced(&mut plan, observer).await?;
+        violations.extend(guard::base(&plan, adopted));
+        violations.extend(guard::imports(&plan, &imports));
+        violations.extend(self.unapproved(&plan));
+        let guarded = self.judged(&plan, copy).await;
+        let guarded = guarded.or_else(|error| self.discard("base").and(Err(error)))?;
+        let found = Found { violations, guarded, overridden };
+        saved.warnings = warnings.into_iter().filter(|it| !it.starts_with(TARGETED)).collect();
+        self.save(("base", "infrastructure"), &plan, found, saved)
     }
 
     /// What the root declares for `adopted` and what depends on it, as far as it is known now.
@@ -137,29 +170,7 @@ impl Workdir {
         observer: &dyn Observer,
     ) -> Result<BTreeMap<String, Declared>, TerraformError> {
         let _tree = self.tree.lock().await;
-        Ok(self.survey(adopted, observer).await?.2)
-    }
-
-    /// A full plan that is only read, with the graph: what there is, what waits, and what is declared for it. Whoever
-    /// calls it holds `tree`.
-    async fn survey(
-        &self,
-        adopted: &BTreeSet<String>,
-        observer: &dyn Observer,
-    ) -> Result<(Plan, Split, BTreeMap<String, Declared>), TerraformError> {
-        let ready = self.ready(observer).await?;
-        self.import(&ready, &Resources::new())?;
-        let wanted = Wanted { name: "survey", selection: &Selection::All, refresh: false, lock: false };
-        let (planned, graph) = tokio::join!(self.plan(wanted, observer), self.graph(observer));
-        self.discard("survey")?;
-        let (mut plan, graph) = (planned?.plan, graph?);
-        let violations = self.misplaced(&mut plan, observer).await?;
-        if !violations.is_empty() {
-            return Err(TerraformError::Refused { plan: "infrastructure", violations });
-        }
-        let split = targets::split(&plan, &graph, adopted)?;
-        let declared = declared::declared(&plan, &graph, adopted);
-        Ok((plan, split, declared))
+        Ok(self.survey(adopted, false, observer).await?.declared)
     }
 
     /// Makes the adoption plan: everything, with import blocks for what of `restored` (address to id) the state does
@@ -173,6 +184,7 @@ impl Workdir {
         adopted: &BTreeSet<String>,
         restored: &Resources,
         lineage: Option<&str>,
+        overridden: &BTreeSet<String>,
         observer: &dyn Observer,
     ) -> Result<Saved, TerraformError> {
         let _tree = self.tree.lock().await;
@@ -187,12 +199,14 @@ impl Workdir {
         let planned = self.plan(wanted, observer).await;
         // The saved plan carries the import blocks with it; what is planned later must not.
         self.import(&ready, &Resources::new())?;
-        let mut planned = planned?;
-        let mut violations = self.misplaced(&mut planned.plan, observer).await?;
-        violations.extend(guard::adoption(&planned.plan, &imports, &held));
-        violations.extend(self.unapproved(&planned.plan));
-        let saved = Saved { warnings: planned.warnings, ..Saved::default() };
-        self.save("adoption", "adoption", &planned.plan, violations, saved)
+        let Planned { mut plan, warnings, copy } = planned?;
+        let mut violations = self.misplaced(&mut plan, observer).await?;
+        violations.extend(guard::adoption(&plan, &imports, &held));
+        violations.extend(self.unapproved(&plan));
+        let guarded = self.judged(&plan, copy).await;
+        let guarded = guarded.or_else(|error| self.discard("adoption").and(Err(error)))?;
+        let found = Found { violations, guarded, overridden };
+        self.save(("adoption", "adoption"), &plan, found, Saved { warnings, ..Saved::default() })
     }
 
     /// What a full plan would still change: nothing, in a settled root.
@@ -236,18 +250,21 @@ impl Workdir {
         self.discard(name)
     }
 
+    /// Saves a plan that nothing stands against. It has a name for its file and one for people.
     fn save(
         &self,
-        name: &str,
-        plan_name: &'static str,
+        (name, called): (&str, &'static str),
         plan: &Plan,
-        violations: Vec<Violation>,
+        found: Found<'_>,
         mut saved: Saved,
     ) -> Result<Saved, TerraformError> {
-        if !violations.is_empty() {
+        let Found { violations, guarded, overridden } = found;
+        let (guarded, let_through) = crate::guard::sort(guarded, overridden);
+        if !violations.is_empty() || !guarded.is_empty() {
             self.discard(name)?;
-            return Err(TerraformError::Refused { plan: plan_name, violations });
+            return Err(TerraformError::Refused { plan: called, violations, guarded });
         }
+        saved.let_through = let_through.iter().map(ToString::to_string).collect();
         saved.count(plan.counts());
         if plan.is_empty() {
             self.discard(name)?;

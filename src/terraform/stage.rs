@@ -225,6 +225,14 @@ pub fn remove(path: &Path) -> Result<(), StageError> {
     fs::remove_file(path).or_else(absent).map_err(at(path, "removed"))
 }
 
+/// Removes a folder that may not be there; links in it are not followed.
+///
+/// # Errors
+/// As the file system says.
+pub fn remove_folder(path: &Path) -> Result<(), StageError> {
+    fs::remove_dir_all(path).or_else(absent).map_err(at(path, "removed"))
+}
+
 fn absent(error: io::Error) -> io::Result<()> {
     if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) }
 }

@@ -114,12 +114,21 @@ fn choose(
     manifest: Option<&str>,
     environment: &[(OsString, OsString)],
 ) -> Result<PathBuf, VersionError> {
-    let path = environment.iter().find(|(name, _)| name == "PATH").map(|(_, value)| value.as_os_str());
+    let path = path_of(environment);
     let asked = flag.map(|name| (name, "--tf-bin or LIFEBOAT_TF_BIN"));
     if let Some((name, by)) = asked.or(manifest.map(|name| (name, "the manifest"))) {
         return locate(name, path).ok_or_else(|| VersionError::NotFound { asked: name.to_owned(), by: Some(by) });
     }
     locate("terraform", path).or_else(|| locate("tofu", path)).ok_or(VersionError::NoneOnPath)
+}
+
+/// Where a program stands on the `PATH` of `environment`.
+pub(super) fn on_path(name: &str, environment: &[(OsString, OsString)]) -> Option<PathBuf> {
+    locate(name, path_of(environment))
+}
+
+fn path_of(environment: &[(OsString, OsString)]) -> Option<&OsStr> {
+    environment.iter().find(|(name, _)| name == "PATH").map(|(_, value)| value.as_os_str())
 }
 
 /// The absolute path of a program, as a shell would find it.

@@ -6,6 +6,7 @@
 //! its `.terraform` are never written.
 
 use std::collections::BTreeMap;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
@@ -24,10 +25,11 @@ use super::graph::Graph;
 use super::lock::LockStore;
 use super::look::Ground;
 use super::plan::Plan;
+use super::policies::{PolicyCopy, Tee};
 use super::stage;
 use super::state::{State, StateStore};
 use super::version::Binary;
-use super::{TerraformError, prepare};
+use super::{TerraformError, ahead, prepare};
 use crate::manifest::Manifest;
 use crate::templates::Templates;
 
@@ -89,6 +91,8 @@ pub struct Workdir {
     graph: Mutex<Option<(String, Arc<Graph>)>>,
     /// Regions that providers were asked for, and the digest of the staged files that they are of.
     pub(super) regions: Mutex<Option<(String, BTreeMap<String, String>)>>,
+    /// The survey of a look ahead, until a plan takes it over.
+    pub(super) kept: Mutex<Option<ahead::Kept>>,
     pub(super) logs: AtomicU32,
     /// Where it only looks, what at.
     pub(super) ground: Option<Ground>,
@@ -101,6 +105,8 @@ pub struct Workdir {
 pub struct Planned {
     pub plan: Plan,
     pub warnings: Vec<String>,
+    /// For policies.
+    pub(super) copy: Option<PolicyCopy>,
 }
 
 /// What a plan is made for.
@@ -128,7 +134,7 @@ impl Workdir {
         let WorkdirOptions { run_dir, manifest, binary, environment, templates, lock, states } = options;
         let dir = run_dir.join("terraform");
         let (ready, tree, graph, logs) = (Mutex::new(None), Mutex::new(()), Mutex::new(None), AtomicU32::new(0));
-        let regions = Mutex::new(None);
+        let (regions, kept) = (Mutex::new(None), Mutex::new(None));
         let (ground, approved) = (None, None);
         Self {
             manifest,
@@ -143,6 +149,7 @@ impl Workdir {
             tree,
             graph,
             regions,
+            kept,
             logs,
             ground,
             approved,
@@ -192,8 +199,13 @@ impl Workdir {
     ) -> Result<Planned, TerraformError> {
         let warnings = self.make(ready, wanted, observer).await?;
         let out = self.plan_file(wanted.name);
-        let plan = self.read(ready, "show", args::show(&out), |output| Plan::read(output)).await??;
-        Ok(Planned { plan, warnings })
+        let (copy, file) = self.policy_copy(wanted.name)?.unzip();
+        let show = move |output: &mut dyn Read| match file {
+            Some(to) => Plan::read(Tee { from: output, to }),
+            None => Plan::read(output),
+        };
+        let plan = self.read(ready, "show", args::show(&out), show).await??;
+        Ok(Planned { plan, warnings, copy })
     }
 
     /// Makes a plan and saves it. Returns what Terraform warned of.

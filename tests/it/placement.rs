@@ -45,7 +45,11 @@ async fn with_state() -> (TestEmulator, Session) {
 }
 
 async fn refused(site: &Site) -> String {
-    let planned = site.workdir().await.plan_base(&Default::default(), &Default::default(), &Notes::default()).await;
+    let planned = site
+        .workdir()
+        .await
+        .plan_base(&Default::default(), &Default::default(), &Default::default(), &Notes::default())
+        .await;
     planned.expect_err("it cannot be planned").to_string()
 }
 
@@ -56,7 +60,7 @@ async fn computed_regions_are_asked_of_the_provider_and_the_lost_one_is_refused(
     let site = Site::in_s3(&[("main.tf", &right)], moto.endpoint());
     let workdir = site.workdir().await;
     workdir
-        .plan_base(&Default::default(), &Default::default(), &Notes::default())
+        .plan_base(&Default::default(), &Default::default(), &Default::default(), &Notes::default())
         .await
         .expect("both are known, and right");
     workdir.apply("base", &Notes::default()).await.expect("applied");
@@ -84,6 +88,10 @@ async fn the_provider_itself_refuses_another_account() {
     let said = refused(&site).await;
     assert!(said.contains("AWS account ID not allowed: 123456789012"), "{said}");
     site.account = harness::ACCOUNT;
-    let planned = site.workdir().await.plan_base(&Default::default(), &Default::default(), &Notes::default()).await;
+    let planned = site
+        .workdir()
+        .await
+        .plan_base(&Default::default(), &Default::default(), &Default::default(), &Notes::default())
+        .await;
     planned.map_err(|error: TerraformError| error.to_string()).expect("it is the account of the credentials");
 }

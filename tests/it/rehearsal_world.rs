@@ -118,6 +118,7 @@ pub fn manifest() -> Manifest {
                 weighted("primary", 0, Text::Literal("ingest.primary.example.com".into())),
             ],
         }],
+        guards: Default::default(),
     }
 }
 

@@ -91,6 +91,15 @@ impl Tiny {
         lifeboat
     }
 
+    /// The manifest with more at its end.
+    pub fn write_manifest(&self, more: &str) {
+        self.write("environments/tiny/lifeboat.hcl", &format!("{MANIFEST}{more}"));
+    }
+
+    pub fn home(&self) -> &Path {
+        self.home.path()
+    }
+
     pub async fn lifeboat(&self, args: &[&str]) -> (Option<i32>, String, String) {
         let output = command::output(self.command(args)).await;
         let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();

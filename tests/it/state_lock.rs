@@ -90,7 +90,10 @@ async fn whoever_holds_the_lock_is_named_and_is_waited_for_first() {
     let (one, other) = (Site::in_s3(&[("main.tf", slow)], moto.endpoint()), Site::in_s3(&[], moto.endpoint()));
     other.write("root/main.tf", "resource \"terraform_data\" \"b\" {}\n");
     let (working, waiting) = (one.workdir().await, other.workdir().await);
-    working.plan_base(&Default::default(), &Default::default(), &Notes::default()).await.expect("a plan");
+    working
+        .plan_base(&Default::default(), &Default::default(), &Default::default(), &Notes::default())
+        .await
+        .expect("a plan");
     waiting.ready(&Notes::default()).await.expect("ready");
     let (at_work, notes) = (Notes::default(), Notes::default());
     let refused = async {
@@ -98,7 +101,7 @@ async fn whoever_holds_the_lock_is_named_and_is_waited_for_first() {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         let held = waiting.held_lock(&Notes::default()).await.expect("an answer").expect("a lock");
-        (held, error_of(waiting.plan_base(&Default::default(), &Default::default(), &notes)).await)
+        (held, error_of(waiting.plan_base(&Default::default(), &Default::default(), &Default::default(), &notes)).await)
     };
     let (applied, (held, refused)) = tokio::join!(working.apply("base", &at_work), refused);
     applied.expect("nobody was in its way");

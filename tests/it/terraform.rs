@@ -139,7 +139,7 @@ async fn error_of<T: std::fmt::Debug>(result: impl Future<Output = Result<T, Ter
 }
 
 async fn plan(workdir: &Workdir) -> Result<lifeboat::terraform::Saved, TerraformError> {
-    workdir.plan_base(&Default::default(), &Default::default(), &Notes::default()).await
+    workdir.plan_base(&Default::default(), &Default::default(), &Default::default(), &Notes::default()).await
 }
 
 #[tokio::test]
@@ -411,9 +411,10 @@ async fn plans_of_one_tree_never_see_the_import_blocks_of_another() {
     let workdir = site.workdir().await;
     let (adopted, notes) = (["terraform_data.cluster".to_owned()].into(), Notes::default());
     let restored = [("terraform_data.cluster".to_owned(), "restored-1".to_owned())].into();
+    let none = Default::default();
     let (surveyed, planned, surveyed_again) = tokio::join!(
         workdir.declared(&adopted, &notes),
-        workdir.plan_adoption(&adopted, &restored, None, &notes),
+        workdir.plan_adoption(&adopted, &restored, None, &none, &notes),
         workdir.declared(&adopted, &notes),
     );
     surveyed.expect("a survey");

@@ -44,6 +44,7 @@ pub fn manifest() -> Manifest {
         checks: Vec::new(),
         cutovers: Vec::new(),
         approval: None,
+        guards: Default::default(),
     }
 }
 

@@ -66,6 +66,19 @@ pub struct TableState {
     pub tags: Tags,
 }
 
+/// Whether there is a table of that name.
+///
+/// # Errors
+/// Any answer but the table or "not found".
+pub async fn has_table(session: &Session, name: &str) -> Result<bool, AwsError> {
+    let answer = session.dynamodb().describe_table().table_name(name).send().await;
+    match answer.map_err(explain("dynamodb:DescribeTable")) {
+        Ok(_) => Ok(true),
+        Err(error) if error.is("ResourceNotFoundException") => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
 /// The table of that name, or `None` if there is none. While it is being created the settings that only other calls
 /// tell are left empty.
 ///

@@ -52,6 +52,32 @@ pub async fn cluster_snapshots(session: &Session) -> Result<Vec<ClusterSnapshot>
     Ok(found.into_values().collect())
 }
 
+/// Whether a cluster snapshot of that identifier stands.
+///
+/// # Errors
+/// AWS refused.
+pub async fn has_cluster_snapshot(session: &Session, id: &str) -> Result<bool, AwsError> {
+    let asked = session.rds().describe_db_cluster_snapshots().db_cluster_snapshot_identifier(id).send().await;
+    match asked.map_err(explain("rds:DescribeDBClusterSnapshots")) {
+        Ok(answer) => Ok(!answer.db_cluster_snapshots().is_empty()),
+        Err(error) if error.is_any(&["DBClusterSnapshotNotFoundFault", "DBClusterSnapshotNotFound"]) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether a snapshot of an instance of that identifier stands.
+///
+/// # Errors
+/// AWS refused.
+pub async fn has_instance_snapshot(session: &Session, id: &str) -> Result<bool, AwsError> {
+    let asked = session.rds().describe_db_snapshots().db_snapshot_identifier(id).send().await;
+    match asked.map_err(explain("rds:DescribeDBSnapshots")) {
+        Ok(answer) => Ok(!answer.db_snapshots().is_empty()),
+        Err(error) if error.is_any(&["DBSnapshotNotFound", "DBSnapshotNotFoundFault"]) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
 fn from_sdk(snapshot: &aws_sdk_rds::types::DbClusterSnapshot) -> ClusterSnapshot {
     let text = |value: Option<&str>| value.unwrap_or_default().to_owned();
     ClusterSnapshot {

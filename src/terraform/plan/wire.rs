@@ -15,6 +15,9 @@ use crate::terraform::difference::{Compared, Side, differences};
 use crate::terraform::marks::{Marks, Tree};
 use crate::terraform::prior;
 
+/// What tells which snapshot a database leaves when it is destroyed (AWS provider: "Resource: aws_rds_cluster").
+const FINAL_SNAPSHOT: [&str; 2] = ["final_snapshot_identifier", "skip_final_snapshot"];
+
 /// How much of a plan is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Keep {
@@ -307,7 +310,9 @@ impl WireChange<'_> {
         }
         let changed = if touched { changed(&before, &values, &body.after_unknown) } else { Vec::new() };
         values.retain(|name| !body.after_sensitive.has(name));
-        Ok(Some(ResourceChange { changed, values, unknown: body.after_unknown.into_names(), ..change }))
+        let mut gone = if change.actions.contains(&Action::Delete) { before } else { Attributes::default() };
+        gone.retain(|name| FINAL_SNAPSHOT.contains(&name) && !body.before_sensitive.has(name));
+        Ok(Some(ResourceChange { changed, values, gone, unknown: body.after_unknown.into_names(), ..change }))
     }
 
     fn is_left_alone(&self) -> bool {

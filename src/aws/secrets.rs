@@ -1,0 +1,32 @@
+//! Secrets Manager: whether a secret's name is free. No value of a secret is ever asked for.
+
+use jiff::Timestamp;
+
+use super::{AwsError, Session, explain, timestamp};
+
+/// How a secret stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SecretState {
+    Missing,
+    Present,
+    /// It is deleted, and keeps its name until its recovery window is over (Secrets Manager API: "DeleteSecret").
+    Deleting {
+        until: Option<Timestamp>,
+    },
+}
+
+/// Looks at a secret (Secrets Manager API: "DescribeSecret").
+///
+/// # Errors
+/// AWS refused.
+pub async fn secret(session: &Session, name: &str) -> Result<SecretState, AwsError> {
+    let answer = session.secrets().describe_secret().secret_id(name).send().await;
+    match answer.map_err(explain("secretsmanager:DescribeSecret")) {
+        Ok(secret) => Ok(match secret.deleted_date() {
+            Some(until) => SecretState::Deleting { until: timestamp(until) },
+            None => SecretState::Present,
+        }),
+        Err(error) if error.is("ResourceNotFoundException") => Ok(SecretState::Missing),
+        Err(error) => Err(error),
+    }
+}

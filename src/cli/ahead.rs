@@ -1,0 +1,91 @@
+//! The plan before the run: what stands against it blocks while nothing has been changed, and nothing is left behind that
+//! would have to be resumed.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use super::error::CliError;
+use crate::engine::{Engine, Foreknown, Preflight, ahead};
+use crate::guard;
+use crate::report;
+use crate::runbook::{NotChecked, StepId};
+use crate::terraform::{TerraformError, list};
+
+/// The step that makes the first plan: what is known before it is among what it was checked for.
+const PLANS: &str = "infrastructure.plan";
+
+/// Plans, and refuses what may not be done. What was let through and what was not checked is what comes back; the journal
+/// gets it with the checks of the steps.
+///
+/// # Errors
+/// Exit 3: the plan is refused, or cannot be made.
+pub async fn look(
+    engine: &Engine,
+    overridden: &BTreeSet<String>,
+    found: &mut Preflight,
+) -> Result<Vec<NotChecked>, CliError> {
+    report::to_stderr("planning, to see what the guards say of it; nothing is changed\n");
+    let Foreknown { ahead, violations, warnings, not_checked } = ahead(engine).await.map_err(unplanned)?;
+    let (blocking, let_through) = guard::sort(violations, overridden);
+    if !ahead.refused.is_empty() || !blocking.is_empty() {
+        return Err(refused(engine, &ahead.refused, &blocking, overridden));
+    }
+    let let_through: Vec<String> = let_through.iter().map(ToString::to_string).collect();
+    for line in &let_through {
+        report::to_stderr(&format!("warning: let through: {}\n", report::escape(line)));
+    }
+    remember(found, &warnings, &let_through);
+    Ok(not_checked)
+}
+
+/// Adds to what the first plan's step was checked for.
+fn remember(found: &mut Preflight, warnings: &[String], let_through: &[String]) {
+    if warnings.is_empty() && let_through.is_empty() {
+        return;
+    }
+    let checked = found.checked.entry(StepId::from(PLANS)).or_default();
+    let mut facts = checked.facts.as_object().cloned().unwrap_or_default();
+    for (key, more) in [("warnings", warnings), ("let_through", let_through)] {
+        let mut list = facts.get(key).and_then(Value::as_array).cloned().unwrap_or_default();
+        list.extend(more.iter().map(|it| json!(it)));
+        facts.insert(key.to_owned(), Value::Array(list));
+    }
+    checked.facts = Value::Object(facts);
+}
+
+fn unplanned(error: TerraformError) -> CliError {
+    let what = match error {
+        TerraformError::Refused { .. } => "the plan is refused; nothing was changed",
+        TerraformError::Interrupted { .. } => {
+            return CliError::error("interrupted before the run began; nothing was changed");
+        }
+        _ => "the plan cannot be made; nothing was changed",
+    };
+    let blocked = CliError::blocked(what).cause(error.to_string());
+    match (&error, error.hint()) {
+        // Its log goes with the run's folder, and its own words are above.
+        (TerraformError::Failed { .. }, _) | (_, None) => blocked,
+        (_, Some(hint)) => blocked.hint(hint),
+    }
+}
+
+fn refused(
+    engine: &Engine,
+    fixed: &[crate::terraform::guard::Violation],
+    blocking: &[guard::Violation],
+    overridden: &BTreeSet<String>,
+) -> CliError {
+    let guards = guard::violated(blocking);
+    let error = CliError::blocked("the plan is refused; nothing was changed").cause(list(fixed, blocking));
+    let hint = blocking.iter().find_map(|it| it.hint.clone());
+    let root =
+        "change the root, the variables of the recovery region or the guards, so that nothing of this is planned";
+    let error = error.hint(hint.map_or_else(|| root.to_owned(), |hint| format!("{hint}; or {root}")));
+    if !fixed.is_empty() {
+        return error;
+    }
+    let all = overridden.iter().map(String::as_str).chain(guards).collect::<BTreeSet<_>>();
+    let overrides: String = all.iter().map(|guard| format!(" --override {guard}")).collect();
+    error.next(format!("lifeboat failover {}{overrides} --because \"…\"", engine.world.manifest.environment))
+}
