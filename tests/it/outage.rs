@@ -186,8 +186,7 @@ impl Outage {
         let manifest = lifeboat::manifest::load(&command::project().join("environments"), "prod").expect("the example");
         let session = Session::emulated(&manifest.recovery.name, &self.copy.fork.endpoint());
         let bucket = &manifest.recovery.backend.bucket;
-        let place =
-            ReplicaPlace::new(session, bucket, &manifest.service, &manifest.environment, &self.run_name());
+        let place = ReplicaPlace::new(session, bucket, &manifest.service, &manifest.environment, &self.run_name());
         let began = Instant::now();
         loop {
             running.pause(true);
