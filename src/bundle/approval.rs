@@ -88,7 +88,7 @@ impl Approval {
         if let Some((what, _)) = parts.iter().find(|(_, same)| !same) {
             return Err(NotUsable::Other(what));
         }
-        if people > 1 && self.approver == self.planner {
+        if people > 1 && same_person(&self.approver, &self.planner) {
             return Err(NotUsable::OnePerson(self.approver.clone()));
         }
         if let Some(run) = &self.used_by {
@@ -98,5 +98,47 @@ impl Approval {
             return Err(NotUsable::Expired(self.expires_at));
         }
         Ok(())
+    }
+}
+
+/// Whether two callers may be one person. Of an assumed role the last part of the ARN is the session's name; one that a tool
+/// has made up says nothing of who is behind it, so that then the role alone counts (AWS IAM: "AWS STS and the
+/// RoleSessionName").
+pub fn same_person(one: &str, other: &str) -> bool {
+    one == other || (role(one) == role(other) && (is_made_up(one) || is_made_up(other)))
+}
+
+fn role(arn: &str) -> &str {
+    match arn.contains(":assumed-role/") {
+        true => arn.rsplit_once('/').map_or(arn, |(role, _)| role),
+        false => arn,
+    }
+}
+
+/// `botocore-session-1700000000`, `assume-role-from-profile-1795647653021`, `1700000000000000000`, `AWSCLI-Session`
+fn is_made_up(arn: &str) -> bool {
+    const TIMESTAMP_DIGITS: usize = 10;
+    let session = arn.rsplit('/').next().unwrap_or_default();
+    let digits = session.split(|c: char| !c.is_ascii_digit()).map(str::len).max().unwrap_or(0);
+    let known = ["AWSCLI-Session", "aws-sdk-", "aws-go-sdk-", "terraform"].iter().any(|tool| session.starts_with(tool));
+    arn.contains(":assumed-role/") && (known || digits >= TIMESTAMP_DIGITS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_that_a_tool_has_named_is_nobody_else() {
+        let role = |role: &str, session: &str| format!("arn:aws:sts::123456789012:assumed-role/{role}/{session}");
+        let user = "arn:aws:iam::123456789012:user/ana";
+        assert!(same_person(user, user));
+        assert!(!same_person(user, "arn:aws:iam::123456789012:user/bo"));
+        assert!(!same_person(user, &role("oncall", "ana")));
+        assert!(!same_person(&role("oncall", "ana@example.com"), &role("oncall", "bo@example.com")));
+        for tool in ["botocore-session-1700000000", "assume-role-from-profile-1795647653021", "AWSCLI-Session"] {
+            assert!(same_person(&role("oncall", tool), &role("oncall", "bo@example.com")), "{tool}");
+            assert!(!same_person(&role("oncall", tool), &role("reviewer", "bo@example.com")), "{tool}");
+        }
     }
 }

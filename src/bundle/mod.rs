@@ -14,7 +14,7 @@ mod seal;
 mod store;
 mod write;
 
-pub use approval::{APPROVAL_VERSION, Approval, NotUsable};
+pub use approval::{APPROVAL_VERSION, Approval, NotUsable, same_person};
 pub use compare::{Comparison, Difference, compare};
 pub use hide::hide;
 pub use index::{FILE as INDEX, FileEntry, Index, SCHEMA_VERSION, Standing, Tool, Versions};

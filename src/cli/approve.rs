@@ -11,7 +11,7 @@ use super::error::{CliError, Exit};
 use super::gate::{approvals, same_place, unreachable};
 use super::screen::{Screen, view_of};
 use super::{confirm, plan, wiring};
-use crate::bundle::{self, Approval, Bundle, Found, Outcome};
+use crate::bundle::{self, Approval, Bundle, Found, NotUsable, Outcome, same_person};
 use crate::report;
 
 #[derive(Args)]
@@ -43,10 +43,11 @@ pub async fn run(command: &Approve, environment: &Environment) -> Result<Exit, C
     let connected = wiring::connect(&manifest).await?;
     let approver = connected.caller.arn.as_str();
     let rule = manifest.approval.unwrap_or_default();
-    if rule.people > 1 && approver == index.planner {
+    if rule.people > 1 && same_person(approver, &index.planner) {
         return Err(CliError::blocked("two people are asked for; nothing is approved")
             .cause(format!(
-                "{approver} has planned this, and {} says people = {}",
+                "{} has planned this, you are {approver}, and {} says people = {}",
+                index.planner,
                 manifest.path.display(),
                 rule.people
             ))
@@ -91,7 +92,6 @@ pub async fn run(command: &Approve, environment: &Environment) -> Result<Exit, C
 
 /// Only an approval that is over may be given anew.
 fn replaceable(found: &Found, bundle: &Bundle, people: u8) -> Result<(), CliError> {
-    use crate::bundle::NotUsable;
     let Approval { approver, expires_at, .. } = &found.approval;
     match found.approval.judge(&bundle.index, &bundle.sha256, people, Timestamp::now()) {
         Err(NotUsable::Expired(_)) => Ok(()),
