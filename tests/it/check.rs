@@ -141,8 +141,12 @@ async fn what_is_only_doubtful_is_warned_of(outage: &Outage) {
     let off = VersioningConfiguration::builder().status(BucketVersioningStatus::Suspended).build();
     cloud.s3().put_bucket_versioning().bucket(BUCKET).versioning_configuration(off).send().await.expect("suspended");
 
-    // Without a configuration of its own Terraform would ask the registry.
-    let (code, json) = check(outage, &[], &[("TF_CLI_CONFIG_FILE", "/nowhere"), ("HOME", "/nowhere")]).await;
+    // Without a mirror Terraform would ask the registry.
+    let plain = outage.home.path().join("plain.tfrc");
+    std::fs::write(&plain, "").expect("written");
+    let plain = plain.to_string_lossy();
+    let nothing = [("TF_CLI_CONFIG_FILE", &*plain), ("HOME", "/nowhere"), ("XDG_DATA_DIRS", "/nowhere")];
+    let (code, json) = check(outage, &[], &nothing).await;
     assert_eq!(code, Some(0), "nothing of it stands in the way: {json:#}");
     says(&json, "warnings", "cutover.public", "db.streaming-logs.example.com CNAME has a TTL of 3600 s");
     says(&json, "warnings", "state bucket", "is not versioned");
