@@ -17,6 +17,7 @@ mod bucket;
 mod bucket_classes;
 mod bucket_races;
 mod catalog;
+mod check;
 mod cli;
 mod engine;
 mod engine_guard;
