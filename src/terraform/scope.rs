@@ -153,7 +153,6 @@ impl Workdir {
         violations.extend(guard::base(&plan, adopted));
         violations.extend(guard::imports(&plan, &imports));
         let guarded = self.judged(&plan, copy).await;
-        let guarded = guarded.or_else(|error| self.discard("base").and(Err(error)))?;
         let found = Found { violations, guarded, overridden };
         saved.warnings = warnings.into_iter().filter(|it| !it.starts_with(TARGETED)).collect();
         self.save(("base", "infrastructure"), &plan, found, saved)
@@ -202,7 +201,6 @@ impl Workdir {
         let mut violations = self.misplaced(&mut plan, observer).await?;
         violations.extend(guard::adoption(&plan, &imports, &held));
         let guarded = self.judged(&plan, copy).await;
-        let guarded = guarded.or_else(|error| self.discard("adoption").and(Err(error)))?;
         let found = Found { violations, guarded, overridden };
         self.save(("adoption", "adoption"), &plan, found, Saved { warnings, ..Saved::default() })
     }
