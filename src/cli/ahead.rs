@@ -10,6 +10,7 @@ use crate::engine::{Engine, Foreknown, Preflight, ahead};
 use crate::guard;
 use crate::report;
 use crate::runbook::{NotChecked, StepId};
+use crate::terraform::stage::StageError;
 use crate::terraform::{TerraformError, list};
 
 /// The step that makes the first plan: what is known before it is among what it was checked for.
@@ -55,18 +56,22 @@ fn remember(found: &mut Preflight, warnings: &[String], let_through: &[String]) 
 }
 
 fn unplanned(error: TerraformError) -> CliError {
-    let what = match error {
-        TerraformError::Refused { .. } => "the plan is refused; nothing was changed",
+    let blocked = match error {
+        TerraformError::Refused { .. } => CliError::blocked("the plan is refused; nothing was changed"),
         TerraformError::Interrupted { .. } => {
             return CliError::error("interrupted before the run began; nothing was changed");
         }
-        _ => "the plan cannot be made; nothing was changed",
+        TerraformError::Stage(StageError::Io { .. }) => {
+            return CliError::error("the run's folder cannot be written, so nothing was changed")
+                .cause(error.to_string())
+                .hint("make room, or give another folder with --home or LIFEBOAT_HOME");
+        }
+        _ => CliError::blocked("the plan cannot be made; nothing was changed"),
     };
-    let blocked = CliError::blocked(what).cause(error.to_string());
-    match (&error, error.hint()) {
-        // Its log goes with the run's folder, and its own words are above.
-        (TerraformError::Failed { .. }, _) | (_, None) => blocked,
-        (_, Some(hint)) => blocked.hint(hint),
+    let blocked = blocked.cause(error.to_string());
+    match error.advice() {
+        Some(advice) => blocked.hint(advice),
+        None => blocked,
     }
 }
 

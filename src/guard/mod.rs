@@ -21,7 +21,7 @@ use crate::manifest::Guards;
 use crate::runbook::NotChecked;
 use crate::terraform::plan::{Plan, ResourceChange};
 
-pub use policies::{Said, said};
+pub use policies::{Said, not_asked, said};
 
 pub const MAX_DESTROYS: &str = "max_destroys";
 pub const PROTECT: &str = "protect";

@@ -24,6 +24,12 @@ impl Said {
     }
 }
 
+/// The policies could not be asked.
+pub fn not_asked(why: &str) -> Violation {
+    let hint = "see to it that conftest can judge, or take `policies` out of the guard block";
+    Violation::new(POLICIES, "", format!("the policies cannot be asked: {why}")).hint(hint)
+}
+
 #[derive(Deserialize)]
 struct CheckResult {
     #[serde(default)]

@@ -110,7 +110,7 @@ impl Workdir {
         // What was destroyed by hand would otherwise be taken for replaced.
         let refresh = !state.resources.is_empty();
         let mut surveyed = self.survey(adopted, refresh, observer).await?;
-        let violations = self.judged(&surveyed.plan, surveyed.copy.take()).await?;
+        let violations = self.judged(&surveyed.plan, surveyed.copy.take()).await;
         Ok((surveyed, violations))
     }
 

@@ -17,8 +17,9 @@ use crate::steps::{Blocked, StepError};
 /// The most violations that an error lists.
 const LISTED: usize = 20;
 
-const CHANGE_THE_ROOT: &str = "change the root or the variables of the recovery region so that nothing of this is planned; a \
-                               run takes a changed root with lifeboat resume --restage";
+const CHANGE_THE_ROOT: &str =
+    "change the root or the variables of the recovery region so that nothing of this is planned";
+const RESTAGE: &str = "a run takes a changed root with lifeboat resume --restage";
 
 #[derive(Debug, thiserror::Error)]
 pub enum TerraformError {
@@ -65,10 +66,6 @@ pub enum TerraformError {
         /// By the manifest's guards.
         guarded: Vec<guard::Violation>,
     },
-    #[error("the manifest names policies, and there is no conftest on PATH to ask them")]
-    NoConftest,
-    #[error("conftest does not say what the policies say of the plan: {why}")]
-    Conftest { why: String, log: PathBuf },
     /// A state that could not be saved is kept; nothing more is applied until it has been pushed.
     #[error("{cause}the state after the last apply could not be saved; it is kept in {} (SHA-256 {})", .kept.path.display(), .kept.sha256)]
     StateNotSaved { cause: String, kept: Box<KeptState>, run: String },
@@ -109,6 +106,16 @@ pub fn list(violations: &[Violation], guarded: &[guard::Violation]) -> String {
 }
 
 impl TerraformError {
+    /// What the operator can do about it where there is no run, and no log of it is kept.
+    pub fn advice(&self) -> Option<String> {
+        match self {
+            Self::Failed { told, .. } => advice(told).map(str::to_owned),
+            Self::Credentials { .. } => Some("log in again, then start anew".into()),
+            Self::Refused { .. } => Some(CHANGE_THE_ROOT.into()),
+            _ => self.hint(),
+        }
+    }
+
     /// What the operator can do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
@@ -129,15 +136,10 @@ impl TerraformError {
             }
             Self::Split(SplitError::NotDeclared(_)) => Some("correct `adopt` in the manifest".into()),
             Self::Refused { violations, guarded, .. } if violations.is_empty() => Some(format!(
-                "{}; or let it through: lifeboat resume RUN --retry STEP{} --because \"…\"",
-                CHANGE_THE_ROOT,
+                "{CHANGE_THE_ROOT}; {RESTAGE}; or let it through: lifeboat resume RUN --retry STEP{} --because \"…\"",
                 guard::violated(guarded).iter().map(|it| format!(" --override {it}")).collect::<String>()
             )),
-            Self::NoConftest => {
-                Some("install conftest, or take `policies` out of the manifest's guard block".into())
-            }
-            Self::Conftest { log, .. } => Some(format!("what it said beside is in {}", log.display())),
-            Self::Refused { .. } => Some(CHANGE_THE_ROOT.into()),
+            Self::Refused { .. } => Some(format!("{CHANGE_THE_ROOT}; {RESTAGE}")),
             Self::OtherRoot { .. } => {
                 Some("check out what the run began with, or take the root as it is here with --restage".into())
             }

@@ -22,6 +22,8 @@ const PROGRAM: &str = "conftest";
 const JUDGED: [&str; 3] = ["survey", "base", "adoption"];
 /// The most that it may say.
 const SAID_BYTES: u64 = 16 * 1024 * 1024;
+/// The most of its error output that is told.
+const BESIDE_BYTES: u64 = 2048;
 
 /// A plan's JSON on disk, as long as this lives.
 #[derive(Debug)]
@@ -67,33 +69,34 @@ impl Workdir {
         PolicyCopy::at(self.path("plans").join(format!("{plan}.policies.json"))).map(Some)
     }
 
-    /// What the manifest's guards say of a plan, the user's policies among them.
-    ///
-    /// # Errors
-    /// conftest is not there, or does not answer: nobody knows then what the policies say.
-    pub(super) async fn judged(&self, plan: &Plan, copy: Option<PolicyCopy>) -> Result<Vec<Violation>, TerraformError> {
+    /// What the manifest's guards say of a plan, the user's policies among them. That nobody can ask those is a violation:
+    /// nobody knows then what they say.
+    pub(super) async fn judged(&self, plan: &Plan, copy: Option<PolicyCopy>) -> Vec<Violation> {
         let place = Place { region: &self.manifest.recovery.name, account: &self.manifest.account };
         let mut violations = guard::judge(plan, &self.manifest.guards, place);
         if let (Some(folder), Some(copy)) = (&self.manifest.guards.policies, copy) {
-            violations.extend(self.ask_policies(folder, &copy.0).await?.violations());
+            match self.ask_policies(folder, &copy.0).await {
+                Ok(said) => violations.extend(said.violations()),
+                Err(why) => violations.push(guard::not_asked(&why)),
+            }
         }
-        Ok(violations)
+        violations
     }
 
-    async fn ask_policies(&self, folder: &Path, json: &Path) -> Result<Said, TerraformError> {
-        let program = on_path(PROGRAM, &self.environment).ok_or(TerraformError::NoConftest)?;
+    async fn ask_policies(&self, folder: &Path, json: &Path) -> Result<Said, String> {
+        let program = on_path(PROGRAM, &self.environment).ok_or("there is no conftest on PATH")?;
         let dir = self.manifest.path.parent().unwrap_or(folder).to_owned();
-        let log = self.next_log(PROGRAM)?;
+        let log = self.next_log(PROGRAM).map_err(|error| error.to_string())?;
         let call =
             Call { program, args: arguments(folder, json), dir, env: self.policy_environment(), log: log.clone() };
         let asked = process::read(call, std::future::pending(), |output| text(output, SAID_BYTES)).await;
-        let (said, ended) = asked.map_err(|source| TerraformError::Run { verb: PROGRAM, source })?;
-        let said = said.map_err(|source| TerraformError::Run { verb: PROGRAM, source })?;
+        let (said, ended) = asked.map_err(|error| format!("conftest cannot be run: {error}"))?;
+        let said = said.map_err(|error| format!("conftest cannot be heard: {error}"))?;
         // It ends with 1 both when a policy fails and when it could not judge.
         match guard::said(&said) {
             Ok(said) if matches!(ended.code, Some(0 | 1)) => Ok(said),
-            Ok(_) => Err(TerraformError::Conftest { why: format!("it ended with {:?}", ended.code), log }),
-            Err(why) => Err(TerraformError::Conftest { why, log }),
+            Ok(_) => Err(format!("conftest ended with {:?}", ended.code)),
+            Err(why) => Err(format!("conftest: {why}{}", beside(&log))),
         }
     }
 
@@ -101,6 +104,15 @@ impl Workdir {
     fn policy_environment(&self) -> Vec<(OsString, OsString)> {
         let passes = |name: &str| matches!(name, "PATH" | "HOME" | "TMPDIR" | "LANG") || name.starts_with("CONFTEST_");
         self.environment.iter().filter(|(name, _)| passes(&name.to_string_lossy())).cloned().collect()
+    }
+}
+
+/// What it said on its error output, which its log has below the call.
+fn beside(log: &Path) -> String {
+    let said = File::open(log).and_then(|mut log| text(&mut log, BESIDE_BYTES)).unwrap_or_default();
+    match said.split_once('\n').map_or("", |(_, rest)| rest).trim() {
+        "" => String::new(),
+        said => format!("; {said}"),
     }
 }
 

@@ -154,7 +154,6 @@ impl Workdir {
         violations.extend(guard::imports(&plan, &imports));
         violations.extend(self.unapproved(&plan));
         let guarded = self.judged(&plan, copy).await;
-        let guarded = guarded.or_else(|error| self.discard("base").and(Err(error)))?;
         let found = Found { violations, guarded, overridden };
         saved.warnings = warnings.into_iter().filter(|it| !it.starts_with(TARGETED)).collect();
         self.save(("base", "infrastructure"), &plan, found, saved)
@@ -204,7 +203,6 @@ impl Workdir {
         violations.extend(guard::adoption(&plan, &imports, &held));
         violations.extend(self.unapproved(&plan));
         let guarded = self.judged(&plan, copy).await;
-        let guarded = guarded.or_else(|error| self.discard("adoption").and(Err(error)))?;
         let found = Found { violations, guarded, overridden };
         self.save(("adoption", "adoption"), &plan, found, Saved { warnings, ..Saved::default() })
     }

@@ -105,7 +105,10 @@ async fn policies_are_asked_of_the_first_plan_before_there_is_even_a_workspace()
     tiny.write_manifest("guard {\n  policies = \"policies\"\n}\n");
     tiny.write("environments/tiny/policies/a.rego", "package main\n");
     let (code, _, said) = tiny.lifeboat(&FAILOVER).await;
-    assert!(code == Some(3) && said.contains("no conftest on PATH"), "{code:?} {said}");
+    assert!(
+        code == Some(3) && said.contains("guard policies: the policies cannot be asked: there is no conftest on PATH"),
+        "{code:?} {said}"
+    );
 
     let refusal = r#"[{"filename": "p.json", "namespace": "main", "successes": 2,
         "failures": [{"msg": "not on a Friday \u001b[2J", "metadata": {"query": "data.main.deny"}}]}]"#;
@@ -124,7 +127,10 @@ async fn policies_are_asked_of_the_first_plan_before_there_is_even_a_workspace()
 
     conftest(&tiny, 1, "");
     let (code, said) = failover(&tiny).await;
-    assert!(code == Some(3) && said.contains("does not say what the policies say"), "{code:?} {said}");
+    assert!(
+        code == Some(3) && said.contains("guard policies: the policies cannot be asked: conftest: "),
+        "{code:?} {said}"
+    );
     assert!(changes(&tiny).is_empty(), "no workspace either: {:?}", changes(&tiny));
     assert!(command::runs(&tiny.home().join("state")).is_empty(), "no run is left behind");
 
