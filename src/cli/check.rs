@@ -125,7 +125,13 @@ async fn asked(plans: Plans, connected: &Connected, place: &Place<'_>, found: &m
 async fn steps(plans: Plans, connected: &Connected, place: &Place<'_>) -> Found {
     let mut found = Found::default();
     let (_keep, stop) = watch::channel(false);
-    let run = RunPlace { run: place.run, run_dir: place.run_dir, runbook: place.runbook.clone(), stop, purpose: Purpose::Run };
+    let run = RunPlace {
+        run: place.run,
+        run_dir: place.run_dir,
+        runbook: place.runbook.clone(),
+        stop,
+        purpose: Purpose::Run,
+    };
     match wiring::engine(plans, connected.aws.clone(), run, place.environment).await {
         Ok((engine, _told)) => {
             let checked = engine::preflight(&engine).await;
