@@ -70,9 +70,18 @@ pub async fn make(order: Order<'_>, environment: &Environment) -> Result<Made, C
     let (adopted, watching) = (adopted(&manifest), Watching(stop));
     let (found, looked, records) =
         tokio::join!(engine::preflight(&engine), engine.world.terraform.look(&adopted, &watching), moves(&engine),);
-    let (looked, refusals) = judged(looked, &found)?;
+    let (looked, mut refusals) = judged(looked, &found)?;
+    let (mut guarded, mut not_checked) = (Vec::new(), Vec::new());
+    if let Some(looked) = &looked {
+        let judged = engine::judged(&engine, &looked.plan).await;
+        refusals.extend(judged.violations.into_iter().map(|it| obstacle(it.to_string(), it.hint)));
+        guarded = judged.warnings;
+        not_checked = judged.not_checked;
+    }
     let now = Timestamp::now();
-    let view = view(&engine, &found, refusals, looked.as_ref(), now)?;
+    let warnings = looked.iter().flat_map(|looked| looked.warnings.iter().cloned()).chain(guarded).collect();
+    let mut view = view(&engine, &found, refusals, warnings, now)?;
+    view.not_checked.extend(not_checked);
     let Some(looked) = looked else { return Ok(Made { bundle: None, view }) };
     let binary = engine.world.terraform.binary();
     let marks = match salt {
@@ -134,7 +143,6 @@ fn judged(
     looked: Result<Looked, TerraformError>,
     found: &Preflight,
 ) -> Result<(Option<Looked>, Vec<Obstacle>), CliError> {
-    let obstacle = |cause: String, hint| Obstacle { step: StepId::new(PLANNING), cause, hint };
     match looked {
         Ok(looked) => {
             let refused = looked.violations.iter().map(|it| obstacle(it.to_string(), None)).collect();
@@ -149,17 +157,21 @@ fn judged(
     }
 }
 
+fn obstacle(cause: String, hint: Option<String>) -> Obstacle {
+    Obstacle { step: StepId::new(PLANNING), cause, hint }
+}
+
 fn view(
     engine: &Engine,
     found: &Preflight,
     refusals: Vec<Obstacle>,
-    looked: Option<&Looked>,
+    warnings: Vec<String>,
     now: Timestamp,
 ) -> Result<PlanView, CliError> {
     let mut facts: BTreeMap<StepId, Value> =
         found.checked.iter().map(|(step, checked)| (step.clone(), checked.facts.clone())).collect();
-    if let Some(looked) = looked.filter(|it| !it.warnings.is_empty()) {
-        facts.insert(StepId::new(PLANNING), json!({ "warnings": looked.warnings }));
+    if !warnings.is_empty() {
+        facts.insert(StepId::new(PLANNING), json!({ "warnings": warnings }));
     }
     let blocked = found.blocked.iter().cloned();
     let blocked = blocked.map(|(step, Blocked { cause, hint })| Obstacle { step, cause, hint }).chain(refusals);

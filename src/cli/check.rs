@@ -15,14 +15,15 @@ use super::error::{CliError, Exit};
 use super::lease::Desk;
 use super::wiring::{Connected, Plans, Purpose, RunPlace};
 use super::{check_terraform, home, textfile, wiring};
-use crate::aws::s3::{BucketPlace, find_bucket, is_versioned};
+use crate::aws::s3::{BucketPlace, find_bucket, is_versioned, recovery_state};
 use crate::engine;
 use crate::manifest::Manifest;
 use crate::readiness::{Finding, Found, Readiness, Verdict};
 use crate::report;
-use crate::runbook::{NotChecked, Runbook};
+use crate::runbook::Runbook;
 use crate::scenario;
 use crate::steps::Blocked;
+use crate::terraform::Ground;
 
 #[derive(Args)]
 pub struct Check {
@@ -33,6 +34,9 @@ pub struct Check {
     /// Also write metrics to this file, for the textfile collector of Prometheus's node exporter
     #[arg(long, value_name = "FILE")]
     pub prometheus: Option<PathBuf>,
+    /// Make no Terraform plan, which is most of the time that a check takes
+    #[arg(long)]
+    pub no_plan: bool,
 }
 
 /// # Errors
@@ -42,7 +46,7 @@ pub async fn run(command: &Check, environment: &Environment) -> Result<Exit, Cli
     let began = Instant::now();
     let plans = wiring::read(&command.env, environment)?;
     let runbook = scenario::failover(&plans.manifest);
-    let found = look(plans, &runbook, environment).await;
+    let found = look(plans, &runbook, command, environment).await;
     let took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     let readiness = Readiness::of(&runbook, found, Timestamp::now(), took_ms)
         .map_err(|error| CliError::error("the runbook is not sound").cause(error.to_string()))?;
@@ -62,10 +66,9 @@ pub async fn run(command: &Check, environment: &Environment) -> Result<Exit, Cli
     })
 }
 
-async fn look(plans: Plans, runbook: &Runbook, environment: &Environment) -> Found {
+async fn look(plans: Plans, runbook: &Runbook, command: &Check, environment: &Environment) -> Found {
     let manifest = plans.manifest.clone();
     let mut found = Found::default();
-    found.not_checked.push(workspace_plan());
     if let Err(error) = home::refuse_unfinished(&environment.home, &manifest) {
         found.obstacles.push(finding("runs", &error));
     }
@@ -82,12 +85,12 @@ async fn look(plans: Plans, runbook: &Runbook, environment: &Environment) -> Fou
     check_terraform::offline(&manifest, &run_dir, environment, &mut found).await;
     match wiring::connect(&manifest).await {
         Ok(connected) => {
-            let place = Place { run: &run, run_dir: &run_dir, runbook, environment };
+            let place = Place { run: &run, run_dir: &run_dir, runbook, environment, plan: !command.no_plan };
             asked(plans, &connected, &place, &mut found).await;
         }
         Err(error) => {
             found.obstacles.push(finding("credentials", &error));
-            found.unasked("recovery points, state bucket, lease, records", "AWS could not be asked");
+            found.unasked("recovery points, state bucket, lease, records, Terraform's plan", "AWS could not be asked");
         }
     }
     home::discard(&run_dir);
@@ -100,6 +103,8 @@ struct Place<'a> {
     run_dir: &'a Path,
     runbook: &'a Runbook,
     environment: &'a Environment,
+    /// Whether Terraform is to plan.
+    plan: bool,
 }
 
 /// Asks AWS.
@@ -125,16 +130,21 @@ async fn asked(plans: Plans, connected: &Connected, place: &Place<'_>, found: &m
 async fn steps(plans: Plans, connected: &Connected, place: &Place<'_>) -> Found {
     let mut found = Found::default();
     let (_keep, stop) = watch::channel(false);
-    let run = RunPlace {
-        run: place.run,
-        run_dir: place.run_dir,
-        runbook: place.runbook.clone(),
-        stop,
-        purpose: Purpose::Run,
-    };
+    let state = recovery_state(&connected.aws, &plans.manifest.recovery).await;
+    let ground = if matches!(state, Ok(Some(_))) { Ground::Backend } else { Ground::Empty };
+    let (runbook, purpose) = (place.runbook.clone(), Purpose::Look(ground));
+    let run = RunPlace { run: place.run, run_dir: place.run_dir, runbook, stop, purpose };
     match wiring::engine(plans, connected.aws.clone(), run, place.environment).await {
         Ok((engine, _told)) => {
-            let checked = engine::preflight(&engine).await;
+            let planned = async {
+                match &state {
+                    _ if !place.plan => check_terraform::unplanned("--no-plan"),
+                    Err(error) => check_terraform::unplanned(&error.to_string()),
+                    Ok(_) => check_terraform::plan(&engine).await,
+                }
+            };
+            let (checked, planned) = tokio::join!(engine::preflight(&engine), planned);
+            found.add(planned);
             found.in_place = checked.in_place;
             let all = checked.checked.len() + checked.blocked.len();
             found.in_order.push(Finding::new("steps", format!("{} of {all} may start", checked.checked.len())));
@@ -210,14 +220,6 @@ async fn lease(desk: &Desk<'_>, run: &str) -> Result<String, CliError> {
         Some(last) => format!("free; the last to hold it was run {} on {}", last.body.run, last.body.holder.host),
         None => "nobody has ever held it".to_owned(),
     })
-}
-
-/// Whether a plan of the recovery workspace would be clean is not known: no plan is made that reads alone.
-fn workspace_plan() -> NotChecked {
-    NotChecked {
-        what: "whether the Terraform plan of the recovery workspace is clean".to_owned(),
-        why: "no plan is made".to_owned(),
-    }
 }
 
 /// An error of a part, as something that was found.

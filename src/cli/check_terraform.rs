@@ -3,12 +3,16 @@
 use std::path::Path;
 
 use super::environment::Environment;
+use crate::engine::{self, Engine};
 use crate::manifest::Manifest;
 use crate::readiness::{Finding, Found};
+use crate::steps::adopted;
 use crate::terraform::offline::{self, Offline, Place, Provider};
-use crate::terraform::{Root, version};
+use crate::terraform::plan::Counts;
+use crate::terraform::{Root, Unobserved, version};
 
 const ABOUT: &str = "terraform";
+const PLAN: &str = "plan";
 const PROVIDERS: &str = "whether the providers are on this machine";
 
 /// Looks for the program, the providers and the modules. A program that is missing is told by whoever makes the engine.
@@ -23,6 +27,40 @@ pub async fn offline(manifest: &Manifest, run_dir: &Path, environment: &Environm
         Ok(root) => told(offline::look(&root, binary.product, &environment.variables), found),
         Err(error) => found.obstacles.push(Finding::new(ABOUT, error.to_string())),
     }
+}
+
+/// Plans all of the root, changing nothing, and holds the plan against the guards. What the steps say of the root itself is
+/// told by them.
+pub async fn plan(engine: &Engine) -> Found {
+    let mut found = Found::default();
+    let manifest = &engine.world.manifest;
+    let looked = match engine.world.terraform.look(&adopted(manifest), &Unobserved).await {
+        Ok(looked) => looked,
+        Err(error) => {
+            found.obstacles.push(Finding::new(PLAN, error.to_string()).hint(error.hint()));
+            return found;
+        }
+    };
+    let Counts { add, change, destroy, .. } = looked.plan.counts();
+    let words = match looked.plan.is_empty() {
+        true => "the recovery workspace is as the root declares it: there is nothing to change".to_owned(),
+        false => format!("Terraform would add {add}, change {change} and destroy {destroy}"),
+    };
+    found.in_order.push(Finding::new(PLAN, words));
+    found.warnings.extend(looked.warnings.into_iter().map(|it| Finding::new(PLAN, it)));
+    found.obstacles.extend(looked.violations.iter().map(|it| Finding::new(PLAN, it.to_string())));
+    let judged = engine::judged(engine, &looked.plan).await;
+    found.obstacles.extend(judged.violations.into_iter().map(|it| Finding::new("guard", it.to_string()).hint(it.hint)));
+    found.warnings.extend(judged.warnings.into_iter().map(|it| Finding::new("guard", it)));
+    found.not_checked.extend(judged.not_checked);
+    found
+}
+
+/// What is found where no plan is made.
+pub fn unplanned(why: &str) -> Found {
+    let mut found = Found::default();
+    found.unasked("what Terraform would do, and what the guards say of it", why);
+    found
 }
 
 fn told(offline: Offline, found: &mut Found) {

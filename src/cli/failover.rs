@@ -68,7 +68,7 @@ pub async fn run(command: &Failover, environment: &Environment) -> Result<Exit, 
     let connected = wiring::connect(&manifest).await?;
     let runbook = scenario::failover(&manifest);
     credentials::last(&connected, &runbook, environment).await?;
-    let gate = gate::of(command.bundle.as_deref(), &manifest, &connected).await?;
+    let gate = gate::of(command.bundle.as_deref(), &command.overrides.names(), &manifest, &connected).await?;
     let run = home::new_run(&command.env, declared_at);
     let desk = Desk {
         session: &connected.aws,

@@ -4,6 +4,7 @@
 //! difference is shown, and the new bundle waits for an approval of its own. The approval is claimed as the last thing
 //! before the journal begins.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -17,6 +18,7 @@ use super::inputs::Changed;
 use super::wiring::{Connected, Plans, Purpose};
 use super::{plan, wiring};
 use crate::bundle::{self, Approvals, Bundle, Found, Outcome, StoreError, bundle_of_run, keep_bundle_of_run};
+use crate::guard;
 use crate::journal::{ApprovedBundle, RunStarted};
 use crate::manifest::Manifest;
 use crate::report;
@@ -39,15 +41,23 @@ pub struct Gate {
 /// # Errors
 /// Exit 3: none is given where the manifest asks for an approval; or it is not whole, of another place, not approved, or
 /// its approval is over or used.
-pub async fn of(path: Option<&Path>, manifest: &Manifest, connected: &Connected) -> Result<Option<Gate>, CliError> {
+pub async fn of(
+    path: Option<&Path>,
+    overridden: &BTreeSet<String>,
+    manifest: &Manifest,
+    connected: &Connected,
+) -> Result<Option<Gate>, CliError> {
     let env = &manifest.environment;
     let Some(path) = path else {
-        // The one place for a way past an approval: `--override approval --because "…"` belongs here.
         return match manifest.approval {
             None => Ok(None),
+            Some(_) if overridden.contains(guard::APPROVAL) => Ok(None),
             Some(_) => Err(CliError::blocked(format!("{env} is failed over by an approved bundle only"))
                 .cause(format!("{} has an approval block", manifest.path.display()))
-                .hint(format!("then: lifeboat approve BUNDLE; lifeboat failover {env} --bundle BUNDLE"))
+                .hint(format!(
+                    "then: lifeboat approve BUNDLE; lifeboat failover {env} --bundle BUNDLE. Where there is no time for \
+                     that: --override approval --because \"…\", which the report says"
+                ))
                 .next(format!("lifeboat plan failover {env}"))),
         };
     };

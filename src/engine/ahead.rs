@@ -35,18 +35,48 @@ pub struct Foreknown {
     pub not_checked: Vec<NotChecked>,
 }
 
+/// What AWS said of a plan.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    pub violations: Vec<Violation>,
+    pub warnings: Vec<String>,
+    pub not_checked: Vec<NotChecked>,
+}
+
 /// Plans and judges. Reads only; asked to stop, it waits for Terraform to end in order.
 ///
 /// # Errors
 /// Nobody knows what the plan does: Terraform's own errors, and a plan in the wrong region.
 pub async fn ahead(engine: &Engine) -> Result<Foreknown, TerraformError> {
-    let (manifest, observer) = (&engine.world.manifest, Stop(engine.stop.clone()));
-    let adopted = adopted(manifest);
-    let mut ahead = engine.world.terraform.look_ahead(&adopted, &observer).await?;
+    let observer = Stop(engine.stop.clone());
+    let mut ahead = engine.world.terraform.look_ahead(&adopted(&engine.world.manifest), &observer).await?;
+    let asked = asked(engine, &ahead.plan).await;
     let mut violations = std::mem::take(&mut ahead.violations);
-    let mut not_checked = guard::not_told(&ahead.plan, &manifest.guards);
+    violations.extend(asked.violations);
+    Ok(Foreknown { ahead, violations, warnings: asked.warnings, not_checked: asked.not_checked })
+}
+
+/// A plan that nothing can be applied of, held against the manifest's guards. conftest is not asked: its policies are about
+/// Terraform's whole plan, and what is left of this one has no secrets.
+pub async fn judged(engine: &Engine, plan: &Plan) -> Asked {
+    let manifest = &engine.world.manifest;
+    let place = guard::Place { region: &manifest.recovery.name, account: &manifest.account };
+    let mut found = asked(engine, plan).await;
+    found.violations.splice(0..0, guard::judge(plan, &manifest.guards, place));
+    if manifest.guards.policies.is_some() {
+        let why = "conftest is asked when a failover begins".to_owned();
+        found.not_checked.push(NotChecked { what: format!("guard {}", guard::POLICIES), why });
+    }
+    found
+}
+
+/// What AWS says of a plan: whether its names are free and its quotas suffice, where the manifest wants that known; and what
+/// no guard can tell of it. Reads only.
+async fn asked(engine: &Engine, plan: &Plan) -> Asked {
+    let manifest = &engine.world.manifest;
+    let (mut violations, mut not_checked) = (Vec::new(), guard::not_told(plan, &manifest.guards));
     let Guards { names, quotas, .. } = &manifest.guards;
-    let (aws, plan) = (&engine.world.aws, &ahead.plan);
+    let (aws, adopted) = (&engine.world.aws, adopted(manifest));
     let (named, asked) =
         tokio::join!(async { if *names { Some(look_up(aws, plan, &adopted).await) } else { None } }, async {
             if *quotas { ask(aws, plan).await } else { Vec::new() }
@@ -59,7 +89,7 @@ pub async fn ahead(engine: &Engine) -> Result<Foreknown, TerraformError> {
     violations.extend(too_much);
     not_checked
         .extend(warnings.iter().map(|it| NotChecked { what: format!("guard {}", guard::QUOTAS), why: it.clone() }));
-    Ok(Foreknown { ahead, violations, warnings, not_checked })
+    Asked { violations, warnings, not_checked }
 }
 
 type Seen = Vec<(names::Claim, names::Standing)>;
