@@ -21,9 +21,9 @@ pub async fn turn() -> SemaphorePermit<'static> {
     TURNS.acquire().await.expect("never closed")
 }
 
-/// For whoever measures time.
-pub async fn alone() -> SemaphorePermit<'static> {
-    TURNS.acquire_many(AT_ONCE).await.expect("never closed")
+/// For whoever measures time: beside one other at most.
+pub async fn quiet_turn() -> SemaphorePermit<'static> {
+    TURNS.acquire_many(AT_ONCE - 1).await.expect("never closed")
 }
 
 pub fn project() -> PathBuf {

@@ -44,7 +44,7 @@ impl Kept {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn rehearsal_ends_with_the_stack_in_the_recovery_region() {
-    let _turn = command::alone().await;
+    let _turn = command::quiet_turn().await;
     let home = tempfile::tempdir().expect("a folder");
     let mut rehearse = command::lifeboat("http://127.0.0.1:9", home.path());
     rehearse.args(["rehearse", "prod", "--keep", "--restores-take", &format!("{RESTORES_TAKE}s")]);

@@ -8,7 +8,6 @@ use lifeboat::rehearse::proxy::read_records;
 use serde_json::Value;
 
 use crate::command;
-use crate::outage::Outage;
 use crate::state_custody::{MANIFEST, Tiny};
 
 const ROOT: &str = r#"variable "token" {
@@ -199,24 +198,4 @@ async fn an_approval_that_is_over_is_given_anew_or_refused() {
     site.refuses(&failover("brief", &bundle), "it expired at").await;
     let (code, said) = site.approve(&bundle, "brief").await;
     assert_eq!(code, Some(0), "{said}");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn the_example_is_planned_without_a_change_and_recovered_as_it_was_approved() {
-    let _turn = command::turn().await;
-    let outage = Outage::begin().await;
-    let path = outage.home.path().join("bundle");
-    let bundle = path.to_string_lossy().into_owned();
-    let (code, said) = outage.lifeboat(&["plan", "failover", "prod", "--out", &bundle]).await;
-    assert_eq!(code, Some(0), "{said}");
-    assert!(outage.changes().is_empty(), "{:?}", outage.changes());
-    let sealed = lifeboat::bundle::read(&path).expect("a bundle");
-    assert_eq!((sealed.index.state.as_ref(), sealed.adopted().len(), sealed.points.len() >= 2), (None, 2, true));
-    let before: Vec<_> = sealed.records[0].records.iter().map(|it| it.before.is_some()).collect();
-    assert_eq!(before.len(), 3, "{before:?}");
-    let (code, said) = outage.lifeboat(&["approve", &bundle, "--confirm", "prod"]).await;
-    assert_eq!(code, Some(0), "{said}");
-    let (code, said) = outage.lifeboat(&failover("prod", &bundle)).await;
-    assert_eq!(code, Some(0), "{said}");
-    outage.clouds.hold_the_recovered_stack().await;
 }

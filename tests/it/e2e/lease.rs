@@ -1,4 +1,5 @@
-//! The operator's machine is lost in the middle of a failover; another one, which has nothing but the manifest, goes on.
+//! The operator's machine is lost in the middle of a failover by an approved bundle; another one, which has nothing but the
+//! manifest, goes on, bound to what was approved.
 
 use std::time::Duration;
 
@@ -12,6 +13,22 @@ use crate::outage::{FAILOVER, Outage};
 /// Long enough for a busy machine to renew in, short enough to wait for.
 const TTL: Duration = Duration::from_secs(12);
 
+/// Plans the failover, which changes nothing, and approves what was planned. Returns the bundle.
+async fn approved(outage: &Outage) -> String {
+    let path = outage.home.path().join("bundle");
+    let bundle = path.to_string_lossy().into_owned();
+    let (code, said) = outage.lifeboat(&["plan", "failover", "prod", "--out", &bundle]).await;
+    assert_eq!(code, Some(0), "{said}");
+    assert!(outage.changes().is_empty(), "{:?}", outage.changes());
+    let sealed = lifeboat::bundle::read(&path).expect("a bundle");
+    assert_eq!((sealed.index.state.as_ref(), sealed.adopted().len(), sealed.points.len() >= 2), (None, 2, true));
+    let before: Vec<_> = sealed.records[0].records.iter().map(|it| it.before.is_some()).collect();
+    assert_eq!(before.len(), 3, "{before:?}");
+    let (code, said) = outage.lifeboat(&["approve", &bundle, "--confirm", "prod"]).await;
+    assert_eq!(code, Some(0), "{said}");
+    bundle
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn when_the_operators_machine_is_lost_another_one_waits_for_the_lease_and_goes_on_from_the_copy() {
     let _turn = command::turn().await;
@@ -19,7 +36,8 @@ async fn when_the_operators_machine_is_lost_another_one_waits_for_the_lease_and_
     for operation in ["RestoreDBCluster*", "DescribeDBClusters"] {
         outage.control().add(Pattern::operation("rds", operation), Effect::Settle(Duration::from_secs(4)));
     }
-    let mut failover = outage.start(FAILOVER);
+    let bundle = approved(&outage).await;
+    let mut failover = outage.start(&[FAILOVER, &["--bundle", &bundle]].concat());
     let restoring =
         || outage.is_started("restore.aurora.logs") && outage.has_seen("rds", "RestoreDBClusterFromSnapshot");
     outage.until(&mut failover, "restoring", restoring).await;
