@@ -9,6 +9,8 @@ use futures::StreamExt;
 use lifeboat::aws::Session;
 use sha2::{Digest, Sha256};
 
+use crate::shared_world::SHARED;
+
 const CLUSTER: &str = "streaming-logs-aurora-prod-dr";
 const TABLE: &str = "streaming-logs-metadata-prod";
 const SOURCE: &str = "streaming-logs-logs-prod-backup";
@@ -95,7 +97,7 @@ impl Clouds {
     async fn bucket_equals_its_source(&self) {
         let s3 = self.recovery.s3();
         let (source, target) = (self.objects(SOURCE).await, self.objects(TARGET).await);
-        assert!(source.len() >= 300, "{} objects", source.len());
+        assert!(source.len() as u64 >= SHARED.objects, "{} objects", source.len());
         let told = |objects: &BTreeMap<String, Object>| -> BTreeMap<String, (Option<i64>, Option<String>)> {
             objects.iter().map(|(key, it)| (key.clone(), (it.size(), it.e_tag().map(str::to_owned)))).collect()
         };
@@ -117,7 +119,7 @@ impl Clouds {
             }
         });
         let with_metadata = compared.buffer_unordered(8).filter(|it| std::future::ready(*it)).count().await;
-        assert!(with_metadata > 20, "{with_metadata} of the fetched have metadata");
+        assert!(with_metadata * 100 > source.len(), "{with_metadata} of the fetched have metadata");
 
         let mut tagged = 0;
         for key in source.keys() {
@@ -131,7 +133,7 @@ impl Clouds {
             assert_eq!(one.tag_set(), other.tag_set(), "{key}");
             tagged += usize::from(one.tag_set().len() == 2);
         }
-        assert!(tagged >= 35, "{tagged} objects have tags");
+        assert!(tagged * 60 >= source.len(), "{tagged} objects have tags");
     }
 
     async fn objects(&self, bucket: &str) -> BTreeMap<String, Object> {

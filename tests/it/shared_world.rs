@@ -5,13 +5,16 @@ use std::time::{Duration, Instant};
 
 use lifeboat::manifest;
 use lifeboat::rehearse::world::{self, Plenty, World};
-use lifeboat::rehearse::{EmulatorOptions, Fork, Forkable};
+use lifeboat::rehearse::{Fork, Forkable};
 use tokio::sync::Mutex;
 
 use crate::{command, harness};
 
 /// Its backups must be younger than the example's recovery point objective of 15 minutes, also at the end of a test.
 const FRESH: Duration = Duration::from_secs(6 * 60);
+
+/// Enough of every kind of object, and few enough to be copied by many tests. The rehearsal itself has the usual number.
+pub const SHARED: Plenty = Plenty { objects: 500 };
 
 static ORIGINAL: Mutex<Option<Arc<Original>>> = Mutex::const_new(None);
 
@@ -44,14 +47,8 @@ pub async fn copy() -> Copy {
 async fn build() -> Original {
     // The last one is still held when the process ends, and stays: in a folder that is cargo's to clean.
     let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder");
-    let options = EmulatorOptions {
-        program: harness::moto(),
-        dir: dir.path().to_owned(),
-        port: None,
-        account: harness::ACCOUNT.to_owned(),
-    };
-    let forkable = Forkable::start(&options, dir.path()).await.expect("an emulator");
+    let forkable = Forkable::start(&harness::options(dir.path()), dir.path()).await.expect("an emulator");
     let manifest = manifest::load(&command::project().join("environments"), "prod").expect("the example");
-    let world = world::build(&manifest, &forkable.endpoint(), Plenty::USUAL).await.expect("a world");
+    let world = world::build(&manifest, &forkable.endpoint(), SHARED).await.expect("a world");
     Original { forkable, world, built: Instant::now(), _dir: dir }
 }

@@ -141,8 +141,11 @@ pub const ROWS: [Row; 34] = [
     ),
     row(
         "a saved plan is stale",
-        "planned again; the guard passes it or not",
-        InPart(&["a_plan_that_went_stale_is_made_again_and_applied_once"], "approval, which there is none of yet"),
+        "planned again; the guards pass it or not; what is not as approved needs a new approval",
+        Tested(&[
+            "a_plan_that_went_stale_is_made_again_and_applied_once",
+            "what_a_second_person_has_approved_runs_once_and_nothing_else_does",
+        ]),
     ),
     row(
         "wrong account, region, workspace or lineage",
