@@ -62,8 +62,9 @@ async fn a_missing_emulator_says_how_to_get_it() {
 
 #[tokio::test]
 async fn its_log_is_in_the_folder_that_was_named() {
-    let moto = harness::emulator().await;
-    moto.session("us-east-1").caller().await.expect("a caller");
-    let log = std::fs::read_to_string(moto.dir.path().join("emulator.log")).expect("a log");
-    assert!(log.contains(&moto.endpoint()), "{log}");
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let emulator = Emulator::start(&options(&dir)).await.expect("an emulator");
+    lifeboat::aws::Session::emulated("us-east-1", &emulator.endpoint()).caller().await.expect("a caller");
+    let log = std::fs::read_to_string(dir.path().join("emulator.log")).expect("a log");
+    assert!(log.contains(&emulator.endpoint()), "{log}");
 }

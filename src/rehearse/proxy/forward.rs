@@ -126,9 +126,10 @@ impl Way {
             entry.set(0, RequestOutcome::Forwarded);
             return Ok(answer(cluster_exists(), entry));
         }
+        let turn = self.lanes.alone(request.headers()).await;
         let place = self.lanes.enter(&call.service).await;
         let response = self.client.request(self.directed(request)).await;
-        drop(place);
+        drop((place, turn));
         let response = match response {
             Ok(response) => response,
             Err(error) => {
