@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::index::{Index, Standing};
+use super::index::{Index, Subject};
 
 /// The version of an approval's form. One that is newer is refused.
 pub const APPROVAL_VERSION: u32 = 1;
@@ -13,14 +13,9 @@ pub struct Approval {
     pub schema_version: u32,
     /// SHA-256 of the bundle.
     pub bundle: String,
-    pub environment: String,
-    pub service: String,
-    pub account: String,
-    pub region: String,
-    pub workspace: String,
-    pub state: Option<Standing>,
-    /// ARNs, as STS says.
-    pub planner: String,
+    #[serde(flatten)]
+    pub subject: Subject,
+    /// ARN, as STS says.
     pub approver: String,
     pub approved_at: Timestamp,
     pub expires_at: Timestamp,
@@ -51,13 +46,7 @@ impl Approval {
         Self {
             schema_version: APPROVAL_VERSION,
             bundle: sha256.to_owned(),
-            environment: index.environment.clone(),
-            service: index.service.clone(),
-            account: index.account.clone(),
-            region: index.region.clone(),
-            workspace: index.workspace.clone(),
-            state: index.state.clone(),
-            planner: index.planner.clone(),
+            subject: index.subject.clone(),
             approver: approver.to_owned(),
             approved_at,
             expires_at,
@@ -74,21 +63,13 @@ impl Approval {
         if self.schema_version != APPROVAL_VERSION {
             return Err(NotUsable::Version(self.schema_version));
         }
-        let bound = Self::new(index, sha256, &self.approver, self.approved_at, self.expires_at);
-        let parts = [
-            ("the bundle", self.bundle == bound.bundle),
-            ("the environment", self.environment == bound.environment),
-            ("the service", self.service == bound.service),
-            ("the account", self.account == bound.account),
-            ("the region", self.region == bound.region),
-            ("the workspace", self.workspace == bound.workspace),
-            ("the state's lineage or serial", self.state == bound.state),
-            ("the planner", self.planner == bound.planner),
-        ];
-        if let Some((what, _)) = parts.iter().find(|(_, same)| !same) {
+        if self.bundle != sha256 {
+            return Err(NotUsable::Other("the bundle"));
+        }
+        if let Some(what) = self.subject.differs(&index.subject) {
             return Err(NotUsable::Other(what));
         }
-        if people > 1 && same_person(&self.approver, &self.planner) {
+        if people > 1 && same_person(&self.approver, &self.subject.planner) {
             return Err(NotUsable::OnePerson(self.approver.clone()));
         }
         if let Some(run) = &self.used_by {

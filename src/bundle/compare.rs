@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::index::{Index, Standing};
+use super::index::{Index, Standing, Subject};
 use super::parts::{CutoverMoves, Move, Point};
 use super::seal::Bundle;
 use crate::terraform::plan::{Plan, ResourceChange};
@@ -166,18 +166,8 @@ fn inputs(then: &Bundle, now: &Bundle) -> Vec<Difference> {
         Some(Standing { lineage, serial }) => format!("lineage {lineage}, serial {serial}"),
         None => "no state yet".to_owned(),
     };
-    let pairs = |Index {
-                     scenario,
-                     environment,
-                     service,
-                     account,
-                     region,
-                     workspace,
-                     state: standing,
-                     root_sha256,
-                     manifest_sha256,
-                     ..
-                 }: &Index| {
+    let pairs = |Index { subject, root_sha256, manifest_sha256, .. }: &Index| {
+        let Subject { scenario, environment, service, account, region, workspace, state: standing, .. } = subject;
         [
             ("scenario", scenario.clone()),
             ("environment", environment.clone()),

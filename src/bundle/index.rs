@@ -18,6 +18,21 @@ pub const SCHEMA_VERSION: u32 = 1;
 pub struct Index {
     pub schema_version: u32,
     pub created_at: Timestamp,
+    #[serde(flatten)]
+    pub subject: Subject,
+    pub versions: Versions,
+    /// SHA-256 of the staged copy of the Terraform root.
+    pub root_sha256: String,
+    pub manifest_sha256: String,
+    /// Marks of what else decides Terraform's doings.
+    pub inputs: Inputs,
+    /// In the order of their names.
+    pub files: Vec<FileEntry>,
+}
+
+/// What is planned, where and by whom: a bundle says it, and an approval is bound to it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Subject {
     /// `failover`
     pub scenario: String,
     pub environment: String,
@@ -30,14 +45,23 @@ pub struct Index {
     pub state: Option<Standing>,
     /// ARN of the caller, as STS says.
     pub planner: String,
-    pub versions: Versions,
-    /// SHA-256 of the staged copy of the Terraform root.
-    pub root_sha256: String,
-    pub manifest_sha256: String,
-    /// Marks of what else decides Terraform's doings.
-    pub inputs: Inputs,
-    /// In the order of their names.
-    pub files: Vec<FileEntry>,
+}
+
+impl Subject {
+    /// What of it is another, if anything is.
+    pub fn differs(&self, other: &Self) -> Option<&'static str> {
+        let parts = [
+            ("the scenario", self.scenario == other.scenario),
+            ("the environment", self.environment == other.environment),
+            ("the service", self.service == other.service),
+            ("the account", self.account == other.account),
+            ("the region", self.region == other.region),
+            ("the workspace", self.workspace == other.workspace),
+            ("the state's lineage or serial", self.state == other.state),
+            ("the planner", self.planner == other.planner),
+        ];
+        parts.into_iter().find_map(|(what, same)| (!same).then_some(what))
+    }
 }
 
 /// Where a Terraform state stands.

@@ -17,7 +17,7 @@ mod write;
 pub use approval::{APPROVAL_VERSION, Approval, NotUsable, same_person};
 pub use compare::{Comparison, Difference, compare};
 pub use hide::hide;
-pub use index::{FILE as INDEX, FileEntry, Index, SCHEMA_VERSION, Standing, Tool, Versions};
+pub use index::{FILE as INDEX, FileEntry, Index, SCHEMA_VERSION, Standing, Subject, Tool, Versions};
 pub use parts::{Checks, CutoverMoves, Move, Obstacle, Point, Steps, Warning};
 pub use read::{ReadError, read, unpack};
 pub use seal::{Broken, Bundle, Contents, Parts, open, seal};

@@ -129,7 +129,7 @@ fn run_key(service: &str, environment: &str, run: &str) -> String {
 /// # Errors
 /// S3 refused or did not answer.
 pub async fn keep_bundle_of_run(session: &Session, bucket: &str, bundle: &Bundle, run: &str) -> Result<(), StoreError> {
-    let key = run_key(&bundle.index.service, &bundle.index.environment, run);
+    let key = run_key(&bundle.index.subject.service, &bundle.index.subject.environment, run);
     let place = format!("s3://{bucket}/{key}");
     let packed = pack(&bundle.contents);
     let packed = packed.map_err(|error| StoreError::Strange { place: place.clone(), why: error.to_string() })?;

@@ -17,10 +17,8 @@ fn now() -> Timestamp {
     "2026-11-22T03:12:00Z".parse().unwrap()
 }
 
-fn index() -> Index {
-    Index {
-        schema_version: SCHEMA_VERSION,
-        created_at: now(),
+fn subject() -> Subject {
+    Subject {
         scenario: "failover".into(),
         environment: "prod".into(),
         service: "streaming-logs".into(),
@@ -29,6 +27,14 @@ fn index() -> Index {
         workspace: "prod-dr".into(),
         state: None,
         planner: "arn:aws:iam::123456789012:user/planner".into(),
+    }
+}
+
+fn index() -> Index {
+    Index {
+        schema_version: SCHEMA_VERSION,
+        created_at: now(),
+        subject: subject(),
         versions: Versions {
             lifeboat: "0.1.0".into(),
             terraform: Tool { product: "Terraform".into(), version: "1.11.4".into() },
@@ -216,12 +222,12 @@ fn two_bundles_are_compared_by_what_they_would_do_and_what_they_were_made_of() {
     let then = example();
     let mut later = index();
     later.created_at = now() + SignedDuration::from_mins(5);
-    later.planner = "arn:aws:iam::123456789012:user/other".into();
+    later.subject.planner = "arn:aws:iam::123456789012:user/other".into();
     let same = compare(&then, &sealed(later.clone(), &[created("aws_sqs_queue.a", "a")], "arn:one"));
     assert_eq!(told(&same), [""; 0], "neither time nor planner");
     assert!(same.is_empty());
 
-    later.state = Some(Standing { lineage: "l".into(), serial: 3 });
+    later.subject.state = Some(Standing { lineage: "l".into(), serial: 3 });
     later.inputs.var_files.insert("terraform.tfvars".into(), "4321".into());
     later.inputs.variables.insert("password".into(), "1111".into());
     later.versions.terraform.version = "1.12.0".into();
@@ -240,7 +246,7 @@ fn two_bundles_are_compared_by_what_they_would_do_and_what_they_were_made_of() {
 #[test]
 fn an_approval_is_of_one_bundle_by_another_person_for_a_while_and_for_one_run() {
     let bundle = example();
-    let (planner, other) = (bundle.index.planner.as_str(), "arn:aws:sts::123456789012:assumed-role/oncall/bo");
+    let (planner, other) = (bundle.index.subject.planner.as_str(), "arn:aws:sts::123456789012:assumed-role/oncall/bo");
     let expires = now() + SignedDuration::from_hours(1);
     let approval = |by: &str| Approval::new(&bundle.index, &bundle.sha256, by, now(), expires);
     let judge = |it: &Approval, people, at| it.judge(&bundle.index, &bundle.sha256, people, at);
@@ -250,16 +256,17 @@ fn an_approval_is_of_one_bundle_by_another_person_for_a_while_and_for_one_run() 
     assert_eq!(judge(&approval(other), 2, expires), Err(NotUsable::Expired(expires)));
     let used = Approval { used_by: Some("r1".into()), ..approval(other) };
     assert_eq!(judge(&used, 2, now()), Err(NotUsable::Used("r1".into())));
+    let about = |subject| Approval { subject, ..approval(other) };
     let foreign = [
         ("the bundle", Approval { bundle: "00".into(), ..approval(other) }),
-        ("the environment", Approval { environment: "dev".into(), ..approval(other) }),
-        ("the account", Approval { account: "210987654321".into(), ..approval(other) }),
-        ("the region", Approval { region: "us-east-2".into(), ..approval(other) }),
-        ("the workspace", Approval { workspace: "prod".into(), ..approval(other) }),
-        ("the planner", Approval { planner: other.into(), ..approval(other) }),
+        ("the environment", about(Subject { environment: "dev".into(), ..subject() })),
+        ("the account", about(Subject { account: "210987654321".into(), ..subject() })),
+        ("the region", about(Subject { region: "us-east-2".into(), ..subject() })),
+        ("the workspace", about(Subject { workspace: "prod".into(), ..subject() })),
+        ("the planner", about(Subject { planner: other.into(), ..subject() })),
         (
             "the state's lineage or serial",
-            Approval { state: Some(Standing { lineage: "l".into(), serial: 1 }), ..approval(other) },
+            about(Subject { state: Some(Standing { lineage: "l".into(), serial: 1 }), ..subject() }),
         ),
     ];
     for (what, approval) in foreign {

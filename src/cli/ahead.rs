@@ -9,35 +9,37 @@ use super::error::CliError;
 use crate::engine::{Engine, Foreknown, Preflight, ahead};
 use crate::guard;
 use crate::report;
-use crate::runbook::{NotChecked, StepId};
+use crate::runbook::StepId;
 use crate::terraform::stage::StageError;
-use crate::terraform::{TerraformError, list};
+use crate::terraform::{Detail, TerraformError, list};
 
 /// The step that makes the first plan: what is known before it is among what it was checked for.
 const PLANS: &str = "infrastructure.plan";
 
-/// Plans, and refuses what may not be done. What was let through and what was not checked is what comes back; the journal
-/// gets it with the checks of the steps.
+/// Plans, and refuses what may not be done. What was let through is in `found` afterwards: the journal gets it with the
+/// checks of the steps.
 ///
 /// # Errors
 /// Exit 3: the plan is refused, or cannot be made.
 pub async fn look(
     engine: &Engine,
+    detail: Detail,
     overridden: &BTreeSet<String>,
     found: &mut Preflight,
-) -> Result<Vec<NotChecked>, CliError> {
+) -> Result<Foreknown, CliError> {
     report::to_stderr("planning, to see what the guards say of it; nothing is changed\n");
-    let Foreknown { ahead, violations, warnings, not_checked } = ahead(engine).await.map_err(unplanned)?;
-    let (blocking, let_through) = guard::sort(violations, overridden);
-    if !ahead.refused.is_empty() || !blocking.is_empty() {
-        return Err(refused(engine, &ahead.refused, &blocking, overridden));
+    let foreknown = ahead(engine, detail).await.map_err(unplanned)?;
+    let (blocking, let_through) = guard::sort(foreknown.violations.clone(), overridden);
+    let refused_by_lifeboat = &foreknown.look.refused;
+    if !refused_by_lifeboat.is_empty() || !blocking.is_empty() {
+        return Err(refused(engine, refused_by_lifeboat, &blocking, overridden));
     }
     let let_through: Vec<String> = let_through.iter().map(ToString::to_string).collect();
     for line in &let_through {
         report::to_stderr(&format!("warning: let through: {}\n", report::escape(line)));
     }
-    remember(found, &warnings, &let_through);
-    Ok(not_checked)
+    remember(found, &foreknown.warnings, &let_through);
+    Ok(foreknown)
 }
 
 /// Adds to what the first plan's step was checked for.
@@ -57,7 +59,6 @@ fn remember(found: &mut Preflight, warnings: &[String], let_through: &[String]) 
 
 fn unplanned(error: TerraformError) -> CliError {
     let blocked = match error {
-        TerraformError::Refused { .. } => CliError::blocked("the plan is refused; nothing was changed"),
         TerraformError::Interrupted { .. } => {
             return CliError::error("interrupted before the run began; nothing was changed");
         }

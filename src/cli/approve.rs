@@ -31,23 +31,23 @@ pub struct Approve {
 /// already, or whoever asks has planned it and the manifest asks for two people.
 pub async fn run(command: &Approve, environment: &Environment) -> Result<Exit, CliError> {
     let bundle = plan::read(&command.bundle)?;
-    let index = &bundle.index;
-    let manifest = wiring::read(&index.environment, environment)?.manifest;
+    let (index, subject) = (&bundle.index, &bundle.index.subject);
+    let manifest = wiring::read(&subject.environment, environment)?.manifest;
     same_place(&bundle, &manifest)?;
     let screen = Screen::of(Some(&bundle), view_of(&bundle, Timestamp::now())?);
     report::to_stdout(&screen.foreseen().text(environment.stdout_look()));
     if screen.is_blocked() {
         return Err(CliError::blocked("something stood in the way when this was planned; nothing is approved")
-            .next(format!("lifeboat plan {} {}", index.scenario, index.environment)));
+            .next(format!("lifeboat plan {} {}", subject.scenario, subject.environment)));
     }
     let connected = wiring::connect(&manifest).await?;
     let approver = connected.caller.arn.as_str();
     let rule = manifest.approval.unwrap_or_default();
-    if rule.people > 1 && same_person(approver, &index.planner) {
+    if rule.people > 1 && same_person(approver, &subject.planner) {
         return Err(CliError::blocked("two people are asked for; nothing is approved")
             .cause(format!(
                 "{} has planned this, you are {approver}, and {} says people = {}",
-                index.planner,
+                subject.planner,
                 manifest.path.display(),
                 rule.people
             ))
@@ -60,9 +60,9 @@ pub async fn run(command: &Approve, environment: &Environment) -> Result<Exit, C
     }
     let what = format!(
         "approving the {} of {} {} to {} in account {}",
-        index.scenario, index.service, index.environment, index.region, index.account
+        subject.scenario, subject.service, subject.environment, subject.region, subject.account
     );
-    confirm::confirm(&index.environment, command.confirm.as_deref(), &what, environment).await?;
+    confirm::confirm(&subject.environment, command.confirm.as_deref(), &what, environment).await?;
     let now = Timestamp::now();
     let approval = Approval::new(index, &bundle.sha256, approver, now, now + rule.expires);
     let approval = Approval { because: command.because.clone(), ..approval };
@@ -83,8 +83,8 @@ pub async fn run(command: &Approve, environment: &Environment) -> Result<Exit, C
         report::escape(approver),
         approval.expires_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
         approvals.uri(),
-        index.scenario,
-        index.environment,
+        subject.scenario,
+        subject.environment,
         command.bundle.display()
     ));
     Ok(Exit::Done)
@@ -99,6 +99,6 @@ fn replaceable(found: &Found, bundle: &Bundle, people: u8) -> Result<(), CliErro
             .cause(format!("by {approver}, until {expires_at}"))),
         Err(error) => Err(CliError::blocked("this bundle cannot be approved any more; nothing was changed")
             .cause(error.to_string())
-            .next(format!("lifeboat plan {} {}", bundle.index.scenario, bundle.index.environment))),
+            .next(format!("lifeboat plan {} {}", bundle.index.subject.scenario, bundle.index.subject.environment))),
     }
 }

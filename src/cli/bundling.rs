@@ -2,30 +2,29 @@
 //! was found. Nothing is changed, here or in the cloud, but for a work folder.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use super::environment::Environment;
 use super::error::CliError;
+use super::home::NewRun;
 use super::inputs;
-use super::wiring::{self, Connected, Plans, Purpose, RunPlace};
-use crate::aws::s3::recovery_state;
+use super::wiring::{self, Connected, Plans, RunPlace};
 use crate::bundle::{
-    self, Bundle, Checks, CutoverMoves, Index, Move, Parts, Point, SCHEMA_VERSION, Standing, Steps, Tool, Versions,
+    self, Bundle, Checks, CutoverMoves, Index, Move, Parts, Point, SCHEMA_VERSION, Standing, Steps, Subject, Tool,
+    Versions,
 };
-use crate::engine::{self, Engine, Preflight};
+use crate::engine::{self, Engine, Foreknown, Preflight};
 use crate::report::{self, Obstacle, PlanView};
 use crate::review::Review;
 use crate::runbook::{Action, Runbook, StepId};
-use crate::steps::{Blocked, Resolver, adopted, foreseen, view_cutover};
+use crate::steps::{Blocked, Resolver, foreseen, view_cutover};
 use crate::terraform::generate::GeneratedFile;
 use crate::terraform::tfvars::RECOVERY;
-use crate::terraform::{Ground, Looked, Observer, TerraformError, events};
+use crate::terraform::{self, Detail, TerraformError};
 
 /// The step that a plan's troubles are told under.
 pub const PLANNING: &str = "infrastructure.plan";
@@ -33,105 +32,142 @@ pub const PLANNING: &str = "infrastructure.plan";
 /// As long as a cutover's check waits for Route 53.
 const READ_WITHIN: Duration = Duration::from_secs(20);
 
-/// What a bundle is made of.
+/// A bundle that is to be made.
 pub struct Order<'a> {
     pub plans: Plans,
     pub connected: &'a Connected,
     pub runbook: Runbook,
     /// A folder to work in.
-    pub dir: &'a Path,
+    pub new: &'a NewRun,
     pub stop: watch::Receiver<bool>,
     /// Of the bundle that it shall be compared with.
     pub salt: Option<String>,
 }
 
-/// What was found.
+/// What was made.
 pub struct Made {
     /// `None` where Terraform could not plan.
     pub bundle: Option<Bundle>,
     pub view: PlanView,
 }
 
+/// What was found out before anything began.
+#[derive(Clone, Copy)]
+pub struct Seen<'a> {
+    pub plans: &'a Plans,
+    pub connected: &'a Connected,
+    pub engine: &'a Engine,
+    pub found: &'a Preflight,
+    pub foreknown: &'a Foreknown,
+}
+
+/// Asks every step, plans, and seals what was found.
+///
 /// # Errors
-/// The state cannot be read, there is no usable Terraform, or the operator asked to stop.
+/// There is no usable Terraform, or the operator asked to stop.
 pub async fn make(order: Order<'_>, environment: &Environment) -> Result<Made, CliError> {
-    let Order { plans, connected, runbook, dir, stop, salt } = order;
-    let (manifest, declared) = (plans.manifest.clone(), plans.declared.clone());
-    let (generated, sensitive) = (plans.generated.clone(), plans.sensitive.clone());
-    let standing = recovery_state(&connected.aws, &manifest.recovery).await.map_err(|error| {
-        CliError::blocked("the recovery region's Terraform state cannot be read; nothing was changed")
-            .cause(error.to_string())
-    })?;
-    let ground = if standing.is_some() { Ground::Backend } else { Ground::Empty };
-    let purpose = Purpose::Look(ground);
-    let run = dir.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let place = RunPlace { run: &run, run_dir: dir, runbook: runbook.clone(), stop: stop.clone(), purpose };
-    let (engine, _told) = wiring::engine(plans, connected.aws.clone(), place, environment).await?;
-    let (adopted, watching) = (adopted(&manifest), Watching(stop));
-    let (found, looked, records) =
-        tokio::join!(engine::preflight(&engine), engine.world.terraform.look(&adopted, &watching), moves(&engine),);
-    let (looked, mut refusals) = judged(looked, &found)?;
-    let (mut guarded, mut not_checked) = (Vec::new(), Vec::new());
-    if let Some(looked) = &looked {
-        let judged = engine::judged(&engine, &looked.plan).await;
-        refusals.extend(judged.violations.into_iter().map(|it| obstacle(it.to_string(), it.hint)));
-        guarded = judged.warnings;
-        not_checked = judged.not_checked;
-    }
+    let Order { plans, connected, runbook, new, stop, salt } = order;
+    let place = RunPlace { run: &new.name, run_dir: &new.dir, runbook, stop, approved: None };
+    let (engine, _told) = wiring::engine(plans.clone(), connected.aws.clone(), place, environment).await?;
+    report::to_stderr("planning; nothing is changed\n");
+    let (found, foreknown, records) =
+        tokio::join!(engine::preflight(&engine), engine::ahead(&engine, Detail::Kept), records(&engine));
     let now = Timestamp::now();
-    let warnings = looked.iter().flat_map(|looked| looked.warnings.iter().cloned()).chain(guarded).collect();
-    let mut view = view(&engine, &found, refusals, warnings, now)?;
-    view.not_checked.extend(not_checked);
-    let Some(looked) = looked else { return Ok(Made { bundle: None, view }) };
+    let (foreknown, refusals) = judged(foreknown, &found)?;
+    let Some(foreknown) = foreknown else {
+        return Ok(Made { bundle: None, view: view(&engine, &found, refusals, &[], now)? });
+    };
+    let mut view = view(&engine, &found, refusals, &foreknown.warnings, now)?;
+    view.not_checked.extend(foreknown.not_checked.iter().cloned());
+    let seen = Seen { plans: &plans, connected, engine: &engine, found: &found, foreknown: &foreknown };
+    let bundle = sealed(seen, &view, &records, (now, salt), environment)?;
+    Ok(Made { bundle: Some(bundle), view })
+}
+
+/// The bundle that what a run has found would be, where nothing stands in the way of it.
+///
+/// # Errors
+/// As [`make`].
+pub async fn of_run(seen: Seen<'_>, salt: String, environment: &Environment) -> Result<Bundle, CliError> {
+    let now = Timestamp::now();
+    let mut view = view(seen.engine, seen.found, Vec::new(), &seen.foreknown.warnings, now)?;
+    view.not_checked.extend(seen.foreknown.not_checked.iter().cloned());
+    let records = records(seen.engine).await;
+    sealed(seen, &view, &records, (now, Some(salt)), environment)
+}
+
+fn sealed(
+    seen: Seen<'_>,
+    view: &PlanView,
+    records: &[CutoverMoves],
+    (now, salt): (Timestamp, Option<String>),
+    environment: &Environment,
+) -> Result<Bundle, CliError> {
+    let Seen { plans, connected, engine, found, foreknown } = seen;
+    let (manifest, declared, look) = (&plans.manifest, &plans.declared, &foreknown.look);
+    let runbook = engine.runbook.as_ref().clone();
     let binary = engine.world.terraform.binary();
     let marks = match salt {
-        Some(salt) => inputs::salted(&manifest, &declared, binary, environment, salt)?,
-        None => inputs::read(&manifest, &declared, binary, environment)?,
+        Some(salt) => inputs::salted(manifest, declared, binary, environment, salt)?,
+        None => inputs::read(manifest, declared, binary, environment)?,
     };
-    let index = Index {
-        schema_version: SCHEMA_VERSION,
-        created_at: now,
+    let state = (!look.state.lineage.is_empty())
+        .then(|| Standing { lineage: look.state.lineage.clone(), serial: look.state.serial });
+    let subject = Subject {
         scenario: runbook.scenario.clone(),
         environment: manifest.environment.clone(),
         service: manifest.service.clone(),
         account: manifest.account.clone(),
         region: manifest.recovery.name.clone(),
         workspace: manifest.recovery.workspace.clone(),
-        state: standing.map(|it| Standing { lineage: it.lineage, serial: it.serial }),
+        state,
         planner: connected.caller.arn.clone(),
+    };
+    let index = Index {
+        schema_version: SCHEMA_VERSION,
+        created_at: now,
+        subject,
         versions: Versions {
             lifeboat: env!("CARGO_PKG_VERSION").to_owned(),
             terraform: Tool { product: binary.product.name().to_owned(), version: binary.version.to_string() },
-            providers: looked.providers.clone(),
+            providers: look.providers.clone(),
         },
-        root_sha256: looked.staged.clone(),
+        root_sha256: look.staged.clone(),
         manifest_sha256: wiring::sha256(&manifest.path)?,
         inputs: marks,
         files: Vec::new(),
     };
+    let steps = Steps { runbook, critical_path: view.critical_path.clone(), expected_rto: view.expected_rto };
+    let points: Vec<Point> =
+        steps.runbook.steps.iter().filter_map(|it| Point::of(&it.id, &found.facts(&it.id), now)).collect();
+    let checks = checks(&steps.runbook, view);
+    let parts = Parts { steps: &steps, points: &points, records, checks: &checks };
+    bundle::seal(index, files(plans, look)?, &parts)
+        .map_err(|error| CliError::error("the bundle cannot be made").cause(error.to_string()))
+}
+
+/// The bundle's files that hold what was given and planned, without secrets.
+fn files(plans: &Plans, look: &terraform::Look) -> Result<BTreeMap<String, Vec<u8>>, CliError> {
+    let Plans { manifest, generated, sensitive, .. } = plans;
+    let Some(masked) = &look.masked else {
+        return Err(CliError::error("the bundle cannot be made").cause("the plan was not kept"));
+    };
     let text = std::fs::read_to_string(&manifest.path).map_err(|error| {
         CliError::error(format!("{} cannot be read", manifest.path.display())).cause(error.to_string())
     })?;
-    let shown = |text: &str| looked.masked.text(text).into_bytes();
+    let shown = |text: &str| masked.text(text).into_bytes();
+    let review = Review::of(&look.plan);
     let mut files = BTreeMap::from([
-        ("lifeboat.hcl".to_owned(), shown(&bundle::hide(&text, &sensitive))),
-        ("plan.json".to_owned(), looked.masked.json.clone()),
+        ("lifeboat.hcl".to_owned(), shown(&bundle::hide(&text, sensitive))),
+        ("plan.json".to_owned(), masked.json.clone()),
+        ("review.json".to_owned(), text_of(report::review_json(&review))?),
+        ("review.md".to_owned(), report::review_markdown(&review).into_bytes()),
     ]);
     for GeneratedFile { name, contents, .. } in generated {
-        let contents = if name == RECOVERY { bundle::hide(&contents, &sensitive) } else { contents };
-        files.insert(format!("generated/{name}"), shown(&contents));
+        let hidden = if name == RECOVERY { bundle::hide(contents, sensitive) } else { contents.clone() };
+        files.insert(format!("generated/{name}"), shown(&hidden));
     }
-    let review = Review::of(&looked.plan);
-    files.insert("review.json".to_owned(), text_of(report::review_json(&review))?);
-    files.insert("review.md".to_owned(), report::review_markdown(&review).into_bytes());
-    let steps = Steps { runbook, critical_path: view.critical_path.clone(), expected_rto: view.expected_rto };
-    let points: Vec<Point> =
-        engine.runbook.steps.iter().filter_map(|it| Point::of(&it.id, &found.facts(&it.id), now)).collect();
-    let checks = checks(&steps.runbook, &view);
-    let parts = Parts { steps: &steps, points: &points, records: &records, checks: &checks };
-    let bundle = bundle::seal(index, files, &parts)
-        .map_err(|error| CliError::error("the bundle cannot be made").cause(error.to_string()))?;
-    Ok(Made { bundle: Some(bundle), view })
+    Ok(files)
 }
 
 fn text_of(json: Result<String, serde_json::Error>) -> Result<Vec<u8>, CliError> {
@@ -140,13 +176,15 @@ fn text_of(json: Result<String, serde_json::Error>) -> Result<Vec<u8>, CliError>
 
 /// What Terraform's part shows, and what of it stands in the way.
 fn judged(
-    looked: Result<Looked, TerraformError>,
+    foreknown: Result<Foreknown, TerraformError>,
     found: &Preflight,
-) -> Result<(Option<Looked>, Vec<Obstacle>), CliError> {
-    match looked {
-        Ok(looked) => {
-            let refused = looked.violations.iter().map(|it| obstacle(it.to_string(), None)).collect();
-            Ok((Some(looked), refused))
+) -> Result<(Option<Foreknown>, Vec<Obstacle>), CliError> {
+    match foreknown {
+        Ok(foreknown) => {
+            let by_lifeboat = foreknown.look.refused.iter().map(|it| obstacle(it.to_string(), None));
+            let by_guards = foreknown.violations.iter().map(|it| obstacle(it.to_string(), it.hint.clone()));
+            let refusals = by_lifeboat.chain(by_guards).collect();
+            Ok((Some(foreknown), refusals))
         }
         Err(error @ (TerraformError::Interrupted { .. } | TerraformError::StoppedWaiting { .. })) => {
             Err(CliError::error("interrupted; nothing was changed").cause(error.to_string()))
@@ -165,7 +203,7 @@ fn view(
     engine: &Engine,
     found: &Preflight,
     refusals: Vec<Obstacle>,
-    warnings: Vec<String>,
+    warnings: &[String],
     now: Timestamp,
 ) -> Result<PlanView, CliError> {
     let mut facts: BTreeMap<StepId, Value> =
@@ -209,7 +247,7 @@ fn checks(runbook: &Runbook, view: &PlanView) -> Checks {
 }
 
 /// The records of all cutovers, as they stand and as they shall be.
-async fn moves(engine: &Engine) -> Vec<CutoverMoves> {
+async fn records(engine: &Engine) -> Vec<CutoverMoves> {
     let world = &engine.world;
     let resolver = Resolver::new(&world.aws, &world.manifest.clusters, &world.manifest.recovery, |_| None);
     let mut all = Vec::new();
@@ -236,23 +274,4 @@ async fn moves(engine: &Engine) -> Vec<CutoverMoves> {
         });
     }
     all
-}
-
-/// Follows Terraform, and asks it to stop when the operator does.
-struct Watching(watch::Receiver<bool>);
-
-#[async_trait]
-impl Observer for Watching {
-    fn event(&self, _event: &events::Event) {}
-
-    fn status(&self, text: &str) {
-        report::to_stderr(&format!("{}\n", report::escape(text)));
-    }
-
-    async fn stopped(&self) {
-        let mut stop = self.0.clone();
-        if stop.wait_for(|stop| *stop).await.is_err() {
-            std::future::pending::<()>().await;
-        }
-    }
 }

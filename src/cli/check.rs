@@ -1,7 +1,7 @@
 //! `lifeboat check ENV`: could we fail over now, and what would be lost. Asks what a failover asks before it begins, and
 //! changes nothing: no lease is taken, no lock, no workspace made.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Instant;
 
 use clap::Args;
@@ -12,10 +12,11 @@ use super::args::Output;
 use super::credentials::{self, Verdict as Credentials};
 use super::environment::Environment;
 use super::error::{CliError, Exit};
+use super::home::NewRun;
 use super::lease::Desk;
-use super::wiring::{Connected, Plans, Purpose, RunPlace};
+use super::wiring::{Connected, Plans, RunPlace};
 use super::{check_terraform, home, textfile, wiring};
-use crate::aws::s3::{BucketPlace, find_bucket, is_versioned, recovery_state};
+use crate::aws::s3::{BucketPlace, find_bucket, is_versioned};
 use crate::engine;
 use crate::manifest::Manifest;
 use crate::readiness::{Finding, Found, Readiness, Verdict};
@@ -23,7 +24,6 @@ use crate::report;
 use crate::runbook::Runbook;
 use crate::scenario;
 use crate::steps::Blocked;
-use crate::terraform::Ground;
 
 #[derive(Args)]
 pub struct Check {
@@ -72,20 +72,19 @@ async fn look(plans: Plans, runbook: &Runbook, command: &Check, environment: &En
     if let Err(error) = home::refuse_unfinished(&environment.home, &manifest) {
         found.obstacles.push(finding("runs", &error));
     }
-    let run = home::new_run(&manifest.environment, Timestamp::now());
     // Its journal would be kept there, so that it is worth knowing whether it can be made.
-    let run_dir = match home::make_run_dir(&environment.home, &run) {
-        Ok(dir) => dir,
+    let new = match NewRun::make(&environment.home, home::new_run(&manifest.environment, Timestamp::now())) {
+        Ok(new) => new,
         Err(error) => {
             found.obstacles.push(finding("runs", &error));
             found.unasked("Terraform, recovery points, state bucket, lease, records", &error.what);
             return found;
         }
     };
-    check_terraform::offline(&manifest, &run_dir, environment, &mut found).await;
+    check_terraform::offline(&manifest, &new.dir, environment, &mut found).await;
     match wiring::connect(&manifest).await {
         Ok(connected) => {
-            let place = Place { run: &run, run_dir: &run_dir, runbook, environment, plan: !command.no_plan };
+            let place = Place { new: &new, runbook, environment, plan: !command.no_plan };
             asked(plans, &connected, &place, &mut found).await;
         }
         Err(error) => {
@@ -93,14 +92,12 @@ async fn look(plans: Plans, runbook: &Runbook, command: &Check, environment: &En
             found.unasked("recovery points, state bucket, lease, records, Terraform's plan", "AWS could not be asked");
         }
     }
-    home::discard(&run_dir);
     found
 }
 
 /// What is looked at, and from where.
 struct Place<'a> {
-    run: &'a str,
-    run_dir: &'a Path,
+    new: &'a NewRun,
     runbook: &'a Runbook,
     environment: &'a Environment,
     /// Whether Terraform is to plan.
@@ -130,17 +127,14 @@ async fn asked(plans: Plans, connected: &Connected, place: &Place<'_>, found: &m
 async fn steps(plans: Plans, connected: &Connected, place: &Place<'_>) -> Found {
     let mut found = Found::default();
     let (_keep, stop) = watch::channel(false);
-    let state = recovery_state(&connected.aws, &plans.manifest.recovery).await;
-    let ground = if matches!(state, Ok(Some(_))) { Ground::Backend } else { Ground::Empty };
-    let (runbook, purpose) = (place.runbook.clone(), Purpose::Look(ground));
-    let run = RunPlace { run: place.run, run_dir: place.run_dir, runbook, stop, purpose };
+    let Place { new, runbook, .. } = *place;
+    let run = RunPlace { run: &new.name, run_dir: &new.dir, runbook: runbook.clone(), stop, approved: None };
     match wiring::engine(plans, connected.aws.clone(), run, place.environment).await {
         Ok((engine, _told)) => {
             let planned = async {
-                match &state {
-                    _ if !place.plan => check_terraform::unplanned("--no-plan"),
-                    Err(error) => check_terraform::unplanned(&error.to_string()),
-                    Ok(_) => check_terraform::plan(&engine).await,
+                match place.plan {
+                    true => check_terraform::plan(&engine).await,
+                    false => check_terraform::unplanned("--no-plan"),
                 }
             };
             let (checked, planned) = tokio::join!(engine::preflight(&engine), planned);
@@ -205,7 +199,7 @@ async fn state_bucket(manifest: &Manifest, connected: &Connected, place: &Place<
         ttl: place.environment.lease_ttl,
         take_over: None,
     };
-    match lease(&desk, place.run).await {
+    match lease(&desk, &place.new.name).await {
         Ok(words) => found.in_order.push(Finding::new("lease", words)),
         Err(error) => found.obstacles.push(finding("lease", &error)),
     }

@@ -3,13 +3,12 @@
 use std::path::Path;
 
 use super::environment::Environment;
-use crate::engine::{self, Engine};
+use crate::engine::{self, Engine, Foreknown};
 use crate::manifest::Manifest;
 use crate::readiness::{Finding, Found};
-use crate::steps::adopted;
 use crate::terraform::offline::{self, Offline, Place, Provider};
 use crate::terraform::plan::Counts;
-use crate::terraform::{Root, Unobserved, version};
+use crate::terraform::{Detail, Root, version};
 
 const ABOUT: &str = "terraform";
 const PLAN: &str = "plan";
@@ -33,26 +32,23 @@ pub async fn offline(manifest: &Manifest, run_dir: &Path, environment: &Environm
 /// told by them.
 pub async fn plan(engine: &Engine) -> Found {
     let mut found = Found::default();
-    let manifest = &engine.world.manifest;
-    let looked = match engine.world.terraform.look(&adopted(manifest), &Unobserved).await {
-        Ok(looked) => looked,
+    let Foreknown { look, violations, warnings, not_checked } = match engine::ahead(engine, Detail::Judged).await {
+        Ok(foreknown) => foreknown,
         Err(error) => {
             found.obstacles.push(Finding::new(PLAN, error.to_string()).hint(error.hint()));
             return found;
         }
     };
-    let Counts { add, change, destroy, .. } = looked.plan.counts();
-    let words = match looked.plan.is_empty() {
+    let Counts { add, change, destroy, .. } = look.plan.counts();
+    let words = match look.plan.is_empty() {
         true => "the recovery workspace is as the root declares it: there is nothing to change".to_owned(),
         false => format!("Terraform would add {add}, change {change} and destroy {destroy}"),
     };
     found.in_order.push(Finding::new(PLAN, words));
-    found.warnings.extend(looked.warnings.into_iter().map(|it| Finding::new(PLAN, it)));
-    found.obstacles.extend(looked.violations.iter().map(|it| Finding::new(PLAN, it.to_string())));
-    let judged = engine::judged(engine, &looked.plan).await;
-    found.obstacles.extend(judged.violations.into_iter().map(|it| Finding::new("guard", it.to_string()).hint(it.hint)));
-    found.warnings.extend(judged.warnings.into_iter().map(|it| Finding::new("guard", it)));
-    found.not_checked.extend(judged.not_checked);
+    found.warnings.extend(warnings.into_iter().map(|it| Finding::new(PLAN, it)));
+    found.obstacles.extend(look.refused.iter().map(|it| Finding::new(PLAN, it.to_string())));
+    found.obstacles.extend(violations.into_iter().map(|it| Finding::new("guard", it.to_string()).hint(it.hint)));
+    found.not_checked.extend(not_checked);
     found
 }
 

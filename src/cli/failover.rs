@@ -1,6 +1,7 @@
-//! `lifeboat failover ENV`: the single command.
+//! `lifeboat failover ENV`: the single command. What is looked at before anything begins is here; how the run then begins is
+//! in `begin`.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::{ArgGroup, Args};
@@ -8,20 +9,24 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 
 use super::args::Output;
+use super::begin::Beginning;
+use super::bundling::Seen;
 use super::drive::Run;
 use super::environment::Environment;
 use super::error::{CliError, Exit};
 use super::gate::Gate;
-use super::lease::{Copied, Desk, LeaseArgs, let_go, tenure};
+use super::home::NewRun;
+use super::lease::{Copied, Desk, LeaseArgs, let_go};
 use super::overrides::Overrides;
-use super::wiring::{Connected, Purpose, RunPlace};
-use super::{ahead, confirm, credentials, drive, gate, home, inputs, lease_words, signals, wiring};
+use super::wiring::RunPlace;
+use super::{ahead, confirm, credentials, drive, gate, home, lease_words, signals, wiring};
 use crate::aws::Caller;
 use crate::engine::{self, Engine, Preflight};
-use crate::journal::{ApprovedBundle, Event, Held, Journal, RunStarted};
+use crate::journal::Held;
 use crate::manifest::Manifest;
 use crate::report;
 use crate::scenario;
+use crate::terraform::Detail;
 
 #[derive(Args)]
 #[command(group = ArgGroup::new("decision").args(["without_lease", "guards"]).multiple(true))]
@@ -52,24 +57,16 @@ pub struct Failover {
 /// Exit 2 for a manifest that is not valid; 3 when something stands in the way, and nothing was changed.
 pub async fn run(command: &Failover, environment: &Environment) -> Result<Exit, CliError> {
     let declared_at = Timestamp::now();
-    if command.impact_at.is_some_and(|impact| impact > declared_at) {
-        return Err(CliError::usage("--impact-at is in the future"));
-    }
-    if let Some(name) = &command.confirm
-        && *name != command.env
-    {
-        return Err(CliError::usage(format!("--confirm says {name}, the environment is {}", command.env)));
-    }
-    command.overrides.check()?;
+    sensible(command, declared_at)?;
     let plans = wiring::read(&command.env, environment)?;
-    let (manifest, declared) = (plans.manifest.clone(), plans.declared.clone());
+    let manifest = plans.manifest.clone();
     let _lock = home::lock_environment(&environment.home, &manifest)?;
     home::refuse_unfinished(&environment.home, &manifest)?;
     let connected = wiring::connect(&manifest).await?;
     let runbook = scenario::failover(&manifest);
     credentials::last(&connected, &runbook, environment).await?;
     let gate = gate::of(command.bundle.as_deref(), &command.overrides.names(), &manifest, &connected).await?;
-    let run = home::new_run(&command.env, declared_at);
+    let name = home::new_run(&command.env, declared_at);
     let desk = Desk {
         session: &connected.aws,
         manifest: &manifest,
@@ -80,87 +77,47 @@ pub async fn run(command: &Failover, environment: &Environment) -> Result<Exit, 
     // Whoever cannot have the lease is told so before anything is asked; that it cannot be read is said after what else
     // stands in the way.
     let lease = match command.lease.without_lease {
-        true => desk.nobody_known(&run).await.map_err(|error| (error, Reading::Done)),
-        false => free(&desk, &run).await,
+        true => desk.nobody_known(&name).await.map_err(|error| (error, Reading::Done)),
+        false => free(&desk, &name).await,
     };
     if let Err((refused, Reading::Done)) = lease {
         return Err(refused);
     }
-    let run_dir = home::make_run_dir(&environment.home, &run)?;
+    let new = NewRun::make(&environment.home, name)?;
     let stop = signals::listen()?;
-    if let Some(gate) = &gate {
-        let (plans, book, stopped) = (plans.clone(), runbook.clone(), stop.subscribe());
-        let current = gate.is_current(plans, &connected, book, &run_dir, stopped, environment).await;
-        current.inspect_err(|_| home::discard(&run_dir))?;
-    }
-    let purpose = gate.as_ref().map_or(Purpose::Run, Gate::purpose);
-    let place = RunPlace { run: &run, run_dir: &run_dir, runbook, stop: stop.subscribe(), purpose };
-    let wired = wiring::engine(plans, connected.aws.clone(), place, environment).await;
-    let (mut engine, notices) = wired.inspect_err(|_| home::discard(&run_dir))?;
-    let mut stopped = engine.stop.clone();
-    let found = tokio::select! {
-        found = clear(&engine, lease.map_err(|(error, _)| error)) => found,
-        _ = stopped.wait_for(|stop| *stop) => Err(interrupted()),
-    };
-    let mut found = match found {
-        Ok(Some(found)) => found,
-        Ok(None) => {
-            home::discard(&run_dir);
-            return Ok(Exit::Done);
-        }
-        Err(error) => {
-            home::discard(&run_dir);
-            return Err(error);
-        }
-    };
+    let approved = gate.as_ref().map(Gate::approved);
+    let place = RunPlace { run: &new.name, run_dir: &new.dir, runbook, stop: stop.subscribe(), approved };
+    let (mut engine, notices) = wiring::engine(plans.clone(), connected.aws.clone(), place, environment).await?;
+    let cleared = unless_stopped(&engine, clear(&engine, lease.map_err(|(error, _)| error))).await?;
+    let Some(mut found) = cleared else { return Ok(Exit::Done) };
+    // Planned once: for the guards, for the comparison with what was approved, and for the first step that needs a plan.
+    let detail = if gate.is_some() { Detail::Kept } else { Detail::Judged };
     // Not given up in the middle: Terraform has to end in order.
-    let looked = ahead::look(&engine, &command.overrides.names(), &mut found).await;
-    let not_checked = looked.inspect_err(|_| home::discard(&run_dir))?;
+    let foreknown = ahead::look(&engine, detail, &command.overrides.names(), &mut found).await?;
+    if let Some(gate) = &gate {
+        let (plans, connected, engine) = (&plans, &connected, &engine);
+        gate.is_current(Seen { plans, connected, engine, found: &found, foreknown: &foreknown }, environment).await?;
+    }
     let mut runbook = engine.runbook.as_ref().clone();
-    runbook.not_checked.extend(not_checked);
+    runbook.not_checked.extend(foreknown.not_checked);
     engine.runbook = Arc::new(runbook);
-    let confirmed = tokio::select! {
-        confirmed = confirmed(&engine, command, environment, &found) => confirmed,
-        _ = stopped.wait_for(|stop| *stop) => Err(interrupted()),
-    };
-    confirmed.inspect_err(|_| home::discard(&run_dir))?;
+    unless_stopped(&engine, confirmed(&engine, command, environment, &found)).await?;
     let held = match command.lease.without_lease {
-        true => Ok(None),
-        false => hold(&desk, &run, &connected.caller, stop).await.map(Some),
+        true => None,
+        false => Some(hold(&desk, &new.name, &connected.caller, stop).await?),
     };
-    let held = held.inspect_err(|_| home::discard(&run_dir))?;
-    let begun = begin(&gate, &run, &run_dir, &connected, &engine).await;
-    let bundle = match begun {
-        Ok(bundle) => bundle,
-        Err(error) => {
-            if let Some(held) = &held {
-                let_go(held, 0, true).await;
-            }
-            home::discard(&run_dir);
-            return Err(error);
-        }
-    };
-    let started = RunStarted {
-        run: run.clone(),
-        lifeboat: env!("CARGO_PKG_VERSION").into(),
-        manifest: manifest.path.clone(),
-        manifest_sha256: wiring::sha256(&manifest.path)?,
-        caller: connected.caller.arn.clone(),
-        pid: std::process::id(),
-        host: wiring::host(),
+    let beginning = Beginning {
+        new: &new,
+        plans: &plans,
+        connected: &connected,
+        gate: gate.as_ref(),
         impact_at: command.impact_at,
-        inputs: Some(inputs::read(&manifest, &declared, engine.world.terraform.binary(), environment)?),
-        tenure: Some(tenure(held.as_ref(), command.overrides.because.as_deref())),
-        bundle,
-        runbook: engine.runbook.as_ref().clone(),
+        overrides: &command.overrides,
+        held: held.as_ref(),
     };
-    let overrides = command.overrides.events(&connected.caller.arn);
-    let journal = match open_journal(&run_dir, started, overrides, &found, &engine, held.clone()) {
+    let journal = match beginning.begin(&engine, &found, environment).await {
         Ok(journal) => journal,
         Err(error) => {
-            if let Some(gate) = &gate {
-                gate.give_back().await;
-            }
             // Nothing has been done under it.
             if let Some(held) = &held {
                 let_go(held, 0, true).await;
@@ -171,17 +128,27 @@ pub async fn run(command: &Failover, environment: &Environment) -> Result<Exit, 
     drive::drive(Run { engine, notices, journal, history: &[], held }, command.output, environment).await
 }
 
-/// Uses the approval up, where the run goes by one.
-async fn begin(
-    gate: &Option<Gate>,
-    run: &str,
-    run_dir: &Path,
-    connected: &Connected,
-    engine: &Engine,
-) -> Result<Option<ApprovedBundle>, CliError> {
-    match gate {
-        Some(gate) => gate.claim(run, run_dir, connected, &engine.world.manifest).await.map(Some),
-        None => Ok(None),
+/// What no manifest is needed for to refuse it.
+fn sensible(command: &Failover, now: Timestamp) -> Result<(), CliError> {
+    if command.impact_at.is_some_and(|impact| impact > now) {
+        return Err(CliError::usage("--impact-at is in the future"));
+    }
+    if let Some(name) = &command.confirm
+        && *name != command.env
+    {
+        return Err(CliError::usage(format!("--confirm says {name}, the environment is {}", command.env)));
+    }
+    command.overrides.check()
+}
+
+/// Gives up what only asks once the operator asks to stop.
+async fn unless_stopped<T>(engine: &Engine, asking: impl Future<Output = Result<T, CliError>>) -> Result<T, CliError> {
+    let mut stopped = engine.stop.clone();
+    tokio::select! {
+        answer = asking => answer,
+        _ = stopped.wait_for(|stop| *stop) => {
+            Err(CliError::error("interrupted before the run began; nothing was changed"))
+        }
     }
 }
 
@@ -204,10 +171,6 @@ async fn hold(desk: &Desk<'_>, run: &str, caller: &Caller, stop: watch::Sender<b
     // Nothing of a new run can be there; whether it may be listed at all is better known now than when it is needed.
     desk.place(run).fetch().await.map_err(|error| lease_words::no_copy(run, &error.to_string()))?;
     desk.hold(run, caller, permit, &Copied::default(), stop).await
-}
-
-fn interrupted() -> CliError {
-    CliError::error("interrupted before the run began; nothing was changed")
 }
 
 /// Whether nothing stands in the way of the steps. `None` when the environment is failed over already.
@@ -267,33 +230,4 @@ fn warnings(found: &Preflight) -> String {
         of(&checked.facts).into_iter().map(move |warning| format!("warning: {step}: {warning}\n"))
     });
     lines.collect()
-}
-
-fn open_journal(
-    run_dir: &Path,
-    started: RunStarted,
-    overrides: Vec<Event>,
-    found: &Preflight,
-    engine: &Engine,
-    held: Option<Arc<Held>>,
-) -> Result<Arc<Journal>, CliError> {
-    let unwritable = |error: crate::journal::JournalError| {
-        CliError::error("the journal cannot be written, so nothing was changed")
-            .cause(error.to_string())
-            .hint("make room, or give another folder with --home or LIFEBOAT_HOME")
-    };
-    let mut journal = Journal::create(run_dir).map_err(unwritable)?;
-    if let Some(held) = held {
-        journal = journal.guarded(held);
-    }
-    let mut events = vec![Event::RunStarted(Box::new(started))];
-    events.extend(overrides);
-    for spec in &engine.runbook.steps {
-        events.push(Event::StepChecked { step: spec.id.clone(), facts: found.facts(&spec.id) });
-    }
-    for event in events {
-        let record = journal.append(event).map_err(unwritable)?;
-        engine.notices.send(crate::steps::Notice::Record(record)).ok();
-    }
-    Ok(Arc::new(journal))
 }

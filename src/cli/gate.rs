@@ -9,20 +9,18 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use tokio::sync::watch;
 
-use super::bundling::{self, Made, Order};
+use super::bundling::{self, Seen};
 use super::environment::Environment;
 use super::error::CliError;
 use super::inputs::Changed;
-use super::wiring::{Connected, Plans, Purpose};
+use super::wiring::Connected;
 use super::{plan, wiring};
 use crate::bundle::{self, Approvals, Bundle, Found, Outcome, StoreError, bundle_of_run, keep_bundle_of_run};
 use crate::guard;
 use crate::journal::{ApprovedBundle, RunStarted};
 use crate::manifest::Manifest;
 use crate::report;
-use crate::runbook::Runbook;
 use crate::terraform::approved::Approved;
 
 /// The bundle's folder in a run's folder.
@@ -98,15 +96,15 @@ pub fn unreachable(error: StoreError) -> CliError {
 /// # Errors
 /// Exit 3, naming what differs.
 pub fn same_place(bundle: &Bundle, manifest: &Manifest) -> Result<(), CliError> {
-    let index = &bundle.index;
+    let (index, subject) = (&bundle.index, &bundle.index.subject);
     let here = wiring::sha256(&manifest.path)?;
     let parts = [
-        ("scenario", index.scenario.as_str(), "failover"),
-        ("environment", index.environment.as_str(), manifest.environment.as_str()),
-        ("service", &index.service, &manifest.service),
-        ("account", &index.account, &manifest.account),
-        ("region", &index.region, &manifest.recovery.name),
-        ("workspace", &index.workspace, &manifest.recovery.workspace),
+        ("scenario", subject.scenario.as_str(), "failover"),
+        ("environment", subject.environment.as_str(), manifest.environment.as_str()),
+        ("service", &subject.service, &manifest.service),
+        ("account", &subject.account, &manifest.account),
+        ("region", &subject.region, &manifest.recovery.name),
+        ("workspace", &subject.workspace, &manifest.recovery.workspace),
         ("manifest's SHA-256", &index.manifest_sha256, &here),
     ];
     let other: Vec<String> = parts
@@ -124,50 +122,22 @@ pub fn same_place(bundle: &Bundle, manifest: &Manifest) -> Result<(), CliError> 
 
 impl Gate {
     /// What Terraform is bound to in the run.
-    pub fn purpose(&self) -> Purpose {
-        Purpose::Approved(Arc::new(Approved::of(self.bundle.plan.clone())))
+    pub fn approved(&self) -> Arc<Approved> {
+        Arc::new(Approved::of(self.bundle.plan.clone()))
     }
 
-    /// Plans anew, in a folder of its own in the run's, and compares. What has become another is sealed for an approval of
-    /// its own.
+    /// Compares what the run has found with what was approved. What has become another is sealed for an approval of its own.
     ///
     /// # Errors
-    /// Exit 3: something stands in the way, or is not what was approved. Nothing was changed.
-    pub async fn is_current(
-        &self,
-        plans: Plans,
-        connected: &Connected,
-        runbook: Runbook,
-        run_dir: &Path,
-        stop: watch::Receiver<bool>,
-        environment: &Environment,
-    ) -> Result<(), CliError> {
-        let env = plans.manifest.environment.clone();
-        let dir = run_dir.join("look");
-        std::fs::create_dir_all(&dir)
-            .map_err(|error| CliError::error(format!("{} cannot be made", dir.display())).cause(error.to_string()))?;
-        let salt = Some(self.bundle.index.inputs.salt.clone());
-        let order = Order { plans, connected, runbook, dir: &dir, stop, salt };
-        let made = bundling::make(order, environment).await;
-        if let Err(error) = std::fs::remove_dir_all(&dir) {
-            tracing::warn!(%error, "the look of a run was left behind");
-        }
-        let Made { bundle, view } = made?;
-        // What the steps themselves find is told by the run's own preflight, as in any other run.
-        let planning = |it: &&report::Obstacle| it.step.as_str() == bundling::PLANNING;
-        let refused: Vec<String> = view.blocked.iter().filter(planning).map(|it| it.cause.clone()).collect();
-        if !refused.is_empty() {
-            return Err(
-                CliError::blocked("Terraform's plan stands in the way; nothing was changed").cause(refused.join("\n"))
-            );
-        }
-        let Some(now) = bundle.filter(|_| view.blocked.is_empty() && !view.in_place) else { return Ok(()) };
+    /// Exit 3: it is not what was approved. Nothing was changed.
+    pub async fn is_current(&self, seen: Seen<'_>, environment: &Environment) -> Result<(), CliError> {
+        let now = bundling::of_run(seen, self.bundle.index.inputs.salt.clone(), environment).await?;
         let comparison = bundle::compare(&self.bundle, &now);
         if comparison.is_empty() {
             return Ok(());
         }
-        let name = run_dir.file_name().unwrap_or_default();
-        let path = environment.home.join("plans").join(name);
+        let env = &seen.plans.manifest.environment;
+        let path = environment.home.join("plans").join(&seen.engine.world.run);
         let stale = CliError::blocked("what would be done now is not what was approved; nothing was changed")
             .details(report::comparison(&comparison, environment.stderr_look()));
         Err(match bundle::write(&now.contents, &path) {
@@ -207,7 +177,7 @@ impl Gate {
         let approval = &self.found.approval;
         Ok(ApprovedBundle {
             sha256: self.bundle.sha256.clone(),
-            planner: approval.planner.clone(),
+            planner: approval.subject.planner.clone(),
             approver: approval.approver.clone(),
             approved_at: approval.approved_at,
             expires_at: approval.expires_at,
@@ -242,8 +212,8 @@ pub async fn resumed(
     manifest: &Manifest,
     restage: bool,
     accepted: &[Changed],
-) -> Result<Purpose, CliError> {
-    let Some(approved) = &started.bundle else { return Ok(Purpose::Run) };
+) -> Result<Option<Arc<Approved>>, CliError> {
+    let Some(approved) = &started.bundle else { return Ok(None) };
     let unapproved = [Changed::Manifest, Changed::VarFiles, Changed::Variables];
     if restage || accepted.iter().any(|it| unapproved.contains(it)) {
         return Err(CliError::blocked(format!("run {} does what was approved, and nothing else", started.run))
@@ -267,5 +237,5 @@ pub async fn resumed(
         return Err(CliError::blocked(format!("the bundle of run {} is another than was approved", started.run))
             .cause(format!("its SHA-256 is {}, approved was {}", bundle.sha256, approved.sha256)));
     }
-    Ok(Purpose::Approved(Arc::new(Approved::of(bundle.plan))))
+    Ok(Some(Arc::new(Approved::of(bundle.plan))))
 }

@@ -27,6 +27,31 @@ pub fn new_run(environment: &str, now: Timestamp) -> String {
     format!("{}-{environment}-{:02x}{:02x}", now.strftime("%Y%m%dT%H%M"), digest[0], digest[1])
 }
 
+/// A run that may be about to begin. Its folder goes away with this value, unless a journal has begun in it.
+pub struct NewRun {
+    pub name: String,
+    pub dir: PathBuf,
+}
+
+impl NewRun {
+    /// # Errors
+    /// The folder cannot be made.
+    pub fn make(home: &Path, name: String) -> Result<Self, CliError> {
+        let dir = make_run_dir(home, &name)?;
+        Ok(Self { name, dir })
+    }
+}
+
+impl Drop for NewRun {
+    fn drop(&mut self) {
+        if !self.dir.join("journal.jsonl").exists()
+            && let Err(error) = std::fs::remove_dir_all(&self.dir)
+        {
+            tracing::warn!(%error, "the folder of a run that never began was left behind");
+        }
+    }
+}
+
 /// Makes a run's folder, for its owner alone: plans and logs may hold secrets.
 ///
 /// # Errors
@@ -151,15 +176,6 @@ pub fn lock_environment(home: &Path, manifest: &Manifest) -> Result<EnvironmentL
                 .next("lifeboat runs"))
         }
         Err(error) => Err(unusable(error.into())),
-    }
-}
-
-/// Takes a run's folder away again, where nothing has begun in it.
-pub fn discard(run_dir: &Path) {
-    if !run_dir.join("journal.jsonl").exists()
-        && let Err(error) = std::fs::remove_dir_all(run_dir)
-    {
-        tracing::warn!(%error, "the folder of a run that never began was left behind");
     }
 }
 

@@ -5,6 +5,7 @@
 mod ahead;
 mod approve;
 mod args;
+mod begin;
 mod bundling;
 mod campaign;
 mod check;

@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use super::bundling::{self, Made, Order};
 use super::environment::Environment;
 use super::error::{CliError, Exit};
+use super::home::NewRun;
 use super::screen::Screen;
 use super::{home, signals, wiring};
 use crate::bundle::{self, Bundle};
@@ -70,18 +71,15 @@ pub async fn run(command: &Plan, environment: &Environment) -> Result<Exit, CliE
         Scenario::Failover => scenario::failover(&plans.manifest),
     };
     let connected = wiring::connect(&plans.manifest).await?;
-    let name = home::new_run(&command.env, Timestamp::now());
-    let dir = home::make_run_dir(&environment.home, &name)?;
+    let new = NewRun::make(&environment.home, home::new_run(&command.env, Timestamp::now()))?;
     let stop = signals::listen()?;
     let salt = against.as_ref().map(|bundle| bundle.index.inputs.salt.clone());
-    let order = Order { plans, connected: &connected, runbook, dir: &dir, stop: stop.subscribe(), salt };
-    let made = bundling::make(order, environment).await;
-    home::discard(&dir);
-    let Made { bundle, view } = made?;
+    let order = Order { plans, connected: &connected, runbook, new: &new, stop: stop.subscribe(), salt };
+    let Made { bundle, view } = bundling::make(order, environment).await?;
     let screen = Screen::of(bundle.as_ref(), view);
     let written = match &bundle {
         Some(bundle) => {
-            let path = command.out.clone().unwrap_or_else(|| environment.home.join("plans").join(&name));
+            let path = command.out.clone().unwrap_or_else(|| environment.home.join("plans").join(&new.name));
             bundle::write(&bundle.contents, &path).map_err(|error| {
                 CliError::error("the bundle cannot be written").cause(error.to_string()).hint("name another with --out")
             })?;

@@ -177,9 +177,10 @@ async fn go_on(command: &Resume, environment: &Environment, ready: Ready) -> Res
     choice::importable(&command.import, &plans.manifest, &loaded.state)?;
     let (manifest, declared) = (plans.manifest.clone(), plans.declared.clone());
     same_steps(started, &scenario::failover(&manifest))?;
-    let purpose = gate::resumed(started, &dir, &connected, &manifest, command.restage, &command.accept_changed).await?;
+    let approved =
+        gate::resumed(started, &dir, &connected, &manifest, command.restage, &command.accept_changed).await?;
     let runbook = started.runbook.clone();
-    let place = RunPlace { run: &run, run_dir: &dir, runbook, stop: stop.subscribe(), purpose };
+    let place = RunPlace { run: &run, run_dir: &dir, runbook, stop: stop.subscribe(), approved };
     let (engine, notices) = wiring::engine(plans, connected.aws.clone(), place, environment).await?;
     let now = inputs::Now {
         manifest_sha256: &wiring::sha256(&manifest.path)?,

@@ -10,7 +10,7 @@ use tokio::sync::watch;
 
 use super::environment::Environment;
 use super::error::{CliError, Exit};
-use super::wiring::{Purpose, RunPlace};
+use super::wiring::RunPlace;
 use super::{home, state_lock, wiring};
 use crate::engine::Engine;
 use crate::journal::{Event, Journal, JournalError, KeptState, Loaded, StepPhase};
@@ -135,8 +135,8 @@ impl OpenRun {
         let lock = home::lock_environment(&environment.home, &plans.manifest)?;
         let connected = wiring::connect(&plans.manifest).await?;
         let (stop, stopped) = watch::channel(false);
-        let (runbook, purpose) = (started.runbook.clone(), Purpose::Run);
-        let place = RunPlace { run: &self.run, run_dir: &self.dir, runbook, stop: stopped, purpose };
+        let runbook = started.runbook.clone();
+        let place = RunPlace { run: &self.run, run_dir: &self.dir, runbook, stop: stopped, approved: None };
         let (engine, _told) = wiring::engine(plans, connected.aws, place, environment).await?;
         if let Some(log) = engine.world.terraform.still_running().map_err(|error| refused(&error))? {
             return Err(CliError::blocked(format!("a terraform of run {} is still at work", self.run))

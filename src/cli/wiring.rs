@@ -20,7 +20,7 @@ use crate::templates::Templates;
 use crate::terraform::approved::Approved;
 use crate::terraform::lock::LockStore;
 use crate::terraform::tfvars::TfvarsError;
-use crate::terraform::{GeneratedFile, Ground, Root, Variable, Workdir, WorkdirOptions, generate, version};
+use crate::terraform::{GeneratedFile, Root, Variable, Workdir, WorkdirOptions, generate, version};
 
 /// A manifest that was found valid, with what follows from it on this machine alone.
 #[derive(Clone)]
@@ -48,18 +48,8 @@ pub struct RunPlace<'a> {
     pub runbook: Runbook,
     /// Turns true when the operator asks to stop.
     pub stop: watch::Receiver<bool>,
-    pub purpose: Purpose,
-}
-
-/// What a run's Terraform is for.
-#[derive(Clone, Default)]
-pub enum Purpose {
-    #[default]
-    Run,
-    /// A run that may do no more than was approved.
-    Approved(Arc<Approved>),
-    /// Nothing is made, locked or applied.
-    Look(Ground),
+    /// What was approved, where the run may do no more than that.
+    pub approved: Option<Arc<Approved>>,
 }
 
 /// Reads and validates everything about an environment that is on this machine. Asks nobody.
@@ -134,7 +124,7 @@ pub async fn engine(
     environment: &Environment,
 ) -> Result<(Engine, mpsc::UnboundedReceiver<Notice>), CliError> {
     let Plans { manifest, templates, .. } = plans;
-    let RunPlace { run, run_dir, runbook, stop, purpose } = place;
+    let RunPlace { run, run_dir, runbook, stop, approved } = place;
     let wanted = manifest.terraform.binary.as_deref();
     let binary = version::find(environment.tf_bin.as_deref(), wanted, &environment.variables, run_dir)
         .await
@@ -150,11 +140,7 @@ pub async fn engine(
         lock,
         states: Some(states),
     });
-    let terraform = match purpose {
-        Purpose::Run => terraform,
-        Purpose::Approved(approved) => terraform.bound_to(Some(approved)),
-        Purpose::Look(ground) => terraform.looking(Some(ground)),
-    };
+    let terraform = terraform.bound_to(approved);
     let world = World { run: run.to_owned(), run_dir: run_dir.to_owned(), manifest, aws, terraform };
     let (notices, told) = mpsc::unbounded_channel();
     let make = Arc::new(steps::make);

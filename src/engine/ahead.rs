@@ -17,7 +17,7 @@ use crate::runbook::NotChecked;
 use crate::steps::adopted;
 use crate::terraform::events::Event;
 use crate::terraform::plan::Plan;
-use crate::terraform::{Ahead, Observer, TerraformError};
+use crate::terraform::{Detail, Look, Observer, TerraformError};
 
 /// How long one answer is waited for: none of them is worth holding up a recovery.
 const LONGEST: Duration = Duration::from_secs(15);
@@ -25,20 +25,12 @@ const LATE: &str = "no answer in time";
 const AT_ONCE: usize = 8;
 
 /// What was found.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Foreknown {
-    pub ahead: Ahead,
+    pub look: Look,
     /// What the manifest's guards found.
     pub violations: Vec<Violation>,
-    /// What they could not judge, and does not stand in the way.
-    pub warnings: Vec<String>,
-    pub not_checked: Vec<NotChecked>,
-}
-
-/// What AWS said of a plan.
-#[derive(Clone, Debug)]
-pub struct Asked {
-    pub violations: Vec<Violation>,
+    /// What Terraform warned of, and what the guards could not judge and does not stand in the way.
     pub warnings: Vec<String>,
     pub not_checked: Vec<NotChecked>,
 }
@@ -46,28 +38,23 @@ pub struct Asked {
 /// Plans and judges. Reads only; asked to stop, it waits for Terraform to end in order.
 ///
 /// # Errors
-/// Nobody knows what the plan does: Terraform's own errors, and a plan in the wrong region.
-pub async fn ahead(engine: &Engine) -> Result<Foreknown, TerraformError> {
-    let observer = Stop(engine.stop.clone());
-    let mut ahead = engine.world.terraform.look_ahead(&adopted(&engine.world.manifest), &observer).await?;
-    let asked = asked(engine, &ahead.plan).await;
-    let mut violations = std::mem::take(&mut ahead.violations);
+/// Nobody knows what the plan does: Terraform's own errors.
+pub async fn ahead(engine: &Engine, detail: Detail) -> Result<Foreknown, TerraformError> {
+    let (adopted, observer) = (adopted(&engine.world.manifest), Stop(engine.stop.clone()));
+    let mut look = engine.world.terraform.look(&adopted, detail, &observer).await?;
+    let asked = asked(engine, &look.plan).await;
+    let mut violations = std::mem::take(&mut look.violations);
     violations.extend(asked.violations);
-    Ok(Foreknown { ahead, violations, warnings: asked.warnings, not_checked: asked.not_checked })
+    let mut warnings = std::mem::take(&mut look.warnings);
+    warnings.extend(asked.warnings);
+    Ok(Foreknown { look, violations, warnings, not_checked: asked.not_checked })
 }
 
-/// A plan that nothing can be applied of, held against the manifest's guards. conftest is not asked: its policies are about
-/// Terraform's whole plan, and what is left of this one has no secrets.
-pub async fn judged(engine: &Engine, plan: &Plan) -> Asked {
-    let manifest = &engine.world.manifest;
-    let place = guard::Place { region: &manifest.recovery.name, account: &manifest.account };
-    let mut found = asked(engine, plan).await;
-    found.violations.splice(0..0, guard::judge(plan, &manifest.guards, place));
-    if manifest.guards.policies.is_some() {
-        let why = "conftest is asked when a failover begins".to_owned();
-        found.not_checked.push(NotChecked { what: format!("guard {}", guard::POLICIES), why });
-    }
-    found
+/// What AWS said of a plan.
+struct Asked {
+    violations: Vec<Violation>,
+    warnings: Vec<String>,
+    not_checked: Vec<NotChecked>,
 }
 
 /// What AWS says of a plan: whether its names are free and its quotas suffice, where the manifest wants that known; and what

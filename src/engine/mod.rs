@@ -9,7 +9,7 @@ mod foresee;
 mod preflight;
 mod retry;
 
-pub use ahead::{Asked, Foreknown, ahead, judged};
+pub use ahead::{Foreknown, ahead};
 pub use execute::{Ended, EngineError, execute};
 pub use foresee::{Found, foresee};
 pub use preflight::{Preflight, preflight};

@@ -81,9 +81,6 @@ pub enum TerraformError {
          lineage {recorded}; nothing was written"
     )]
     OtherLineage { workspace: String, recorded: String, found: String, serial: u64 },
-    /// A work folder for reviews was asked to change something.
-    #[error("this work folder is only for looking: nothing is applied in it")]
-    OnlyLooks,
     /// Why the root cannot be staged anew.
     #[error("the Terraform root is not staged anew: {0}")]
     NotRestaged(String),

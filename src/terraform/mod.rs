@@ -2,10 +2,9 @@
 //!
 //! `args` builds argument lists, `process` alone starts anything, `workdir` is the staged copy in which it happens,
 //! `prepare` makes that ready, and `scope` makes the two plans of a recovery, each past its `guard` and the manifest's guards;
-//! `ahead` looks at all of the root before any of that.
+//! `look` is what all of the root would do, before any of that.
 
 mod address;
-mod ahead;
 pub mod approved;
 pub mod args;
 mod attributes;
@@ -21,6 +20,7 @@ pub mod generate;
 pub mod graph;
 pub mod guard;
 pub mod half_made;
+mod json_copy;
 mod left_lock;
 pub mod lock;
 mod lock_file;
@@ -49,12 +49,11 @@ mod workdir;
 mod workspace;
 
 pub use address::{Address, outside_quotes};
-pub use ahead::Ahead;
 pub use attributes::Attributes;
 pub use error::{TerraformError, list};
 pub use errored::Custody;
 pub use generate::GeneratedFile;
-pub use look::{Ground, Looked};
+pub use look::{Detail, Look};
 pub use module::Variable;
 pub use prepare::Ready;
 pub use root::{Resource, Root, RootError, Unknown};

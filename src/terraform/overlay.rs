@@ -30,8 +30,6 @@ pub fn backend_override(templates: &Templates) -> Result<String, TemplateError> 
     templates.render("terraform/backend_override.tf", &json!({}))
 }
 
-/// The override file of a look at an empty state: it is kept in the copy itself, and nobody else sees it.
-pub const EMPTY_BACKEND: &str = "terraform {\n  backend \"local\" {}\n}\n";
 /// An override file that keeps states in a folder instead, for plans that are only read (Terraform: "Backend Type:
 /// local"). No template: nothing of it is anybody's to change.
 pub fn local_backend(states: &Path) -> String {

@@ -1,81 +1,37 @@
 //! A plan judged by the user's own policies: conftest is given the plan's JSON and asked what it says.
-//!
-//! That JSON holds secrets. It is a file for the owner alone, and goes away with the value that stands for it.
 
 use std::ffi::OsString;
-use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::fs::File;
+use std::path::Path;
 
 use super::calls::text;
+use super::json_copy::JsonCopy;
 use super::process::{self, Call};
 use super::version::on_path;
 use super::workdir::Workdir;
-use super::{TerraformError, stage};
 use crate::guard::{self, Place, Said, Violation};
 use crate::terraform::plan::Plan;
 
 /// The program that judges (conftest: "Usage").
 const PROGRAM: &str = "conftest";
-/// The plans that are judged.
-const JUDGED: [&str; 3] = ["survey", "base", "adoption"];
 /// The most that it may say.
 const SAID_BYTES: u64 = 16 * 1024 * 1024;
 /// The most of its error output that is told.
 const BESIDE_BYTES: u64 = 2048;
 
-/// A plan's JSON on disk, as long as this lives.
-#[derive(Debug)]
-pub struct PolicyCopy(PathBuf);
-
-impl PolicyCopy {
-    fn at(path: PathBuf) -> Result<(Self, File), TerraformError> {
-        stage::remove(&path)?;
-        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
-        let file = file.map_err(stage::at(&path, "written"))?;
-        Ok((Self(path), file))
-    }
-}
-
-impl Drop for PolicyCopy {
-    fn drop(&mut self) {
-        if let Err(error) = stage::remove(&self.0) {
-            tracing::error!(%error, "a plan's JSON was left behind");
-        }
-    }
-}
-
-/// Hands on what it reads, and keeps a copy of it.
-pub(super) struct Tee<'a> {
-    pub from: &'a mut dyn Read,
-    pub to: File,
-}
-
-impl Read for Tee<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.from.read(buffer)?;
-        self.to.write_all(&buffer[..read])?;
-        Ok(read)
-    }
-}
-
 impl Workdir {
-    /// Where a plan's JSON goes as it is read, if policies shall judge it.
-    pub(super) fn policy_copy(&self, plan: &str) -> Result<Option<(PolicyCopy, File)>, TerraformError> {
-        if self.manifest.guards.policies.is_none() || !JUDGED.contains(&plan) {
-            return Ok(None);
-        }
-        PolicyCopy::at(self.path("plans").join(format!("{plan}.policies.json"))).map(Some)
+    /// Whether policies of the user judge plans here: they read a copy of the JSON.
+    pub(super) fn has_policies(&self) -> bool {
+        self.manifest.guards.policies.is_some()
     }
 
     /// What the manifest's guards say of a plan, the user's policies among them. That nobody can ask those is a violation:
     /// nobody knows then what they say.
-    pub(super) async fn judged(&self, plan: &Plan, copy: Option<PolicyCopy>) -> Vec<Violation> {
+    pub(super) async fn judged(&self, plan: &Plan, copy: Option<&JsonCopy>) -> Vec<Violation> {
         let place = Place { region: &self.manifest.recovery.name, account: &self.manifest.account };
         let mut violations = guard::judge(plan, &self.manifest.guards, place);
         if let (Some(folder), Some(copy)) = (&self.manifest.guards.policies, copy) {
-            match self.ask_policies(folder, &copy.0).await {
+            match self.ask_policies(folder, copy.path()).await {
                 Ok(said) => violations.extend(said.violations()),
                 Err(why) => violations.push(guard::not_asked(&why)),
             }

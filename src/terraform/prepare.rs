@@ -219,7 +219,7 @@ impl Workdir {
     fn generate(&self, ready: &mut Ready) -> Result<Vec<PathBuf>, TerraformError> {
         let files = self.additions(&Root::read(&ready.root)?)?;
         let mut backend = Vec::new();
-        for file in self.grounded(files) {
+        for file in files {
             let path = match file.name.as_str() {
                 name if name.ends_with(".tf") => ready.root.join(name),
                 name => self.path("generated").join(name),

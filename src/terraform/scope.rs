@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::TerraformError;
-use super::ahead::Surveyed;
 use super::args::Selection;
 use super::declared::Declared;
 use super::guard::{self, Violation};
+use super::look::Surveyed;
 use super::plan::{Counts, Plan};
 use super::prepare::{read_mark, write_mark};
 use super::stage::{self, hex};
@@ -112,7 +112,7 @@ impl Workdir {
         let staged = self.ready(observer).await?.staged;
         let surveyed = match self.kept_survey(adopted, &staged, observer).await? {
             Some(surveyed) => surveyed,
-            None => self.survey(adopted, false, observer).await?,
+            None => self.surveyed(adopted, observer).await?,
         };
         let Surveyed { plan: full, split, declared, .. } = surveyed;
         let waiting = full.resources.iter().filter(|it| split.defers(&it.address)).map(|it| it.address.clone());
@@ -145,7 +145,8 @@ impl Workdir {
             .map(|(at, id)| (at.clone(), id.clone()))
             .collect();
         self.import(&ready, &imports)?;
-        let wanted = Wanted { name: "base", selection, refresh: true, lock: true };
+        let copied = self.has_policies();
+        let wanted = Wanted { name: "base", selection, refresh: true, lock: true, copied };
         let planned = self.plan(wanted, observer).await;
         self.import(&ready, &Resources::new())?;
         let Planned { mut plan, warnings, copy } = planned?;
@@ -153,7 +154,7 @@ impl Workdir {
         violations.extend(guard::base(&plan, adopted));
         violations.extend(guard::imports(&plan, &imports));
         violations.extend(self.unapproved(&plan));
-        let guarded = self.judged(&plan, copy).await;
+        let guarded = self.judged(&plan, copy.as_ref()).await;
         let found = Found { violations, guarded, overridden };
         saved.warnings = warnings.into_iter().filter(|it| !it.starts_with(TARGETED)).collect();
         self.save(("base", "infrastructure"), &plan, found, saved)
@@ -169,7 +170,7 @@ impl Workdir {
         observer: &dyn Observer,
     ) -> Result<BTreeMap<String, Declared>, TerraformError> {
         let _tree = self.tree.lock().await;
-        Ok(self.survey(adopted, false, observer).await?.declared)
+        Ok(self.surveyed(adopted, observer).await?.declared)
     }
 
     /// Makes the adoption plan: everything, with import blocks for what of `restored` (address to id) the state does
@@ -194,7 +195,8 @@ impl Workdir {
             adopted.iter().chain(restored.keys()).filter(|it| state.resources.contains_key(*it)).cloned().collect();
         let ready = self.ready(observer).await?;
         self.import(&ready, &imports)?;
-        let wanted = Wanted { name: "adoption", selection: &Selection::All, refresh: true, lock: true };
+        let (selection, copied) = (&Selection::All, self.has_policies());
+        let wanted = Wanted { name: "adoption", selection, refresh: true, lock: true, copied };
         let planned = self.plan(wanted, observer).await;
         // The saved plan carries the import blocks with it; what is planned later must not.
         self.import(&ready, &Resources::new())?;
@@ -202,7 +204,7 @@ impl Workdir {
         let mut violations = self.misplaced(&mut plan, observer).await?;
         violations.extend(guard::adoption(&plan, &imports, &held));
         violations.extend(self.unapproved(&plan));
-        let guarded = self.judged(&plan, copy).await;
+        let guarded = self.judged(&plan, copy.as_ref()).await;
         let found = Found { violations, guarded, overridden };
         self.save(("adoption", "adoption"), &plan, found, Saved { warnings, ..Saved::default() })
     }
@@ -215,7 +217,7 @@ impl Workdir {
         let _tree = self.tree.lock().await;
         let ready = self.ready(observer).await?;
         self.import(&ready, &Resources::new())?;
-        let wanted = Wanted { name: "settled", selection: &Selection::All, refresh: true, lock: true };
+        let wanted = Wanted { name: "settled", selection: &Selection::All, refresh: true, lock: true, copied: false };
         let planned = self.plan(wanted, observer).await;
         self.discard("settled")?;
         let plan = planned?.plan;

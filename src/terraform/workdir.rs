@@ -22,14 +22,14 @@ use super::environment::Environment;
 use super::errored::Custody;
 use super::events::{Event, Summary};
 use super::graph::Graph;
+use super::json_copy::{JsonCopy, Tee};
 use super::lock::LockStore;
-use super::look::Ground;
+use super::look;
 use super::plan::Plan;
-use super::policies::{PolicyCopy, Tee};
 use super::stage;
 use super::state::{State, StateStore};
 use super::version::Binary;
-use super::{TerraformError, ahead, prepare};
+use super::{TerraformError, prepare};
 use crate::manifest::Manifest;
 use crate::templates::Templates;
 
@@ -92,10 +92,8 @@ pub struct Workdir {
     /// Regions that providers were asked for, and the digest of the staged files that they are of.
     pub(super) regions: Mutex<Option<(String, BTreeMap<String, String>)>>,
     /// The survey of a look ahead, until a plan takes it over.
-    pub(super) kept: Mutex<Option<ahead::Kept>>,
+    pub(super) kept: Mutex<Option<look::Kept>>,
     pub(super) logs: AtomicU32,
-    /// Where it only looks, what at.
-    pub(super) ground: Option<Ground>,
     /// What was approved, where the run is bound to it.
     pub(super) approved: Option<Arc<Approved>>,
 }
@@ -105,8 +103,8 @@ pub struct Workdir {
 pub struct Planned {
     pub plan: Plan,
     pub warnings: Vec<String>,
-    /// For policies.
-    pub(super) copy: Option<PolicyCopy>,
+    /// Where it was wanted.
+    pub(super) copy: Option<JsonCopy>,
 }
 
 /// What a plan is made for.
@@ -118,6 +116,8 @@ pub struct Wanted<'a> {
     pub refresh: bool,
     /// Whether the state lock is taken; needless for plans that are only read.
     pub lock: bool,
+    /// Whether a copy of its JSON is kept, for who reads it again.
+    pub copied: bool,
 }
 
 /// How a call of Terraform went that did not fail.
@@ -135,7 +135,6 @@ impl Workdir {
         let dir = run_dir.join("terraform");
         let (ready, tree, graph, logs) = (Mutex::new(None), Mutex::new(()), Mutex::new(None), AtomicU32::new(0));
         let (regions, kept) = (Mutex::new(None), Mutex::new(None));
-        let (ground, approved) = (None, None);
         Self {
             manifest,
             binary,
@@ -151,8 +150,7 @@ impl Workdir {
             regions,
             kept,
             logs,
-            ground,
-            approved,
+            approved: None,
         }
     }
 
@@ -199,7 +197,8 @@ impl Workdir {
     ) -> Result<Planned, TerraformError> {
         let warnings = self.make(ready, wanted, observer).await?;
         let out = self.plan_file(wanted.name);
-        let (copy, file) = self.policy_copy(wanted.name)?.unzip();
+        let copy = wanted.copied.then(|| JsonCopy::at(self.path("plans").join(format!("{}.json", wanted.name))));
+        let (copy, file) = copy.transpose()?.unzip();
         let show = move |output: &mut dyn Read| match file {
             Some(to) => Plan::read(Tee { from: output, to }),
             None => Plan::read(output),
@@ -209,7 +208,7 @@ impl Workdir {
     }
 
     /// Makes a plan and saves it. Returns what Terraform warned of.
-    pub(super) async fn make(
+    async fn make(
         &self,
         ready: &prepare::Ready,
         wanted: Wanted<'_>,
@@ -217,12 +216,11 @@ impl Workdir {
     ) -> Result<Vec<String>, TerraformError> {
         let out = self.plan_file(wanted.name);
         let terraform = &self.manifest.terraform;
-        let lock = wanted.lock && self.ground.is_none();
         let var_files: Vec<&Path> = ready.var_files.iter().map(PathBuf::as_path).collect();
         let planning = Planning {
             out: &out,
             var_files: &var_files,
-            lock: if lock { Lock::Wait(terraform.lock_timeout) } else { Lock::Without },
+            lock: if wanted.lock { Lock::Wait(terraform.lock_timeout) } else { Lock::Without },
             refresh: wanted.refresh,
             parallelism: terraform.parallelism,
             selection: wanted.selection,
@@ -244,9 +242,6 @@ impl Workdir {
     /// # Errors
     /// Terraform's own, or a state that it could not save: kept, and named in the error.
     pub async fn apply(&self, name: &str, observer: &dyn Observer) -> Result<Done, TerraformError> {
-        if self.ground.is_some() {
-            return Err(TerraformError::OnlyLooks);
-        }
         let ready = self.ready(observer).await?;
         self.nothing_unsaved(&ready, observer).await?;
         let terraform = &self.manifest.terraform;

@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::calls::text;
-use super::look::Ground;
 use super::prepare::{Ready, digest_of, read_mark, write_mark};
 use super::workdir::{Observer, Workdir};
 use super::{TerraformError, args, stage};
@@ -74,8 +73,6 @@ impl Workdir {
         let there = self.has_workspace(ready).await?;
         if there {
             self.select(ready, observer).await?;
-        } else if self.ground == Some(Ground::Backend) {
-            return Err(TerraformError::Workspace { wanted: workspace.clone(), found: "none of that name".into() });
         } else {
             let args = args::workspace_new(workspace, self.manifest.terraform.lock_timeout);
             self.follow(ready, "workspace-new", args, &[0], observer).await?;

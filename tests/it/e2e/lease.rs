@@ -21,7 +21,10 @@ async fn approved(outage: &Outage) -> String {
     assert_eq!(code, Some(0), "{said}");
     assert!(outage.changes().is_empty(), "{:?}", outage.changes());
     let sealed = lifeboat::bundle::read(&path).expect("a bundle");
-    assert_eq!((sealed.index.state.as_ref(), sealed.adopted().len(), sealed.points.len() >= 2), (None, 2, true));
+    assert_eq!(
+        (sealed.index.subject.state.as_ref(), sealed.adopted().len(), sealed.points.len() >= 2),
+        (None, 2, true)
+    );
     let before: Vec<_> = sealed.records[0].records.iter().map(|it| it.before.is_some()).collect();
     assert_eq!(before.len(), 3, "{before:?}");
     let (code, said) = outage.lifeboat(&["approve", &bundle, "--confirm", "prod"]).await;

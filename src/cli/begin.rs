@@ -1,0 +1,91 @@
+//! How a run begins: its approval is used up, and the first lines of its journal are written. Until then nothing was changed.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::environment::Environment;
+use super::error::CliError;
+use super::gate::Gate;
+use super::home::NewRun;
+use super::lease::tenure;
+use super::overrides::Overrides;
+use super::wiring::{Connected, Plans};
+use super::{inputs, wiring};
+use crate::engine::{Engine, Preflight};
+use crate::journal::{Event, Held, Journal, JournalError, RunStarted};
+use crate::steps::Notice;
+
+/// A run that nothing stands in the way of.
+pub struct Beginning<'a> {
+    pub new: &'a NewRun,
+    pub plans: &'a Plans,
+    pub connected: &'a Connected,
+    pub gate: Option<&'a Gate>,
+    pub impact_at: Option<Timestamp>,
+    pub overrides: &'a Overrides,
+    /// The lease; `None` where the operator goes without.
+    pub held: Option<&'a Arc<Held>>,
+}
+
+impl Beginning<'_> {
+    /// Uses the approval up, where the run goes by one, and opens the journal.
+    ///
+    /// # Errors
+    /// Another run was quicker, or the journal cannot be written. The approval is as it was.
+    pub async fn begin(
+        &self,
+        engine: &Engine,
+        found: &Preflight,
+        environment: &Environment,
+    ) -> Result<Arc<Journal>, CliError> {
+        let Self { new, plans, connected, .. } = *self;
+        let manifest = &plans.manifest;
+        let binary = engine.world.terraform.binary();
+        let mut started = RunStarted {
+            run: new.name.clone(),
+            lifeboat: env!("CARGO_PKG_VERSION").into(),
+            manifest: manifest.path.clone(),
+            manifest_sha256: wiring::sha256(&manifest.path)?,
+            caller: connected.caller.arn.clone(),
+            pid: std::process::id(),
+            host: wiring::host(),
+            impact_at: self.impact_at,
+            inputs: Some(inputs::read(manifest, &plans.declared, binary, environment)?),
+            tenure: Some(tenure(self.held, self.overrides.because.as_deref())),
+            bundle: None,
+            runbook: engine.runbook.as_ref().clone(),
+        };
+        let Some(gate) = self.gate else { return self.journal(started, found, engine) };
+        started.bundle = Some(gate.claim(&new.name, &new.dir, connected, manifest).await?);
+        let journal = self.journal(started, found, engine);
+        if journal.is_err() {
+            gate.give_back().await;
+        }
+        journal
+    }
+
+    /// The journal with all that is known before the first step.
+    fn journal(&self, started: RunStarted, found: &Preflight, engine: &Engine) -> Result<Arc<Journal>, CliError> {
+        let unwritable = |error: JournalError| {
+            CliError::error("the journal cannot be written, so nothing was changed")
+                .cause(error.to_string())
+                .hint("make room, or give another folder with --home or LIFEBOAT_HOME")
+        };
+        let mut journal = Journal::create(&self.new.dir).map_err(unwritable)?;
+        if let Some(held) = self.held {
+            journal = journal.guarded(held.clone());
+        }
+        let overrides = self.overrides.events(&started.caller);
+        let mut events = vec![Event::RunStarted(Box::new(started))];
+        events.extend(overrides);
+        for spec in &engine.runbook.steps {
+            events.push(Event::StepChecked { step: spec.id.clone(), facts: found.facts(&spec.id) });
+        }
+        for event in events {
+            let record = journal.append(event).map_err(unwritable)?;
+            engine.notices.send(Notice::Record(record)).ok();
+        }
+        Ok(Arc::new(journal))
+    }
+}
