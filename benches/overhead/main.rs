@@ -149,6 +149,7 @@ fn started(runbook: &Runbook) -> Event {
         pid: std::process::id(),
         host: String::new(),
         impact_at: None,
+        declared_at: None,
         bundle: None,
         inputs: None,
         tenure: None,

@@ -22,6 +22,7 @@ pub struct Beginning<'a> {
     pub plans: &'a Plans,
     pub connected: &'a Connected,
     pub gate: Option<&'a Gate>,
+    pub declared_at: Timestamp,
     pub impact_at: Option<Timestamp>,
     pub overrides: &'a Overrides,
     /// The lease; `None` where the operator goes without.
@@ -51,6 +52,7 @@ impl Beginning<'_> {
             pid: std::process::id(),
             host: wiring::host(),
             impact_at: self.impact_at,
+            declared_at: Some(self.declared_at),
             inputs: Some(inputs::read(manifest, &plans.declared, binary, environment)?),
             tenure: Some(tenure(self.held, self.overrides.because.as_deref())),
             bundle: None,

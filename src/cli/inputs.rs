@@ -267,6 +267,7 @@ mod tests {
                 pid: 1,
                 host: String::new(),
                 impact_at: None,
+                declared_at: None,
                 bundle: None,
                 inputs: Some(inputs),
                 tenure: None,

@@ -198,6 +198,10 @@ pub struct RunStarted {
     pub host: String,
     /// When the impact began, where the operator said so.
     pub impact_at: Option<Timestamp>,
+    /// When the operator gave the command; what was asked and planned before this line took its time too. `None` in runs of
+    /// a lifeboat that did not keep it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub declared_at: Option<Timestamp>,
     /// `None` in runs of a lifeboat that did not keep them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub inputs: Option<Inputs>,

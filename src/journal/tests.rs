@@ -45,6 +45,7 @@ fn started() -> Event {
         pid: 1,
         host: "laptop".into(),
         impact_at: None,
+        declared_at: None,
         bundle: None,
         inputs: None,
         tenure: None,

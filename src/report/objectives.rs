@@ -93,6 +93,11 @@ fn not_measured(why: impl Into<String>) -> Measured {
     Measured::NotMeasured { why: why.into() }
 }
 
+/// When the recovery was asked for; in journals that do not say it, when the run began.
+pub(super) fn declared_at(started: &RunStarted, began: Timestamp) -> Timestamp {
+    started.declared_at.map_or(began, |declared| declared.min(began))
+}
+
 struct Measure<'a> {
     timeline: &'a Timeline,
     started: &'a RunStarted,
@@ -105,7 +110,7 @@ impl<'a> Measure<'a> {
     }
 
     fn declared_at(&self) -> Option<Timestamp> {
-        self.timeline.began.map(|began| began.at)
+        Some(declared_at(self.started, self.timeline.began?.at))
     }
 
     /// The steps that count towards a component; all for the system.
@@ -137,13 +142,13 @@ impl<'a> Measure<'a> {
             ends.max_by_key(|moment| moment.offset_ms)
         };
         let Some(ended) = ended else { return not_measured("the run has not finished") };
-        let before = match (self.started.impact_at, self.declared_at()) {
-            (Some(impact), Some(declared)) if impact <= declared => Some(wall_ms(impact, declared)),
-            _ => None,
+        let since = |at: Timestamp| {
+            let began = self.timeline.began?.at;
+            (at <= began).then(|| judged(wall_ms(at, began) + ended.offset_ms, target_ms))
         };
         Measured::Measured {
-            from_declaration: judged(ended.offset_ms, target_ms),
-            from_impact: before.map(|before| judged(before + ended.offset_ms, target_ms)),
+            from_declaration: self.declared_at().and_then(since).unwrap_or(judged(ended.offset_ms, target_ms)),
+            from_impact: self.started.impact_at.and_then(since),
         }
     }
 

@@ -81,12 +81,21 @@ impl Script {
             pid: 4711,
             host: "bastion".into(),
             impact_at: Some(start() - SignedDuration::from_mins(10)),
+            declared_at: None,
             bundle: None,
             inputs: None,
             tenure: None,
             runbook,
         })));
         script
+    }
+
+    /// The command was given this long before the run began.
+    pub fn declared_before(&mut self, lead: SignedDuration) {
+        let first = self.records.first_mut().expect("a run that has started");
+        if let Event::RunStarted(started) = &mut first.event {
+            started.declared_at = Some(first.at - lead);
+        }
     }
 
     /// A run with its checks made.

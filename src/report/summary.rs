@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::let_through::{self, LetThrough};
-use super::objectives::{ObjectiveResult, Verdict, measure};
+use super::objectives::{ObjectiveResult, Verdict, declared_at, measure};
 use super::requests::{self, Requests};
 use super::timeline::{Facts, StepStatus, Timeline, Track, wall_ms};
 use super::trouble::{self, AppliedState, Retries, UnsavedState};
@@ -213,7 +213,7 @@ pub fn summarize(loaded: &Loaded, held: bool, now: Timestamp) -> Option<Summary>
         ending,
         reason: reason(&timeline),
         impact_at: started.impact_at,
-        declared_at: began.at,
+        declared_at: declared_at(started, began.at),
         ended_at: (!running).then_some(last.at),
         wall_ms,
         resumes: timeline.resumes(),

@@ -116,6 +116,24 @@ fn a_target_that_is_not_proven_is_not_met() {
 }
 
 #[test]
+fn what_was_asked_and_planned_before_the_run_began_counts_as_recovery_time() {
+    let rto = |script: &Script| {
+        let summary = summary(script);
+        let found = summary.objectives.iter().find(|it| super::closing::objective_name(it) == "system RTO");
+        let Some(Measured::Measured { from_declaration, from_impact }) = found.map(|it| it.measured.clone()) else {
+            panic!("it was measured")
+        };
+        (summary.declared_at, from_declaration.ms, from_impact.map(|it| it.ms))
+    };
+    let (declared_at, from_declaration, from_impact) = rto(&samples::done());
+    let mut script = samples::done();
+    script.declared_before(SignedDuration::from_secs(25));
+    let (earlier, longer, same) = rto(&script);
+    assert_eq!((declared_at - earlier).get_seconds(), 25);
+    assert_eq!((longer, same), (from_declaration + 25_000, from_impact));
+}
+
+#[test]
 fn a_system_whose_known_data_is_too_old_has_missed_its_target_whatever_is_not_known() {
     let mut book = samples::runbook();
     book.objectives[0].1.rpo = Some(SignedDuration::from_secs(60));

@@ -84,6 +84,7 @@ async fn who_takes_up_a_cutover_waits_for_the_change_that_was_sent() {
         pid: 1,
         host: String::new(),
         impact_at: None,
+        declared_at: None,
         bundle: None,
         inputs: None,
         tenure: None,

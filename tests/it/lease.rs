@@ -125,6 +125,7 @@ fn started() -> Event {
         pid: 1,
         host: String::new(),
         impact_at: None,
+        declared_at: None,
         bundle: None,
         inputs: None,
         tenure: None,

@@ -102,6 +102,7 @@ impl Machines {
             pid: 4711,
             host: "desk".into(),
             impact_at: None,
+            declared_at: None,
             bundle: None,
             inputs: None,
             tenure: Some(Tenure::Held { bucket: self.bucket().into(), fence: 1 }),

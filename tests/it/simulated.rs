@@ -235,6 +235,7 @@ impl Bench {
             pid: 1,
             host: String::new(),
             impact_at: None,
+            declared_at: None,
             bundle: None,
             inputs: None,
             tenure: None,
