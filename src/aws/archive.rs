@@ -5,18 +5,27 @@
 //! listing tells, only HeadObject.
 
 use aws_sdk_s3::operation::head_object::HeadObjectOutput;
-use aws_sdk_s3::types::Object;
+use aws_sdk_s3::types::{Object, ObjectVersion, RestoreStatus};
 
 const ARCHIVES: [&str; 2] = ["GLACIER", "DEEP_ARCHIVE"];
 
 /// Whether a listed object cannot be read. It must have been listed with its restore status (S3 API: "ListObjectsV2",
 /// `OptionalObjectAttributes`): the class of a restored object stays that of the archive.
 pub fn is_listed_archived(object: &Object) -> bool {
-    let restored = object.restore_status().is_some_and(|status| {
-        // There is a time of expiry exactly while a readable copy stands.
+    in_archive(object.storage_class().map(|class| class.as_str()), object.restore_status())
+}
+
+/// The same of a listed version; the SDK's type for its class knows `STANDARD` alone, so that the class is given as text.
+pub fn is_version_archived(version: &ObjectVersion, class: Option<&str>) -> bool {
+    in_archive(class, version.restore_status())
+}
+
+fn in_archive(class: Option<&str>, status: Option<&RestoreStatus>) -> bool {
+    // There is a time of expiry exactly while a readable copy stands.
+    let restored = status.is_some_and(|status| {
         status.is_restore_in_progress() != Some(true) && status.restore_expiry_date().is_some()
     });
-    object.storage_class().is_some_and(|class| ARCHIVES.contains(&class.as_str())) && !restored
+    class.is_some_and(|class| ARCHIVES.contains(&class)) && !restored
 }
 
 /// Whether an object cannot be read, as HeadObject shows it.

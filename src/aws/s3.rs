@@ -8,16 +8,18 @@ mod list;
 mod lock_file;
 mod object;
 mod state;
+mod versions;
 
 use aws_sdk_s3::primitives::DateTime;
 use jiff::Timestamp;
 
-pub use bucket::{BucketPlace, find_bucket, is_versioned};
+pub use bucket::{BucketPlace, Versioning, find_bucket, versioning};
 pub use conditional::{Condition, Put, Stamped, put_if, read_stamped};
 pub use list::{Object, Page, list_folders, list_page, list_under};
 pub use lock_file::LockFile;
 pub use object::{Content, read};
 pub use state::{StateObject, StateOutput, TerraformState, recovery_resources, recovery_state, state_key};
+pub use versions::{Marker, Version, VersionPage, list_versions};
 
 use super::AwsError;
 
@@ -35,6 +37,11 @@ pub fn copy_source(bucket: &str, key: &str) -> String {
         }
     }
     source
+}
+
+/// The same of one version.
+pub fn copy_source_version(bucket: &str, key: &str, version_id: &str) -> String {
+    format!("{}?versionId={version_id}", copy_source(bucket, key))
 }
 
 /// Splits `s3://bucket/key`.

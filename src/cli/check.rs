@@ -16,7 +16,7 @@ use super::home::NewRun;
 use super::lease::Desk;
 use super::wiring::{Connected, Plans, RunPlace};
 use super::{check_terraform, home, textfile, wiring};
-use crate::aws::s3::{BucketPlace, find_bucket, is_versioned};
+use crate::aws::s3::{BucketPlace, Versioning, find_bucket, versioning};
 use crate::engine;
 use crate::manifest::Manifest;
 use crate::readiness::{Finding, Found, Readiness, Verdict};
@@ -177,9 +177,9 @@ async fn state_bucket(manifest: &Manifest, connected: &Connected, place: &Place<
         found.unasked("the lease", "the state bucket cannot be used");
         return found;
     }
-    match is_versioned(&connected.aws, bucket).await {
-        Ok(true) => found.in_order.push(Finding::new("state bucket", format!("{bucket} is there, and versioned"))),
-        Ok(false) => {
+    match versioning(&connected.aws, bucket).await {
+        Ok(Versioning::Enabled) => found.in_order.push(Finding::new("state bucket", format!("{bucket} is there, and versioned"))),
+        Ok(_) => {
             let hint = format!(
                 "switch it on: aws s3api put-bucket-versioning --region {region} --bucket {bucket} \
                  --versioning-configuration Status=Enabled"

@@ -13,7 +13,7 @@ use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{ChecksumAlgorithm, ChecksumType, ServerSideEncryption};
 use bytes::{Buf, Bytes};
 
-use super::copy::{head, quoted};
+use super::copy::{Asked, head, quoted};
 use super::limiter::{Limiter, refusal};
 use crate::aws::AwsError;
 use crate::aws::archive::is_archived;
@@ -49,8 +49,13 @@ impl Comparer {
     /// # Errors
     /// AWS refused.
     pub async fn is_archived(&self, object: &Object) -> Result<bool, AwsError> {
-        let found = head(&self.client, &self.limiter, &self.source, &object.key, None).await?;
+        let found = self.head(&self.source, object).await?;
         Ok(found.is_some_and(|found| is_archived(&found)))
+    }
+
+    async fn head(&self, bucket: &str, object: &Object) -> Result<Option<HeadObjectOutput>, AwsError> {
+        let version_id = object.version_id.as_deref();
+        head(&self.client, &self.limiter, Asked { bucket, key: &object.key, version_id, part: None }).await
     }
 
     /// Compares by size, ETag, checksum, content, in this order.
@@ -65,31 +70,30 @@ impl Comparer {
         if source.size_bytes == 0 || source.etag == target.etag {
             return Ok(Verdict::Equal);
         }
-        let there = head(&self.client, &self.limiter, &self.source, &source.key, None).await?;
-        let here = head(&self.client, &self.limiter, &self.target, &target.key, None).await?;
+        let there = self.head(&self.source, source).await?;
+        let here = self.head(&self.target, target).await?;
         let (Some(there), Some(here)) = (there, here) else {
             return Ok(Verdict::Different("it vanished while it was compared".to_owned()));
         };
         match judge(&there, &here) {
             Some(verdict) => Ok(verdict),
-            None => self.compare_content(source, &there, &here).await,
+            None => self.compare_content((source, &there), (target, &here)).await,
         }
     }
 
     async fn compare_content(
         &self,
-        object: &Object,
-        there: &HeadObjectOutput,
-        here: &HeadObjectOutput,
+        (source, there): (&Object, &HeadObjectOutput),
+        (target, here): (&Object, &HeadObjectOutput),
     ) -> Result<Verdict, AwsError> {
-        let bytes = object.size_bytes;
+        let bytes = source.size_bytes;
         let taken = self.budget.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(bytes));
         if taken.is_err() {
             let why = format!("neither ETag nor checksum can be compared, and {bytes} bytes are more than may be read");
             return Ok(Verdict::NotCompared(why));
         }
-        let source = self.open(&self.source, &object.key, there).await;
-        let target = self.open(&self.target, &object.key, here).await;
+        let source = self.open(&self.source, source, there).await;
+        let target = self.open(&self.target, target, here).await;
         let (source, target) = match (source, target) {
             (Ok(source), Ok(target)) => (source, target),
             (Err(error), _) | (_, Err(error)) if error.is("InvalidObjectState") => {
@@ -100,12 +104,13 @@ impl Comparer {
         same_bytes(source, target).await
     }
 
-    async fn open(&self, bucket: &str, key: &str, head: &HeadObjectOutput) -> Result<ByteStream, AwsError> {
+    async fn open(&self, bucket: &str, object: &Object, head: &HeadObjectOutput) -> Result<ByteStream, AwsError> {
         let etag = quoted(head.e_tag().unwrap_or_default().trim_matches('"'));
         let answer = self
             .limiter
             .run(|| {
-                let request = self.client.get_object().bucket(bucket).key(key).if_match(&etag);
+                let request = self.client.get_object().bucket(bucket).key(&object.key).if_match(&etag);
+                let request = request.set_version_id(object.version_id.clone());
                 async move { request.send().await.map_err(refusal("s3:GetObject")) }
             })
             .await?;

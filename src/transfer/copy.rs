@@ -21,7 +21,7 @@ use super::limiter::{Limiter, refusal};
 use super::multipart;
 use super::parts::{allowed_part_bytes, cut_evenly, parts_of_etag};
 use crate::aws::archive::is_archived;
-use crate::aws::s3::{Object, copy_source, timestamp};
+use crate::aws::s3::{Object, copy_source, copy_source_version, timestamp};
 use crate::aws::{AwsError, Session};
 
 /// The largest object that one CopyObject takes (S3 API: "CopyObject").
@@ -78,6 +78,8 @@ pub struct Copier {
     pub(super) target: String,
     pub(super) limits: Limits,
     pub(super) limiter: Arc<Limiter>,
+    /// Whether what the target has under a key may get a newer version.
+    pub(super) covers: bool,
     pub(super) stopping: Box<dyn Fn() -> bool + Send + Sync>,
     /// Bytes of finished requests, for progress only.
     pub(super) moved_bytes: AtomicU64,
@@ -98,9 +100,20 @@ impl Copier {
             target: target.to_owned(),
             limits,
             limiter: Arc::new(Limiter::new(limits.concurrency)),
+            covers: false,
             stopping: Box::new(stopping),
             moved_bytes: AtomicU64::new(0),
         }
+    }
+
+    /// Copies older versions of a bucket's objects over its current ones. The bucket must keep versions: nothing is lost then.
+    pub fn over_current(
+        session: &Session,
+        bucket: &str,
+        limits: Limits,
+        stopping: impl Fn() -> bool + Send + Sync + 'static,
+    ) -> Self {
+        Self { covers: true, ..Self::new(session, bucket, bucket, limits, stopping) }
     }
 
     /// Compares objects of the same two buckets, under the same limit.
@@ -116,6 +129,20 @@ impl Copier {
         self.limiter.throttled()
     }
 
+    /// Copies one version of an object over what is current.
+    ///
+    /// # Errors
+    /// AWS refused.
+    pub async fn bring_back(&self, version: &Object) -> Result<Copied, CopyError> {
+        match self.copy_version(version).await {
+            Ok(()) => Ok(Copied::Made),
+            Err(CopyError::Aws(error)) if error.is_any(&["NoSuchVersion", "NoSuchKey", "NotFound"]) => {
+                Ok(Copied::Vanished)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
     /// Copies one object as it was listed, or as it is by then.
     ///
     /// # Errors
@@ -128,10 +155,10 @@ impl Copier {
                 Err(CopyError::Aws(error)) if is_race(&error) => {}
                 Err(error) => return Err(error),
             }
-            if let Some(found) = self.head(&self.target, &object.key, None).await? {
+            if let Some(found) = self.head_target(&object.key).await? {
                 return self.found(&object, &found).await;
             }
-            match self.head(&self.source, &object.key, None).await? {
+            match self.head_source(&object, None).await? {
                 None => return Ok(Copied::Vanished),
                 Some(head) => object = object_of(&object.key, &head),
             }
@@ -156,7 +183,7 @@ impl Copier {
             return multipart::copy_alike(self, object).await;
         }
         if object.size_bytes > self.limits.parallel_above_bytes {
-            let Some(head) = self.head(&self.source, &object.key, None).await? else {
+            let Some(head) = self.head_source(object, None).await? else {
                 return self.copy_simply(object).await;
             };
             if has_part_independent_checksum(&head) || object.size_bytes > LARGEST_SIMPLE_BYTES {
@@ -169,7 +196,7 @@ impl Copier {
 
     /// One request: S3 takes over metadata, headers, tags and checksum; an ETag that is an MD5 stays the same.
     async fn copy_simply(&self, object: &Object) -> Result<(), CopyError> {
-        let source = copy_source(&self.source, &object.key);
+        let source = self.source_of(object);
         let class = object.storage_class.as_deref().map(StorageClass::from);
         self.limiter
             .run(|| {
@@ -180,7 +207,7 @@ impl Copier {
                     .key(&object.key)
                     .copy_source(&source)
                     .copy_source_if_match(quoted(&object.etag))
-                    .if_none_match("*")
+                    .set_if_none_match(self.if_none_match())
                     .tagging_directive(TaggingDirective::Copy)
                     .set_storage_class(class.clone());
                 async move { request.send().await.map_err(refusal("s3:PutObject")) }
@@ -190,29 +217,54 @@ impl Copier {
         Ok(())
     }
 
-    /// HeadObject of the object, or of one of its parts; `None` where there is none.
-    pub(super) async fn head(
+    /// An object of the source as a copy names it.
+    pub(super) fn source_of(&self, object: &Object) -> String {
+        match &object.version_id {
+            Some(version_id) => copy_source_version(&self.source, &object.key, version_id),
+            None => copy_source(&self.source, &object.key),
+        }
+    }
+
+    /// The condition of what is written: that nothing is there, unless it may be covered.
+    pub(super) fn if_none_match(&self) -> Option<String> {
+        (!self.covers).then(|| "*".to_owned())
+    }
+
+    /// HeadObject of the source's object, or of one of its parts; `None` where there is none.
+    pub(super) async fn head_source(
         &self,
-        bucket: &str,
-        key: &str,
+        object: &Object,
         part: Option<i32>,
     ) -> Result<Option<HeadObjectOutput>, AwsError> {
-        head(&self.client, &self.limiter, bucket, key, part).await
+        let asked = Asked { bucket: &self.source, key: &object.key, version_id: object.version_id.as_deref(), part };
+        head(&self.client, &self.limiter, asked).await
     }
+
+    async fn head_target(&self, key: &str) -> Result<Option<HeadObjectOutput>, AwsError> {
+        head(&self.client, &self.limiter, Asked { bucket: &self.target, key, version_id: None, part: None }).await
+    }
+}
+
+/// What HeadObject is asked of.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Asked<'a> {
+    pub bucket: &'a str,
+    pub key: &'a str,
+    pub version_id: Option<&'a str>,
+    pub part: Option<i32>,
 }
 
 /// HeadObject with checksums, under the limit.
 pub(super) async fn head(
     client: &Client,
     limiter: &Limiter,
-    bucket: &str,
-    key: &str,
-    part: Option<i32>,
+    asked: Asked<'_>,
 ) -> Result<Option<HeadObjectOutput>, AwsError> {
+    let Asked { bucket, key, version_id, part } = asked;
     let answer = limiter
         .run(|| {
             let request = client.head_object().bucket(bucket).key(key).set_part_number(part);
-            let request = request.checksum_mode(ChecksumMode::Enabled);
+            let request = request.set_version_id(version_id.map(str::to_owned)).checksum_mode(ChecksumMode::Enabled);
             async move { request.send().await.map_err(refusal("s3:GetObject")) }
         })
         .await;
@@ -255,6 +307,7 @@ pub(super) fn quoted(etag: &str) -> String {
 fn object_of(key: &str, head: &HeadObjectOutput) -> Object {
     Object {
         key: key.to_owned(),
+        version_id: None,
         size_bytes: head.content_length().and_then(|size| u64::try_from(size).ok()).unwrap_or_default(),
         etag: head.e_tag().unwrap_or_default().trim_matches('"').to_owned(),
         storage_class: head.storage_class().map(|class| class.as_str().to_owned()).filter(|c| c != "STANDARD"),

@@ -107,6 +107,7 @@ mod tests {
         let size_bytes = etag.len() as u64;
         Object {
             key: key.into(),
+            version_id: None,
             size_bytes,
             etag: etag.into(),
             storage_class: None,

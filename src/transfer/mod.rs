@@ -1,7 +1,8 @@
-//! Bucket to bucket inside the recovery region: list both in key order, merge, copy on the server what is missing.
+//! Bucket to bucket inside a region: list both in key order, merge, copy on the server what is missing; and a bucket back to
+//! how it was (`rollback`).
 //!
-//! Memory does not grow with the number of objects, nothing is ever overwritten or deleted, and two objects are called
-//! equal only where size and content were compared.
+//! Memory does not grow with the number of objects, nothing is ever lost by overwriting or deleting, and two objects are
+//! called equal only where size and content were compared.
 
 mod compare;
 mod copy;
@@ -10,6 +11,7 @@ mod limiter;
 mod list;
 mod multipart;
 mod parts;
+mod rollback;
 mod run;
 mod survey;
 
@@ -18,5 +20,8 @@ pub use copy::{Copied, Copier, CopyError, Limits};
 pub use diff::{Difference, diff};
 pub use limiter::Limiter;
 pub use list::list;
+pub use rollback::{
+    Change, Decision, Deed, Proof, RolledBack, RollbackSurvey, changes, roll_back, survey_rollback,
+};
 pub use run::{Summary, TransferError, copy_missing};
 pub use survey::{Bounds, Names, Survey, survey};

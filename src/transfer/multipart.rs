@@ -13,7 +13,7 @@ use super::copy::{Copier, CopyError, quoted};
 use super::limiter::refusal;
 use super::parts::{Part, cut_at, cut_evenly, is_even, parts_of_etag};
 use crate::aws::AwsError;
-use crate::aws::s3::{Object, copy_source};
+use crate::aws::s3::Object;
 
 /// Parts of one object under way at once; the limiter bounds all objects together.
 const PARTS_AT_ONCE: usize = 32;
@@ -26,7 +26,7 @@ pub(super) async fn copy_alike(copier: &Copier, object: &Object) -> Result<(), C
         message: format!("{} is not in {} any more", object.key, copier.source),
         transient: false,
     };
-    let head = copier.head(&copier.source, &object.key, None).await?.ok_or_else(gone)?;
+    let head = copier.head_source(object, None).await?.ok_or_else(gone)?;
     let parts = source_parts(copier, object).await?;
     copy(copier, object, &head, parts).await
 }
@@ -52,7 +52,7 @@ async fn source_parts(copier: &Copier, object: &Object) -> Result<Vec<Part>, Cop
 
 async fn part_bytes(copier: &Copier, object: &Object, number: u64) -> Result<u64, CopyError> {
     let number = i32::try_from(number).unwrap_or(i32::MAX);
-    let head = copier.head(&copier.source, &object.key, Some(number)).await?;
+    let head = copier.head_source(object, Some(number)).await?;
     Ok(head.and_then(|head| head.content_length()).and_then(|size| u64::try_from(size).ok()).unwrap_or_default())
 }
 
@@ -82,6 +82,7 @@ async fn tags(copier: &Copier, object: &Object) -> Result<Option<String>, AwsErr
         .limiter
         .run(|| {
             let request = copier.client.get_object_tagging().bucket(&copier.source).key(&object.key);
+            let request = request.set_version_id(object.version_id.clone());
             async move { request.send().await.map_err(refusal("s3:GetObjectTagging")) }
         })
         .await?;
@@ -177,7 +178,7 @@ async fn copy_part(copier: &Copier, object: &Object, upload: &str, part: Part) -
                 .key(&object.key)
                 .upload_id(upload)
                 .part_number(part.number)
-                .copy_source(copy_source(&copier.source, &object.key))
+                .copy_source(copier.source_of(object))
                 // S3 refuses a range of a source of up to 5 MiB (S3 API: "UploadPartCopy"); a whole object needs none.
                 .set_copy_source_range((part.bytes() < object.size_bytes).then(|| part.range()))
                 .copy_source_if_match(quoted(&object.etag));
@@ -212,7 +213,7 @@ async fn complete(copier: &Copier, object: &Object, upload: &str, parts: Vec<Com
                 .key(&object.key)
                 .upload_id(upload)
                 .multipart_upload(parts.clone())
-                .if_none_match("*")
+                .set_if_none_match(copier.if_none_match())
                 .set_mpu_object_size(i64::try_from(object.size_bytes).ok());
             async move { request.send().await.map_err(refusal("s3:PutObject")) }
         })

@@ -2,7 +2,6 @@
 //! there.
 
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
-use aws_sdk_s3::types::BucketVersioningStatus;
 
 use crate::aws::{AwsError, Session, explain};
 
@@ -35,14 +34,41 @@ pub async fn find_bucket(session: &Session, bucket: &str) -> Result<BucketPlace,
     }
 }
 
-/// Whether a bucket keeps older versions of its objects (S3 API: "GetBucketVersioning"). Suspended is not.
+/// Whether a bucket keeps older versions of its objects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Versioning {
+    Enabled,
+    /// It did; what is written now overwrites the version `null` (S3 User Guide: "Adding objects to versioning-suspended
+    /// buckets").
+    Suspended,
+    Never,
+}
+
+/// Asks for it (S3 API: "GetBucketVersioning").
 ///
 /// # Errors
 /// AWS refused.
-pub async fn is_versioned(session: &Session, bucket: &str) -> Result<bool, AwsError> {
-    let answer = session.s3().get_bucket_versioning().bucket(bucket).send().await;
-    let answer = answer.map_err(explain("s3:GetBucketVersioning"))?;
-    Ok(answer.status() == Some(&BucketVersioningStatus::Enabled))
+pub async fn versioning(session: &Session, bucket: &str) -> Result<Versioning, AwsError> {
+    let status = match session.s3().get_bucket_versioning().bucket(bucket).send().await {
+        Ok(answer) => answer.status().map(|status| status.as_str().to_owned()),
+        // An emulator calls the answer's root by another name, which the SDK does not read.
+        Err(SdkError::ResponseError(answer)) if answer.raw().status().is_success() => {
+            answer.raw().body().bytes().and_then(status_in)
+        }
+        Err(error) => return Err(explain("s3:GetBucketVersioning")(error)),
+    };
+    Ok(match status.as_deref() {
+        Some("Enabled") => Versioning::Enabled,
+        Some("Suspended") => Versioning::Suspended,
+        _ => Versioning::Never,
+    })
+}
+
+/// The text of `<Status>` in an answer.
+fn status_in(body: &[u8]) -> Option<String> {
+    let text = std::str::from_utf8(body).ok()?;
+    let (_, rest) = text.split_once("<Status>")?;
+    Some(rest.split_once("</Status>")?.0.to_owned())
 }
 
 /// A HEAD answer has no body, so S3's reason has to be told from the status.

@@ -17,6 +17,8 @@ const MOST_PAGES: usize = 100;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Object {
     pub key: String,
+    /// The version that is meant; `None` is the current one.
+    pub version_id: Option<String>,
     pub size_bytes: u64,
     /// Without its quotes: an MD5, `…-N` for N parts, or an opaque word under SSE-KMS.
     pub etag: String,
@@ -112,6 +114,7 @@ async fn page(client: &Client, asked: Asked<'_>, token: Option<String>) -> Resul
     for found in answer.contents() {
         objects.push(Object {
             key: key(&answer, bucket, found.key())?,
+            version_id: None,
             size_bytes: found.size().and_then(|size| u64::try_from(size).ok()).unwrap_or_default(),
             etag: found.e_tag().unwrap_or_default().trim_matches('"').to_owned(),
             storage_class: found.storage_class().map(|class| class.as_str().to_owned()).filter(|c| c != "STANDARD"),
@@ -127,9 +130,12 @@ async fn page(client: &Client, asked: Asked<'_>, token: Option<String>) -> Resul
 /// A key as it is, from how the answer spells it.
 fn key(answer: &ListObjectsV2Output, bucket: &str, raw: Option<&str>) -> Result<String, AwsError> {
     let raw = raw.unwrap_or_default();
-    let encoded = answer.encoding_type() == Some(&EncodingType::Url);
-    let key = if encoded { decode_key(raw) } else { Some(raw.to_owned()) };
-    key.ok_or_else(|| broken(OPERATION, format!("the listing of {bucket} has the unreadable key {raw}")))
+    decoded(raw, answer.encoding_type() == Some(&EncodingType::Url)).ok_or_else(|| broken(OPERATION, format!("the listing of {bucket} has the unreadable key {raw}")))
+}
+
+/// A key as an answer spells it, URL-encoded or not; `None` where it cannot be read.
+pub(super) fn decoded(raw: &str, url_encoded: bool) -> Option<String> {
+    if url_encoded { decode_key(raw) } else { Some(raw.to_owned()) }
 }
 
 /// Undoes `encoding-type=url`, in which a space may also be a plus sign.

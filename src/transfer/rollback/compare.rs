@@ -1,0 +1,92 @@
+//! Whether two versions of a key are the same object: content, metadata, content headers and tags.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_s3::operation::head_object::HeadObjectOutput;
+
+use crate::aws::AwsError;
+use crate::aws::s3::{Object, Version};
+use crate::transfer::compare::{Comparer, Verdict};
+use crate::transfer::copy::Copier;
+use crate::transfer::limiter::refusal;
+
+/// How two versions differ.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unlike {
+    Different(String),
+    NotCompared(String),
+}
+
+/// A version as the copier names it.
+pub(super) fn object(version: &Version) -> Object {
+    Object {
+        key: version.key.clone(),
+        version_id: Some(version.version_id.clone()),
+        size_bytes: version.size_bytes,
+        etag: version.etag.clone(),
+        storage_class: version.storage_class.clone(),
+        archived: version.archived,
+        modified_at: Some(version.modified_at),
+    }
+}
+
+/// Says how two versions of one key differ; nothing where they are the same object.
+///
+/// # Errors
+/// AWS refused.
+pub async fn same_object(
+    copier: &Copier,
+    comparer: &Comparer,
+    then: &Version,
+    now: &Version,
+) -> Result<Option<Unlike>, AwsError> {
+    if now.is_marker {
+        return Ok(Some(Unlike::Different("it is deleted".to_owned())));
+    }
+    let (then, now) = (object(then), object(now));
+    match comparer.compare(&then, &now).await? {
+        Verdict::Equal => {}
+        Verdict::Different(why) => return Ok(Some(Unlike::Different(why))),
+        Verdict::NotCompared(why) => return Ok(Some(Unlike::NotCompared(why))),
+    }
+    let (there, here) = tokio::try_join!(copier.head_source(&then, None), copier.head_source(&now, None))?;
+    let (Some(there), Some(here)) = (there, here) else {
+        return Ok(Some(Unlike::Different("it vanished while it was compared".to_owned())));
+    };
+    if told(&there) != told(&here) {
+        return Ok(Some(Unlike::Different("the metadata or content headers differ".to_owned())));
+    }
+    // Where neither has tags, nobody needs to be asked for them.
+    if there.tag_count().unwrap_or_default() == 0 && here.tag_count().unwrap_or_default() == 0 {
+        return Ok(None);
+    }
+    let (there, here) = tokio::try_join!(tags(copier, &then), tags(copier, &now))?;
+    Ok((there != here).then(|| Unlike::Different("the tags differ".to_owned())))
+}
+
+/// What CopyObject takes over beside content and tags.
+fn told(head: &HeadObjectOutput) -> (BTreeMap<&String, &String>, [Option<&str>; 7]) {
+    let metadata = head.metadata().into_iter().flatten().collect();
+    let headers = [
+        head.content_type(),
+        head.content_encoding(),
+        head.content_language(),
+        head.content_disposition(),
+        head.cache_control(),
+        head.expires_string(),
+        head.website_redirect_location(),
+    ];
+    (metadata, headers)
+}
+
+async fn tags(copier: &Copier, object: &Object) -> Result<BTreeMap<String, String>, AwsError> {
+    let answer = copier
+        .limiter
+        .run(|| {
+            let request = copier.client.get_object_tagging().bucket(&copier.source).key(&object.key);
+            let request = request.set_version_id(object.version_id.clone());
+            async move { request.send().await.map_err(refusal("s3:GetObjectVersionTagging")) }
+        })
+        .await?;
+    Ok(answer.tag_set().iter().map(|tag| (tag.key().to_owned(), tag.value().to_owned())).collect())
+}
