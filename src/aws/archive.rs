@@ -22,9 +22,8 @@ pub fn is_version_archived(version: &ObjectVersion, class: Option<&str>) -> bool
 
 fn in_archive(class: Option<&str>, status: Option<&RestoreStatus>) -> bool {
     // There is a time of expiry exactly while a readable copy stands.
-    let restored = status.is_some_and(|status| {
-        status.is_restore_in_progress() != Some(true) && status.restore_expiry_date().is_some()
-    });
+    let restored = status
+        .is_some_and(|status| status.is_restore_in_progress() != Some(true) && status.restore_expiry_date().is_some());
     class.is_some_and(|class| ARCHIVES.contains(&class)) && !restored
 }
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-use super::{approve, check, failover, plan, rehearse, report, resume, review, runs, state, status};
+use super::{approve, check, failover, plan, recover, rehearse, report, resume, review, runs, state, status};
 
 /// Moves a Terraform-managed AWS stack to another region.
 #[derive(Parser)]
@@ -49,6 +49,8 @@ pub enum Command {
     Approve(approve::Approve),
     /// Show what a Terraform plan would do, and what would be lost by it
     Review(review::Review),
+    /// Take back what was corrupted to how it was at a time
+    Recover(recover::Recover),
     /// Go on with a run that was held, stopped or killed
     Resume(resume::Resume),
     /// Run the whole failover on this machine, against an emulated AWS

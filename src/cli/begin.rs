@@ -42,7 +42,11 @@ impl Beginning<'_> {
     ) -> Result<Arc<Journal>, CliError> {
         let Self { new, plans, connected, .. } = *self;
         let manifest = &plans.manifest;
-        let binary = engine.world.terraform.binary();
+        // Only Terraform takes more of this machine than the manifest.
+        let inputs = match engine.world.terraform.binary() {
+            Ok(binary) => Some(inputs::read(manifest, &plans.declared, binary, environment)?),
+            Err(_) => None,
+        };
         let mut started = RunStarted {
             run: new.name.clone(),
             lifeboat: env!("CARGO_PKG_VERSION").into(),
@@ -53,7 +57,7 @@ impl Beginning<'_> {
             host: wiring::host(),
             impact_at: self.impact_at,
             declared_at: Some(self.declared_at),
-            inputs: Some(inputs::read(manifest, &plans.declared, binary, environment)?),
+            inputs,
             tenure: Some(tenure(self.held, self.overrides.because.as_deref())),
             bundle: None,
             runbook: engine.runbook.as_ref().clone(),

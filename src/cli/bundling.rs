@@ -106,7 +106,7 @@ fn sealed(
     let Seen { plans, connected, engine, found, foreknown } = seen;
     let (manifest, declared, look) = (&plans.manifest, &plans.declared, &foreknown.look);
     let runbook = engine.runbook.as_ref().clone();
-    let binary = engine.world.terraform.binary();
+    let binary = engine.world.terraform.binary().map_err(|error| CliError::error(error.to_string()))?;
     let marks = match salt {
         Some(salt) => inputs::salted(manifest, declared, binary, environment, salt)?,
         None => inputs::read(manifest, declared, binary, environment)?,

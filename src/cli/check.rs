@@ -178,7 +178,9 @@ async fn state_bucket(manifest: &Manifest, connected: &Connected, place: &Place<
         return found;
     }
     match versioning(&connected.aws, bucket).await {
-        Ok(Versioning::Enabled) => found.in_order.push(Finding::new("state bucket", format!("{bucket} is there, and versioned"))),
+        Ok(Versioning::Enabled) => {
+            found.in_order.push(Finding::new("state bucket", format!("{bucket} is there, and versioned")))
+        }
         Ok(_) => {
             let hint = format!(
                 "switch it on: aws s3api put-bucket-versioning --region {region} --bucket {bucket} \

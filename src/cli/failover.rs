@@ -104,7 +104,7 @@ pub async fn run(command: &Failover, environment: &Environment) -> Result<Exit, 
     unless_stopped(&engine, confirmed(&engine, command, environment, &found)).await?;
     let held = match command.lease.without_lease {
         true => None,
-        false => Some(hold(&desk, &new.name, &connected.caller, stop).await?),
+        false => Some(hold_free(&desk, &new.name, &connected.caller, stop).await?),
     };
     let beginning = Beginning {
         new: &new,
@@ -143,7 +143,10 @@ fn sensible(command: &Failover, now: Timestamp) -> Result<(), CliError> {
 }
 
 /// Gives up what only asks once the operator asks to stop.
-async fn unless_stopped<T>(engine: &Engine, asking: impl Future<Output = Result<T, CliError>>) -> Result<T, CliError> {
+pub(super) async fn unless_stopped<T>(
+    engine: &Engine,
+    asking: impl Future<Output = Result<T, CliError>>,
+) -> Result<T, CliError> {
     let mut stopped = engine.stop.clone();
     tokio::select! {
         answer = asking => answer,
@@ -166,7 +169,12 @@ async fn free(desk: &Desk<'_>, run: &str) -> Result<(), (CliError, Reading)> {
 }
 
 /// Takes the lease for a run that has no journal yet.
-async fn hold(desk: &Desk<'_>, run: &str, caller: &Caller, stop: watch::Sender<bool>) -> Result<Arc<Held>, CliError> {
+pub(super) async fn hold_free(
+    desk: &Desk<'_>,
+    run: &str,
+    caller: &Caller,
+    stop: watch::Sender<bool>,
+) -> Result<Arc<Held>, CliError> {
     let found = desk.look().await?;
     let permit = desk.permit(run, found.as_ref()).await?;
     // Nothing of a new run can be there; whether it may be listed at all is better known now than when it is needed.
@@ -222,7 +230,7 @@ pub fn blocked(found: &Preflight) -> CliError {
 }
 
 /// What the checks want people to know before they go on.
-fn warnings(found: &Preflight) -> String {
+pub(super) fn warnings(found: &Preflight) -> String {
     let of = |facts: &serde_json::Value| -> Vec<String> {
         let list = facts["warnings"].as_array().cloned().unwrap_or_default();
         list.iter().filter_map(|warning| warning.as_str().map(report::escape)).collect()

@@ -124,7 +124,8 @@ pub struct Now<'a> {
     pub manifest_sha256: &'a str,
     pub manifest: &'a Manifest,
     pub declared: &'a BTreeSet<String>,
-    pub binary: &'a Binary,
+    /// `None` in a run without Terraform.
+    pub binary: Option<&'a Binary>,
     pub environment: &'a Environment,
 }
 
@@ -145,7 +146,7 @@ pub fn compare(started: &RunStarted, now: &Now<'_>, accepted: &[Changed]) -> Res
         found.push((Changed::Lifeboat, text));
     }
     // A run of an older lifeboat has none: what it took from its machine nobody knows.
-    if let Some(then) = &started.inputs {
+    if let (Some(then), Some(binary)) = (&started.inputs, binary) {
         let now = salted(manifest, declared, binary, environment, then.salt.clone())?;
         if then.backend != now.backend {
             return Err(other_backend(started, manifest));
@@ -280,7 +281,7 @@ mod tests {
                 manifest_sha256: "e3b0",
                 manifest: &self.manifest,
                 declared: &self.declared(),
-                binary: &self.binary,
+                binary: Some(&self.binary),
                 environment: &self.environment,
             };
             compare(started, &now, accepted)

@@ -26,6 +26,7 @@ mod lease_words;
 mod outlook;
 mod overrides;
 mod plan;
+mod recover;
 mod rehearse;
 mod remote_runs;
 mod report;
@@ -75,6 +76,7 @@ async fn dispatch(args: &Args, environment: &Environment) -> Result<Exit, CliErr
         Command::Approve(command) => approve::run(command, environment).await,
         Command::Plan(command) => plan::run(command, environment).await,
         Command::Review(command) => review::run(command, environment).await,
+        Command::Recover(command) => recover::run(command, environment).await,
         Command::Resume(command) => resume::run(command, environment).await,
         Command::Rehearse(command) => rehearse::run(command, environment).await,
         Command::Runs(command) => runs::run(command, environment).await,

@@ -176,17 +176,18 @@ async fn go_on(command: &Resume, environment: &Environment, ready: Ready) -> Res
     let choice = Choice::of(command, &run, &loaded.state)?;
     choice::importable(&command.import, &plans.manifest, &loaded.state)?;
     let (manifest, declared) = (plans.manifest.clone(), plans.declared.clone());
-    same_steps(started, &scenario::failover(&manifest))?;
+    same_steps(started, &scenario::again(&started.runbook, &manifest))?;
     let approved =
         gate::resumed(started, &dir, &connected, &manifest, command.restage, &command.accept_changed).await?;
     let runbook = started.runbook.clone();
     let place = RunPlace { run: &run, run_dir: &dir, runbook, stop: stop.subscribe(), approved };
-    let (engine, notices) = wiring::engine(plans, connected.aws.clone(), place, environment).await?;
+    let aws = connected.aws_in(&started.runbook.to_region).await;
+    let (engine, notices) = wiring::engine(plans, aws, place, environment).await?;
     let now = inputs::Now {
         manifest_sha256: &wiring::sha256(&manifest.path)?,
         manifest: &manifest,
         declared: &declared,
-        binary: engine.world.terraform.binary(),
+        binary: engine.world.terraform.binary().ok(),
         environment,
     };
     let accepted = inputs::compare(started, &now, &command.accept_changed)?;

@@ -40,6 +40,12 @@ pub fn same_steps(started: &RunStarted, now: &Runbook) -> Result<(), CliError> {
 /// Exit 3: it is another, or cannot be staged.
 pub async fn staged(command: &Resume, terraform: &Workdir, loaded: &Loaded) -> Result<Option<String>, CliError> {
     let began_with = recorded(loaded);
+    if terraform.binary().is_err() {
+        return match command.restage {
+            true => Err(CliError::usage("--restage is for runs that have a Terraform root, and this one has none")),
+            false => Ok(None),
+        };
+    }
     if command.restage {
         return terraform.restage(began_with.is_some()).await.map(Some).map_err(refused);
     }

@@ -20,7 +20,7 @@ use crate::templates::Templates;
 use crate::terraform::approved::Approved;
 use crate::terraform::lock::LockStore;
 use crate::terraform::tfvars::TfvarsError;
-use crate::terraform::{GeneratedFile, Root, Variable, Workdir, WorkdirOptions, generate, version};
+use crate::terraform::{Binary, GeneratedFile, Root, Variable, Workdir, WorkdirOptions, generate, version};
 
 /// A manifest that was found valid, with what follows from it on this machine alone.
 #[derive(Clone)]
@@ -113,6 +113,16 @@ pub async fn connect(manifest: &Manifest) -> Result<Connected, CliError> {
     Ok(Connected { aws, caller })
 }
 
+impl Connected {
+    /// Clients for the region that a run works in: the recovery region of most, the primary one of some.
+    pub async fn aws_in(&self, region: &str) -> Session {
+        match region == self.aws.region() {
+            true => self.aws.clone(),
+            false => Session::connect(region).await,
+        }
+    }
+}
+
 /// The world and the engine for a run in its folder.
 ///
 /// # Errors
@@ -125,10 +135,10 @@ pub async fn engine(
 ) -> Result<(Engine, mpsc::UnboundedReceiver<Notice>), CliError> {
     let Plans { manifest, templates, .. } = plans;
     let RunPlace { run, run_dir, runbook, stop, approved } = place;
-    let wanted = manifest.terraform.binary.as_deref();
-    let binary = version::find(environment.tf_bin.as_deref(), wanted, &environment.variables, run_dir)
-        .await
-        .map_err(|error| CliError::blocked(error.to_string()).hint(error.hint()))?;
+    let binary = match runbook.uses_terraform() {
+        true => Some(terraform(&manifest, run_dir, environment).await?),
+        false => None,
+    };
     let lock = LockFile::of(&aws, &manifest.recovery).map(|lock| Arc::new(lock) as Arc<dyn LockStore>);
     let states = Arc::new(StateObject::of(&aws, &manifest.recovery));
     let terraform = Workdir::new(WorkdirOptions {
@@ -145,6 +155,13 @@ pub async fn engine(
     let (notices, told) = mpsc::unbounded_channel();
     let make = Arc::new(steps::make);
     Ok((Engine { runbook: Arc::new(runbook), world: Arc::new(world), make, notices, stop }, told))
+}
+
+async fn terraform(manifest: &Manifest, run_dir: &Path, environment: &Environment) -> Result<Binary, CliError> {
+    let (flag, wanted) = (environment.tf_bin.as_deref(), manifest.terraform.binary.as_deref());
+    version::find(flag, wanted, &environment.variables, run_dir)
+        .await
+        .map_err(|error| CliError::blocked(error.to_string()).hint(error.hint()))
 }
 
 /// The machine's name, for the journal.

@@ -8,7 +8,7 @@ use super::requests::{RegionRole, Requests};
 use super::summary::{Ending, StepSummary, Summary};
 use super::table::{Column, Table};
 use super::terminal::reasons;
-use super::text::{Look, Tone, duration, escape, time, wrap};
+use super::text::{Look, Tone, duration, escape, regions, time, wrap};
 use super::timeline::StepStatus;
 use super::trouble::{AppliedState, UnsavedState};
 use crate::manifest::ObjectiveKind;
@@ -77,7 +77,7 @@ pub(super) fn head(summary: &Summary, look: Look) -> Vec<String> {
         add("because", &escape(reason));
     }
     add("run", &escape(&summary.run));
-    add("regions", &format!("{} → {}", escape(&summary.from_region), escape(&summary.to_region)));
+    add("regions", &regions(&summary.from_region, &summary.to_region, "→"));
     add("account", &escape(&summary.account));
     add("caller", &escape(&summary.caller));
     if let Some(bundle) = &summary.bundle {

@@ -83,7 +83,8 @@ fn head(page: &mut String, summary: &Summary) {
     add(page, format_args!("# {title}: {words}\n\n| | |\n|---|---|\n"));
     let mut row = |name: &str, value: String| add(page, format_args!("| {name} | {value} |\n"));
     row("run", code(&summary.run));
-    row("regions", format!("{} → {}", code(&summary.from_region), code(&summary.to_region)));
+    let (from, to) = (code(&summary.from_region), code(&summary.to_region));
+    row("regions", if from == to { to } else { format!("{from} → {to}") });
     row("account", code(&summary.account));
     row("caller", code(&summary.caller));
     if let Some(bundle) = &summary.bundle {

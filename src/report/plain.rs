@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::output::Quiet;
 use super::reporter::{Now, Reporter};
-use super::text::{amount, duration, escape, time};
+use super::text::{amount, duration, escape, regions, time};
 use super::timeline::{Facts, wall_ms};
 use super::view::View;
 use crate::journal::{Event, Outcome, Record};
@@ -77,13 +77,12 @@ fn say(view: &View, event: &Event, record: &Record) -> Vec<String> {
         Event::RunStarted(started) => {
             let book = &started.runbook;
             format!(
-                "run {} started: {} of {} ({}), {} to {}, {} steps",
+                "run {} started: {} of {} ({}), {}, {} steps",
                 escape(&started.run),
                 escape(&book.scenario),
                 escape(&book.service),
                 escape(&book.environment),
-                escape(&book.from_region),
-                escape(&book.to_region),
+                regions(&book.from_region, &book.to_region, "to"),
                 book.steps.len()
             )
         }

@@ -12,7 +12,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::output::Quiet;
 use super::reporter::{Now, Reporter};
-use super::text::{Look, Tone, duration, edges, escape, fit, wrap};
+use super::text::{Look, Tone, duration, edges, escape, fit, regions, wrap};
 use super::timeline::{Facts, StepStatus, wall_ms};
 use super::view::View;
 use crate::journal::{Event, Failure, Outcome, Record, RunStarted};
@@ -185,13 +185,12 @@ fn lasting(view: &View, record: &Record, look: Look) -> Vec<String> {
 fn started_lines(started: &RunStarted, look: Look) -> Vec<String> {
     let book = &started.runbook;
     let text = format!(
-        "{}: {} of {} ({}), {} → {}, {} steps",
+        "{}: {} of {} ({}), {}, {} steps",
         escape(&started.run),
         escape(&book.scenario),
         escape(&book.service),
         escape(&book.environment),
-        escape(&book.from_region),
-        escape(&book.to_region),
+        regions(&book.from_region, &book.to_region, "→"),
         book.steps.len()
     );
     wrap("run ", &text, look.columns())

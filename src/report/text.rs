@@ -49,6 +49,14 @@ impl Look {
     }
 }
 
+/// The regions of a run; one alone where it stays in its own.
+pub(super) fn regions(from: &str, to: &str, between: &str) -> String {
+    match from == to {
+        true => escape(to),
+        false => format!("{} {between} {}", escape(from), escape(to)),
+    }
+}
+
 /// Makes outside text safe to show: everything that is not a visible character (control characters, line breaks,
 /// invisible and direction-changing characters, unassigned code points, stray combining marks) becomes `\u{…}`, `\n`,
 /// `\t`, `\r` or `\0`. Quotes and backslashes stay as they are.

@@ -1,5 +1,6 @@
 //! What a step does, as data: one variant per kind of step, each carried out by the file of its name in `steps/`.
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -54,6 +55,22 @@ pub enum Action {
     Cutover {
         cutover: Cutover,
     },
+    /// Take a bucket back to how it was at a time.
+    RollBackBucket {
+        rollback: BucketRollback,
+    },
+    VerifyRollback {
+        rollback: BucketRollback,
+    },
+}
+
+/// A bucket, and the time that it is taken back to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BucketRollback {
+    pub bucket: String,
+    /// Only keys that begin so; empty for all.
+    pub prefix: String,
+    pub to: Timestamp,
 }
 
 impl Action {
@@ -91,6 +108,7 @@ impl Action {
             Self::TerraformPrepare => output["created"] != Value::Bool(false),
             Self::TerraformApply { .. } => any(&["added", "changed", "destroyed"]),
             Self::RestoreBucket { .. } => any(&["copied"]),
+            Self::RollBackBucket { .. } => any(&["restored", "hidden"]),
             Self::RestoreCluster { .. }
             | Self::RestoreTable { .. }
             | Self::RestoreCatalog { .. }
@@ -102,6 +120,7 @@ impl Action {
             | Self::VerifyTable { .. }
             | Self::VerifyBucket { .. }
             | Self::VerifyCatalog { .. }
+            | Self::VerifyRollback { .. }
             | Self::Probe { .. } => false,
         }
     }

@@ -5,7 +5,7 @@
 mod action;
 mod graph;
 
-pub use action::{Action, ApplyScope};
+pub use action::{Action, ApplyScope, BucketRollback};
 pub use graph::{CriticalPath, GraphError};
 
 use jiff::SignedDuration;
@@ -106,6 +106,11 @@ pub struct Runbook {
 }
 
 impl Runbook {
+    /// Whether any of it is Terraform's to do.
+    pub fn uses_terraform(&self) -> bool {
+        self.steps.iter().any(|step| step.action.is_terraform())
+    }
+
     pub fn step(&self, id: &StepId) -> Option<&StepSpec> {
         self.steps.iter().find(|step| step.id == *id)
     }

@@ -19,5 +19,6 @@ pub(super) const RESTORE_CLUSTER: SignedDuration = minutes(45);
 pub(super) const RESTORE_TABLE: SignedDuration = minutes(40);
 pub(super) const RESTORE_BUCKET: SignedDuration = minutes(20);
 pub(super) const RESTORE_CATALOG: SignedDuration = minutes(2);
+pub(super) const ROLL_BACK_BUCKET: SignedDuration = minutes(15);
 pub(super) const VERIFY: SignedDuration = minutes(2);
 pub(super) const CUTOVER: SignedDuration = minutes(1);

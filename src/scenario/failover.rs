@@ -1,9 +1,7 @@
 //! Failover: the primary region is lost; the stack is rebuilt in the recovery region, its data restored and proven,
 //! and the traffic moved there.
 
-use jiff::SignedDuration;
-
-use super::expected;
+use super::{expected, step};
 use crate::manifest::{Component, Manifest};
 use crate::runbook::{Action, ApplyScope, NotChecked, Phase, Runbook, StepId, StepSpec};
 
@@ -227,19 +225,6 @@ fn cutovers(manifest: &Manifest, proven: &[StepId]) -> Vec<StepSpec> {
         )
     };
     manifest.cutovers.iter().map(cutover).collect()
-}
-
-fn step(
-    id: &str,
-    phase: Phase,
-    after: &[&str],
-    title: String,
-    component: Option<Component>,
-    expected: SignedDuration,
-    action: Action,
-) -> StepSpec {
-    let after = after.iter().map(|id| StepId::new(*id)).collect();
-    StepSpec { id: StepId::new(id), phase, title, after, component, expected, action }
 }
 
 /// What a failover of this manifest does not prove, said before it runs.

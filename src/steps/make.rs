@@ -17,6 +17,7 @@ pub fn make(spec: &StepSpec) -> Arc<dyn Step> {
         | Action::RestoreTable { .. }
         | Action::RestoreBucket { .. }
         | Action::RestoreCatalog { .. }
+        | Action::RollBackBucket { .. }
         | Action::Cutover { .. } => Arc::new(InAccount(step)),
         Action::TerraformDeclare
         | Action::TerraformSettled
@@ -24,6 +25,7 @@ pub fn make(spec: &StepSpec) -> Arc<dyn Step> {
         | Action::VerifyTable { .. }
         | Action::VerifyBucket { .. }
         | Action::VerifyCatalog { .. }
+        | Action::VerifyRollback { .. }
         | Action::Probe { .. } => step,
     }
 }
@@ -45,5 +47,7 @@ fn plain(spec: &StepSpec) -> Arc<dyn Step> {
         Action::VerifyCatalog { catalog } => Arc::new(VerifyCatalog { catalog: catalog.clone() }),
         Action::Probe { check } => Arc::new(RunProbe { check: check.clone() }),
         Action::Cutover { cutover } => Arc::new(CutoverStep { cutover: cutover.clone() }),
+        Action::RollBackBucket { rollback } => Arc::new(RollBackBucket { rollback: rollback.clone() }),
+        Action::VerifyRollback { rollback } => Arc::new(VerifyRollback { rollback: rollback.clone() }),
     }
 }

@@ -23,6 +23,7 @@ mod restore_bucket;
 mod restore_catalog;
 mod restore_cluster;
 mod restore_table;
+mod roll_back_bucket;
 mod table_settings;
 mod table_source;
 mod terraform_apply;
@@ -34,6 +35,7 @@ mod terraform_watch;
 mod verify_bucket;
 mod verify_catalog;
 mod verify_cluster;
+mod verify_rollback;
 mod verify_table;
 mod wait;
 
@@ -50,6 +52,7 @@ pub use restore_bucket::{RestoreBucket, check_bucket, observe_bucket, restore_bu
 pub use restore_catalog::{Desired, RestoreCatalog, check_catalog, load_catalog, observe_catalog, restore_catalog};
 pub use restore_cluster::RestoreCluster;
 pub use restore_table::RestoreTable;
+pub use roll_back_bucket::{RollBackBucket, Todo, list_todo, todo};
 pub use terraform_apply::{STATE_BEFORE, TerraformApply};
 pub use terraform_declare::TerraformDeclare;
 pub use terraform_plan::TerraformPlan;
@@ -59,6 +62,7 @@ pub use terraform_watch::adopted;
 pub use verify_bucket::{VerifyBucket, verify_bucket};
 pub use verify_catalog::{VerifyCatalog, verify_catalog};
 pub use verify_cluster::VerifyCluster;
+pub use verify_rollback::VerifyRollback;
 pub use verify_table::VerifyTable;
 pub use wait::{APPEARS, Ready, SETTLES, deadline, wait_until};
 

@@ -105,7 +105,7 @@ impl Workdir {
         stage::write(&trace, b"")?;
         let paths = Paths { data: &ready.data, trace: &trace };
         let env = environment::terraform(&self.environment, &ready.declared, &paths, region);
-        let program = self.binary.path.clone();
+        let program = self.binary()?.path.clone();
         Ok(Call { program, args, dir: ready.root.clone(), env, log })
     }
 

@@ -81,6 +81,9 @@ pub enum TerraformError {
          lineage {recorded}; nothing was written"
     )]
     OtherLineage { workspace: String, recorded: String, found: String, serial: u64 },
+    /// A run that needs no Terraform was asked for something of it.
+    #[error("no Terraform was looked for: nothing of this run needs it")]
+    NotWanted,
     /// Why the root cannot be staged anew.
     #[error("the Terraform root is not staged anew: {0}")]
     NotRestaged(String),

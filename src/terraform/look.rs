@@ -225,7 +225,7 @@ impl Workdir {
         let backend = overlay::local_backend(&states);
         stage::write(&ready.root.join(BACKEND_OVERRIDE), backend.as_bytes())?;
         let timeout = self.manifest.terraform.lock_timeout;
-        self.follow(&beside, "init", args::init(self.binary.product, &[], timeout), &[0], observer).await?;
+        self.follow(&beside, "init", args::init(self.binary()?.product, &[], timeout), &[0], observer).await?;
         let workspace = &self.manifest.recovery.workspace;
         if workspace != "default" {
             let new = args::workspace_new(workspace, timeout);

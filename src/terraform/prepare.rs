@@ -252,8 +252,8 @@ impl Workdir {
     /// What an earlier `init` must have been given so that it need not be done again.
     fn inputs(&self, ready: &Ready, backend: &[PathBuf]) -> Result<String, TerraformError> {
         let mut digest = Sha256::new();
-        let staged = &ready.staged;
-        digest.update(format!("{}\0{}\0{staged}\0", self.binary.path.display(), self.binary.version));
+        let (staged, binary) = (&ready.staged, self.binary()?);
+        digest.update(format!("{}\0{}\0{staged}\0", binary.path.display(), binary.version));
         let overrides = ready.root.join(overlay::BACKEND_OVERRIDE);
         for path in backend.iter().chain([&overrides]) {
             digest.update(fs::read(path).map_err(stage::at(path, "read"))?);

@@ -117,7 +117,7 @@ impl Workdir {
         let Surveyed { plan: full, split, declared, .. } = surveyed;
         let waiting = full.resources.iter().filter(|it| split.defers(&it.address)).map(|it| it.address.clone());
         let saved = Saved { deferred: waiting.collect(), declared, ..Saved::default() };
-        match split.selection(self.binary.product)? {
+        match split.selection(self.binary()?.product)? {
             Some(selection) => {
                 let chosen = Chosen { adopted, imports: &imports, overridden };
                 self.save_base(&selection, chosen, saved, observer).await

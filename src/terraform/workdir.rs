@@ -62,7 +62,8 @@ pub struct WorkdirOptions {
     /// The run's own folder, absolute.
     pub run_dir: PathBuf,
     pub manifest: Arc<Manifest>,
-    pub binary: Binary,
+    /// `None` where nothing of the run needs Terraform.
+    pub binary: Option<Binary>,
     /// The operator's environment; what Terraform gets of it is decided in `environment`.
     pub environment: Environment,
     pub templates: Templates,
@@ -75,7 +76,7 @@ pub struct WorkdirOptions {
 /// A run's staged copy of the Terraform root. Nothing is on disk before the first use.
 pub struct Workdir {
     pub(super) manifest: Arc<Manifest>,
-    pub(super) binary: Binary,
+    binary: Option<Binary>,
     pub(super) environment: Environment,
     pub(super) templates: Templates,
     pub(super) lock: Option<Arc<dyn LockStore>>,
@@ -161,8 +162,12 @@ impl Workdir {
         self
     }
 
-    pub fn binary(&self) -> &Binary {
-        &self.binary
+    /// The Terraform that works here.
+    ///
+    /// # Errors
+    /// None was looked for.
+    pub fn binary(&self) -> Result<&Binary, TerraformError> {
+        self.binary.as_ref().ok_or(TerraformError::NotWanted)
     }
 
     pub(super) fn path(&self, inside: &str) -> PathBuf {

@@ -51,7 +51,7 @@ impl Workdir {
         stage::remove(&ready.data.join("environment"))?;
         observer.status("terraform init");
         let config: Vec<&Path> = backend.iter().map(PathBuf::as_path).collect();
-        let args = args::init(self.binary.product, &config, self.manifest.terraform.lock_timeout);
+        let args = args::init(self.binary()?.product, &config, self.manifest.terraform.lock_timeout);
         self.follow(ready, "init", args, &[0], observer).await?;
         let mark = marks(None, created_before);
         write_mark(&path, &mark)?;

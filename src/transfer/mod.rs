@@ -20,8 +20,6 @@ pub use copy::{Copied, Copier, CopyError, Limits};
 pub use diff::{Difference, diff};
 pub use limiter::Limiter;
 pub use list::list;
-pub use rollback::{
-    Change, Decision, Deed, Proof, RolledBack, RollbackSurvey, changes, roll_back, survey_rollback,
-};
+pub use rollback::{Change, Decision, Deed, Proof, RollbackSurvey, RolledBack, changes, roll_back, survey_rollback};
 pub use run::{Summary, TransferError, copy_missing};
 pub use survey::{Bounds, Names, Survey, survey};

@@ -37,6 +37,7 @@ mod import;
 mod keys;
 mod placement;
 mod proxy;
+mod recover_bucket;
 mod rehearsal;
 mod rehearsal_world;
 mod review;

@@ -130,7 +130,7 @@ impl Site {
         Workdir::new(WorkdirOptions {
             run_dir,
             manifest: Arc::new(self.manifest()),
-            binary,
+            binary: Some(binary),
             environment,
             templates: templates.expect("templates"),
             lock: None,

@@ -54,7 +54,7 @@ pub fn world(run: &str, run_dir: &Path, aws: Session) -> World {
     let terraform = Workdir::new(WorkdirOptions {
         run_dir: run_dir.to_owned(),
         manifest: Arc::clone(&manifest),
-        binary: Binary { path: PathBuf::from("terraform"), product: Product::Terraform, version: OLDEST },
+        binary: Some(Binary { path: PathBuf::from("terraform"), product: Product::Terraform, version: OLDEST }),
         environment: Vec::new(),
         templates: Templates::new(None).expect("the compiled-in templates"),
         lock: None,

@@ -52,8 +52,8 @@ pub async fn versioning(session: &Session, bucket: &str) -> Result<Versioning, A
     let status = match session.s3().get_bucket_versioning().bucket(bucket).send().await {
         Ok(answer) => answer.status().map(|status| status.as_str().to_owned()),
         // An emulator calls the answer's root by another name, which the SDK does not read.
-        Err(SdkError::ResponseError(answer)) if answer.raw().status().is_success() => {
-            answer.raw().body().bytes().and_then(status_in)
+        Err(error) if error.raw_response().is_some_and(|raw| raw.status().is_success()) => {
+            error.raw_response().and_then(|raw| raw.body().bytes()).and_then(status_in)
         }
         Err(error) => return Err(explain("s3:GetBucketVersioning")(error)),
     };

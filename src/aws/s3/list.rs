@@ -130,7 +130,8 @@ async fn page(client: &Client, asked: Asked<'_>, token: Option<String>) -> Resul
 /// A key as it is, from how the answer spells it.
 fn key(answer: &ListObjectsV2Output, bucket: &str, raw: Option<&str>) -> Result<String, AwsError> {
     let raw = raw.unwrap_or_default();
-    decoded(raw, answer.encoding_type() == Some(&EncodingType::Url)).ok_or_else(|| broken(OPERATION, format!("the listing of {bucket} has the unreadable key {raw}")))
+    decoded(raw, answer.encoding_type() == Some(&EncodingType::Url))
+        .ok_or_else(|| broken(OPERATION, format!("the listing of {bucket} has the unreadable key {raw}")))
 }
 
 /// A key as an answer spells it, URL-encoded or not; `None` where it cannot be read.

@@ -4,7 +4,7 @@
 //! The SDK hands versions and delete markers over as two lists. Times have whole seconds, so that what of two entries of one
 //! second was the later one only the order of the answer tells; it is read from the answer itself.
 
-use std::cmp::Reverse;
+use std::cmp::{Ordering, Reverse};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use aws_sdk_s3::Client;
@@ -143,7 +143,13 @@ fn merged(objects: Vec<Version>, markers: Vec<Version>, order: &[bool]) -> Vec<V
             .filter_map(|is_marker| if *is_marker { left_markers.next() } else { left_objects.next() })
             .cloned()
             .collect();
-        if in_order.windows(2).all(|pair| pair[0].key.as_bytes() <= pair[1].key.as_bytes()) {
+        // Of each key the current one is told first.
+        let follows = |pair: &[Version]| match pair[0].key.as_bytes().cmp(pair[1].key.as_bytes()) {
+            Ordering::Less => pair[1].is_latest,
+            Ordering::Equal => !pair[1].is_latest,
+            Ordering::Greater => false,
+        };
+        if in_order.windows(2).all(follows) {
             return in_order;
         }
     }
@@ -212,7 +218,8 @@ mod tests {
 
     #[test]
     fn within_a_second_the_answers_own_order_counts() {
-        let body = b"<ListVersionsResult><DeleteMarker><Key>a</Key></DeleteMarker><Version><Key>a&lt;Version></Key></Version>\
+        let body =
+            b"<ListVersionsResult><DeleteMarker><Key>a</Key></DeleteMarker><Version><Key>a&lt;Version></Key></Version>\
                      <DeleteMarker><Key>a</Key></DeleteMarker><Version/></ListVersionsResult>";
         assert_eq!(order_of(body), [true, false, true]);
         let objects = vec![version("a", "2", false, 7)];
@@ -227,7 +234,12 @@ mod tests {
         let objects = vec![version("a", "1", false, 1), version("b", "4", false, 4), version("b", "2", false, 2)];
         let markers = vec![version("a", "5", true, 5), version("b", "3", true, 3)];
         let order = [false, false, false, true, true];
-        let ids: Vec<String> = merged(objects, markers, &order).into_iter().map(|it| it.version_id).collect();
-        assert_eq!(ids, ["5", "1", "4", "3", "2"]);
+        let ids = |objects, markers, order: &[bool]| -> Vec<String> {
+            merged(objects, markers, order).into_iter().map(|it| it.version_id).collect()
+        };
+        assert_eq!(ids(objects, markers, &order), ["5", "1", "4", "3", "2"]);
+        // Also where the keys alone would not give it away.
+        let marker = Version { is_latest: true, ..version("b", "2", true, 2) };
+        assert_eq!(ids(vec![version("b", "1", false, 1)], vec![marker], &[false, true]), ["2", "1"]);
     }
 }

@@ -47,6 +47,7 @@ pub fn effect_of(step: &StepSpec, manifest: &Manifest) -> Option<Effects> {
         Action::RestoreCluster { .. } => lifeboat("rds", None),
         Action::RestoreTable { table } => lifeboat("dynamodb", Some(&table.target)),
         Action::RestoreBucket { bucket } => lifeboat("s3", Some(&bucket.target)),
+        Action::RollBackBucket { rollback } => lifeboat("s3", Some(&rollback.bucket)),
         Action::RestoreCatalog { .. } => lifeboat("glue", None),
         Action::Cutover { .. } => lifeboat("route53", None),
         Action::TerraformPlan { .. }
@@ -56,6 +57,7 @@ pub fn effect_of(step: &StepSpec, manifest: &Manifest) -> Option<Effects> {
         | Action::VerifyTable { .. }
         | Action::VerifyBucket { .. }
         | Action::VerifyCatalog { .. }
+        | Action::VerifyRollback { .. }
         | Action::Probe { .. } => None,
     }
 }

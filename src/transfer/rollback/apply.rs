@@ -141,8 +141,9 @@ async fn hide(copier: Arc<Copier>, decisions: Vec<Decision>) -> Done {
 async fn put_markers(copier: &Copier, decisions: &[Decision]) -> Result<Vec<(String, String)>, AwsError> {
     let operation = "s3:DeleteObject";
     // XML cannot carry control characters, and reads a carriage return as a line feed.
-    let (plain, odd): (Vec<&Decision>, Vec<&Decision>) =
-        decisions.iter().partition(|it| !it.key.chars().any(|it| it.is_control() || it == '\u{fffe}' || it == '\u{ffff}'));
+    let (plain, odd): (Vec<&Decision>, Vec<&Decision>) = decisions
+        .iter()
+        .partition(|it| !it.key.chars().any(|it| it.is_control() || it == '\u{fffe}' || it == '\u{ffff}'));
     for decision in odd {
         copier
             .limiter

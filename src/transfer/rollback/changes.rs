@@ -101,7 +101,10 @@ impl Reader {
         AwsError {
             operation: "s3:ListBucketVersions",
             code: None,
-            message: format!("{} does not list its versions in the order of their keys: {key:?} came late", self.bucket),
+            message: format!(
+                "{} does not list its versions in the order of their keys: {key:?} came late",
+                self.bucket
+            ),
             transient: false,
         }
     }

@@ -1,0 +1,267 @@
+//! Takes a bucket back to how it was at a time. The bucket must keep versions: then nothing is lost by it, and going back to
+//! the time before undoes it. An interrupted one is gone on with: what is as it was already is left alone.
+
+use std::fs::OpenOptions;
+use std::io::{self, BufWriter, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::restore_bucket::Pace;
+use super::{Blocked, Checked, Compensation, Cx, Output, Progress, Seen, Standing, Step, StepError};
+use crate::aws::s3::{BucketPlace, Versioning, find_bucket, versioning};
+use crate::aws::{AwsError, Session};
+use crate::runbook::BucketRollback;
+use crate::transfer::{
+    Change, Copier, Decision, Limits, Proof, RollbackSurvey, RolledBack, TransferError, changes, roll_back,
+    survey_rollback,
+};
+
+/// Bytes that one comparison of versions may read where neither ETags nor checksums tell.
+const CONTENT_BYTES: u64 = 2 << 30;
+const AGAIN: &str = "retry the step: what is as it was is left alone";
+const THAW: &str = "restore those versions first: from GLACIER in 1–5 minutes (Expedited, the dearest), 3–5 hours (Standard) or \
+                    5–12 hours (Bulk), from DEEP_ARCHIVE in 12 or 48 hours (S3 User Guide: \"Understanding archive retrieval \
+                    options\"): aws s3api restore-object --version-id; or leave them out with --prefix";
+
+/// The step `recover.bucket.NAME`.
+pub struct RollBackBucket {
+    pub rollback: BucketRollback,
+}
+
+#[async_trait]
+impl Step for RollBackBucket {
+    async fn check(&self, cx: &Cx) -> Result<Checked, Blocked> {
+        let (session, pace) = (&cx.world.aws, Pace::new(cx.clone()));
+        let path = cx.world.run_dir.join(format!("{}.jsonl", cx.step));
+        let mut file = Some(listing(&path).map_err(|error| unwritable(&path, &error))?);
+        let mut failed = None;
+        let each = |decision: &Decision| {
+            // A full disk is told once; the rest of the survey says what stands in the way of the recovery itself.
+            if let Some(writer) = &mut file
+                && let Err(error) = write_line(writer, &Todo::of(decision))
+            {
+                (file, failed) = (None, Some(error));
+            }
+        };
+        let found = may_roll_back(session, &self.rollback, each, |keys| pace.tell(|| looked_at(keys))).await?;
+        let flushed = file.map_or(Ok(()), |mut file| file.flush());
+        if let Some(error) = failed.or(flushed.err()) {
+            return Err(unwritable(&path, &error));
+        }
+        let standing = if found.is_settled() { Standing::InPlace } else { Standing::Unknown };
+        Ok(Checked { facts: facts(&self.rollback, &found), standing })
+    }
+
+    async fn observe(&self, cx: &Cx) -> Result<Seen, StepError> {
+        let pace = Pace::new(cx.clone());
+        let tell = |keys| pace.tell(|| looked_at(keys));
+        let found = todo(&cx.world.aws, &self.rollback, Proof::Whole, |_| {}, tell).await?;
+        Ok(match found.is_settled() {
+            true => Seen::Done(output(&RolledBack { kept: found.kept, ..RolledBack::default() })),
+            false => Seen::Absent,
+        })
+    }
+
+    async fn apply(&self, cx: &Cx) -> Result<Output, StepError> {
+        let BucketRollback { bucket, prefix, to } = &self.rollback;
+        let (pace, stop, session) = (Pace::new(cx.clone()), cx.clone(), &cx.world.aws);
+        let total = cx.facts().get("to_do").and_then(Value::as_u64);
+        let copier = Arc::new(Copier::over_current(session, bucket, Limits::default(), move || stop.stopping()));
+        let comparer = Arc::new(copier.comparer(CONTENT_BYTES));
+        let decisions = changes(session.s3(), bucket, prefix, *to);
+        let tell = |done: &RolledBack| {
+            let done = done.restored + done.hidden;
+            pace.tell(|| Progress::Count { done, total, unit: "objects".to_owned() });
+        };
+        let done = roll_back(copier, comparer, decisions, cx.begun(), &mut |_, _| {}, tell).await;
+        Ok(output(&done.map_err(explain)?))
+    }
+
+    async fn verify(&self, _: &Cx, _: &Output) -> Result<(), StepError> {
+        Ok(())
+    }
+
+    fn compensation(&self) -> Compensation {
+        let bucket = &self.rollback.bucket;
+        Compensation::Manual(format!("nothing is gone: lifeboat recover bucket {bucket} --to the time before this run"))
+    }
+}
+
+fn output(done: &RolledBack) -> Output {
+    json!({
+        "restored": done.restored, "restored_bytes": done.restored_bytes, "hidden": done.hidden, "kept": done.kept,
+    })
+}
+
+pub(super) fn looked_at(keys: u64) -> Progress {
+    Progress::Status { text: format!("{keys} keys looked at") }
+}
+
+/// Whether a bucket may be taken back, and what that would do.
+///
+/// # Errors
+/// It is not there or keeps no versions, the time is yet to come, or what would have to be copied is archived.
+async fn may_roll_back(
+    session: &Session,
+    rollback: &BucketRollback,
+    each: impl FnMut(&Decision) + Send,
+    progress: impl Fn(u64) + Send,
+) -> Result<RollbackSurvey, Blocked> {
+    let BucketRollback { bucket, to, .. } = rollback;
+    let blocked = |cause: String, hint: &str| Blocked { cause, hint: Some(hint.to_owned()) };
+    let now = Timestamp::now();
+    if *to > now {
+        let hint = "name a time in the past";
+        return Err(blocked(format!("{to} is in the future: it is {now} now"), hint));
+    }
+    match find_bucket(session, bucket).await? {
+        BucketPlace::Here => {}
+        BucketPlace::Missing => {
+            return Err(blocked(format!("bucket {bucket} does not exist"), "look at its name: aws s3api list-buckets"));
+        }
+        BucketPlace::Elsewhere(region) => {
+            let hint = "a bucket is taken back in its own region, which must be one of the manifest's";
+            return Err(blocked(format!("bucket {bucket} is in {region}, not in {}", session.region()), hint));
+        }
+    }
+    match versioning(session, bucket).await? {
+        Versioning::Enabled => {}
+        Versioning::Suspended => {
+            let hint = "switch versioning on again: what is written then no longer overwrites the versions named null";
+            return Err(blocked(format!("{bucket} keeps no new versions: what is written to it now overwrites"), hint));
+        }
+        Versioning::Never => {
+            let hint = "it cannot be taken back: restore it from a replica or a backup, and switch versioning on";
+            return Err(blocked(format!("{bucket} has never kept versions: nothing of then is left"), hint));
+        }
+    }
+    let found = todo(session, rollback, Proof::Whole, each, progress).await?;
+    if let Some(archived) = found.archived.say("in an archive, where they cannot be copied") {
+        return Err(blocked(format!("{bucket} has {archived}"), THAW));
+    }
+    Ok(found)
+}
+
+/// What a bucket needs to be as it was; `each` is told every key that needs something.
+///
+/// # Errors
+/// AWS refused.
+pub async fn todo(
+    session: &Session,
+    rollback: &BucketRollback,
+    proof: Proof,
+    each: impl FnMut(&Decision) + Send,
+    progress: impl Fn(u64) + Send,
+) -> Result<RollbackSurvey, AwsError> {
+    let BucketRollback { bucket, prefix, to } = rollback;
+    let copier = Arc::new(Copier::over_current(session, bucket, Limits::default(), || false));
+    let comparer = Arc::new(copier.comparer(CONTENT_BYTES));
+    survey_rollback(copier, comparer, changes(session.s3(), bucket, prefix, *to), proof, each, progress).await
+}
+
+/// The same for a dry run: every key that needs something, in words and JSON.
+///
+/// # Errors
+/// As the step's check.
+pub async fn list_todo(
+    session: &Session,
+    rollback: &BucketRollback,
+    mut each: impl FnMut(Todo) + Send,
+) -> Result<RollbackSurvey, Blocked> {
+    may_roll_back(session, rollback, |decision| each(Todo::of(decision)), |_| {}).await
+}
+
+/// One key that needs something.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Todo {
+    pub key: String,
+    /// `restore`: its version of then becomes current again; `hide`: it gets a delete marker.
+    #[serde(rename = "do")]
+    pub what: &'static str,
+    /// The version that becomes current.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version_at: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<u64>,
+    /// The version or delete marker that is current until then.
+    pub over: String,
+    pub over_at: Timestamp,
+    /// An upload in parts was under way: that version may have come later.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub uncertain: bool,
+}
+
+impl Todo {
+    fn of(decision: &Decision) -> Self {
+        let (what, then, now) = match &decision.change {
+            Change::Restore { then, now, .. } => ("restore", Some(then), Some(now)),
+            Change::Hide { now } => ("hide", None, Some(now)),
+            Change::Keep => ("keep", None, None),
+        };
+        Self {
+            key: decision.key.clone(),
+            what,
+            version_id: then.map(|it| it.version_id.clone()),
+            version_at: then.map(|it| it.modified_at),
+            bytes: then.map(|it| it.size_bytes),
+            over: now.map_or_else(String::new, |it| it.version_id.clone()),
+            over_at: now.map_or(Timestamp::UNIX_EPOCH, |it| it.modified_at),
+            uncertain: decision.uncertain,
+        }
+    }
+}
+
+/// The list of what is to be done, kept in the run's folder. Keys may be secrets.
+fn listing(path: &Path) -> io::Result<BufWriter<std::fs::File>> {
+    OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path).map(BufWriter::new)
+}
+
+fn write_line(file: &mut impl Write, todo: &Todo) -> io::Result<()> {
+    serde_json::to_writer(&mut *file, todo)?;
+    file.write_all(b"\n")
+}
+
+fn unwritable(path: &Path, error: &io::Error) -> Blocked {
+    Blocked {
+        cause: format!("the list of what is to be done cannot be kept: {}: {error}", path.display()),
+        hint: Some("make room, or give another folder with --home or LIFEBOAT_HOME".to_owned()),
+    }
+}
+
+fn facts(rollback: &BucketRollback, found: &RollbackSurvey) -> Value {
+    let uncertain = found.uncertain.say(
+        "with an upload in parts that was begun before then and finished nobody knows when: which version was there is \
+         not certain",
+    );
+    json!({
+        "keys": found.keys,
+        "kept": found.kept,
+        "restore": found.restore,
+        "restore_bytes": found.restore_bytes,
+        "hide": found.hide,
+        "to_do": found.restore.count + found.hide.count + found.not_compared.count,
+        "recovery_point": "object versions",
+        "recovery_point_at": rollback.to.to_string(),
+        "warnings": uncertain.into_iter().collect::<Vec<_>>(),
+    })
+}
+
+fn explain(error: TransferError) -> StepError {
+    match error {
+        TransferError::Aws(error) => error.into(),
+        TransferError::Conflict(what) => StepError::conflict(what),
+        TransferError::Failed { said, first } => {
+            let hint = first.and_then(|error| StepError::from(error).hint);
+            StepError::failed(said).hint(hint.unwrap_or_else(|| AGAIN.to_owned()))
+        }
+        error @ TransferError::Stopped(_) => StepError::interrupted(error.to_string()),
+    }
+}
