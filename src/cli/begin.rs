@@ -1,14 +1,18 @@
-//! How a run begins: its approval is used up, and the first lines of its journal are written. Until then nothing was changed.
+//! How a run begins: the lease is taken, the approval used up, and the first lines of the journal are written. Until then
+//! nothing was changed.
 
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use tokio::sync::{mpsc, watch};
 
+use super::args::Output;
+use super::drive::{self, Run};
 use super::environment::Environment;
-use super::error::CliError;
+use super::error::{CliError, Exit};
 use super::gate::Gate;
 use super::home::NewRun;
-use super::lease::tenure;
+use super::lease::{Desk, LeaseArgs, let_go, tenure};
 use super::overrides::Overrides;
 use super::wiring::{Connected, Plans};
 use super::{inputs, wiring};
@@ -25,19 +29,47 @@ pub struct Beginning<'a> {
     pub declared_at: Timestamp,
     pub impact_at: Option<Timestamp>,
     pub overrides: &'a Overrides,
-    /// The lease; `None` where the operator goes without.
-    pub held: Option<&'a Arc<Held>>,
+    pub lease: &'a LeaseArgs,
 }
 
 impl Beginning<'_> {
-    /// Uses the approval up, where the run goes by one, and opens the journal.
+    /// Begins the run, and carries it through.
     ///
     /// # Errors
-    /// Another run was quicker, or the journal cannot be written. The approval is as it was.
-    pub async fn begin(
+    /// The lease cannot be had, another run has used the approval, or the journal cannot be written.
+    pub async fn carry_out(
+        &self,
+        (engine, notices): (Engine, mpsc::UnboundedReceiver<Notice>),
+        found: &Preflight,
+        stop: watch::Sender<bool>,
+        output: Output,
+        environment: &Environment,
+    ) -> Result<Exit, CliError> {
+        let Self { new, plans, connected, lease, .. } = *self;
+        let desk = Desk::of(environment, connected, &plans.manifest, Some(lease));
+        let held = match lease.without_lease {
+            true => None,
+            false => Some(desk.hold_new(&new.name, &connected.caller, stop).await?),
+        };
+        let journal = match self.begin(&engine, found, held.as_ref(), environment).await {
+            Ok(journal) => journal,
+            Err(error) => {
+                // Nothing has been done under it.
+                if let Some(held) = &held {
+                    let_go(held, 0, true).await;
+                }
+                return Err(error);
+            }
+        };
+        drive::drive(Run { engine, notices, journal, history: &[], held }, output, environment).await
+    }
+
+    /// Uses the approval up, where the run goes by one, and opens the journal.
+    async fn begin(
         &self,
         engine: &Engine,
         found: &Preflight,
+        held: Option<&Arc<Held>>,
         environment: &Environment,
     ) -> Result<Arc<Journal>, CliError> {
         let Self { new, plans, connected, .. } = *self;
@@ -58,13 +90,13 @@ impl Beginning<'_> {
             impact_at: self.impact_at,
             declared_at: Some(self.declared_at),
             inputs,
-            tenure: Some(tenure(self.held, self.overrides.because.as_deref())),
+            tenure: Some(tenure(held, self.overrides.because.as_deref())),
             bundle: None,
             runbook: engine.runbook.as_ref().clone(),
         };
-        let Some(gate) = self.gate else { return self.journal(started, found, engine) };
+        let Some(gate) = self.gate else { return self.journal(started, found, engine, held) };
         started.bundle = Some(gate.claim(&new.name, &new.dir, connected, manifest).await?);
-        let journal = self.journal(started, found, engine);
+        let journal = self.journal(started, found, engine, held);
         if journal.is_err() {
             gate.give_back().await;
         }
@@ -72,14 +104,20 @@ impl Beginning<'_> {
     }
 
     /// The journal with all that is known before the first step.
-    fn journal(&self, started: RunStarted, found: &Preflight, engine: &Engine) -> Result<Arc<Journal>, CliError> {
+    fn journal(
+        &self,
+        started: RunStarted,
+        found: &Preflight,
+        engine: &Engine,
+        held: Option<&Arc<Held>>,
+    ) -> Result<Arc<Journal>, CliError> {
         let unwritable = |error: JournalError| {
             CliError::error("the journal cannot be written, so nothing was changed")
                 .cause(error.to_string())
                 .hint("make room, or give another folder with --home or LIFEBOAT_HOME")
         };
         let mut journal = Journal::create(&self.new.dir).map_err(unwritable)?;
-        if let Some(held) = self.held {
+        if let Some(held) = held {
             journal = journal.guarded(held.clone());
         }
         let overrides = self.overrides.events(&started.caller);

@@ -194,13 +194,7 @@ async fn state_bucket(manifest: &Manifest, connected: &Connected, place: &Place<
             found.warnings.push(Finding::new("state bucket", words));
         }
     }
-    let desk = Desk {
-        session: &connected.aws,
-        manifest,
-        home: &place.environment.home,
-        ttl: place.environment.lease_ttl,
-        take_over: None,
-    };
+    let desk = Desk::of(place.environment, connected, manifest, None);
     match lease(&desk, &place.new.name).await {
         Ok(words) => found.in_order.push(Finding::new("lease", words)),
         Err(error) => found.obstacles.push(finding("lease", &error)),

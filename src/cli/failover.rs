@@ -6,23 +6,19 @@ use std::sync::Arc;
 
 use clap::{ArgGroup, Args};
 use jiff::Timestamp;
-use tokio::sync::watch;
 
 use super::args::Output;
 use super::begin::Beginning;
 use super::bundling::Seen;
-use super::drive::Run;
 use super::environment::Environment;
 use super::error::{CliError, Exit};
 use super::gate::Gate;
 use super::home::NewRun;
-use super::lease::{Copied, Desk, LeaseArgs, let_go};
+use super::lease::{Desk, LeaseArgs};
 use super::overrides::Overrides;
 use super::wiring::RunPlace;
-use super::{ahead, confirm, credentials, drive, gate, home, lease_words, signals, wiring};
-use crate::aws::Caller;
+use super::{ahead, confirm, credentials, gate, home, signals, wiring};
 use crate::engine::{self, Engine, Preflight};
-use crate::journal::Held;
 use crate::manifest::Manifest;
 use crate::report;
 use crate::scenario;
@@ -67,13 +63,7 @@ pub async fn run(command: &Failover, environment: &Environment) -> Result<Exit, 
     credentials::last(&connected, &runbook, environment).await?;
     let gate = gate::of(command.bundle.as_deref(), &command.overrides.names(), &manifest, &connected).await?;
     let name = home::new_run(&command.env, declared_at);
-    let desk = Desk {
-        session: &connected.aws,
-        manifest: &manifest,
-        home: &environment.home,
-        ttl: environment.lease_ttl,
-        take_over: command.lease.take_over.as_deref(),
-    };
+    let desk = Desk::of(environment, &connected, &manifest, Some(&command.lease));
     // Whoever cannot have the lease is told so before anything is asked; that it cannot be read is said after what else
     // stands in the way.
     let lease = match command.lease.without_lease {
@@ -102,10 +92,6 @@ pub async fn run(command: &Failover, environment: &Environment) -> Result<Exit, 
     runbook.not_checked.extend(foreknown.not_checked);
     engine.runbook = Arc::new(runbook);
     unless_stopped(&engine, confirmed(&engine, command, environment, &found)).await?;
-    let held = match command.lease.without_lease {
-        true => None,
-        false => Some(hold_free(&desk, &new.name, &connected.caller, stop).await?),
-    };
     let beginning = Beginning {
         new: &new,
         plans: &plans,
@@ -114,19 +100,9 @@ pub async fn run(command: &Failover, environment: &Environment) -> Result<Exit, 
         declared_at,
         impact_at: command.impact_at,
         overrides: &command.overrides,
-        held: held.as_ref(),
+        lease: &command.lease,
     };
-    let journal = match beginning.begin(&engine, &found, environment).await {
-        Ok(journal) => journal,
-        Err(error) => {
-            // Nothing has been done under it.
-            if let Some(held) = &held {
-                let_go(held, 0, true).await;
-            }
-            return Err(error);
-        }
-    };
-    drive::drive(Run { engine, notices, journal, history: &[], held }, command.output, environment).await
+    beginning.carry_out((engine, notices), &found, stop, command.output, environment).await
 }
 
 /// What no manifest is needed for to refuse it.
@@ -166,20 +142,6 @@ enum Reading {
 async fn free(desk: &Desk<'_>, run: &str) -> Result<(), (CliError, Reading)> {
     let found = desk.look().await.map_err(|error| (error, Reading::Failed))?;
     desk.permit(run, found.as_ref()).await.map(drop).map_err(|error| (error, Reading::Done))
-}
-
-/// Takes the lease for a run that has no journal yet.
-pub(super) async fn hold_free(
-    desk: &Desk<'_>,
-    run: &str,
-    caller: &Caller,
-    stop: watch::Sender<bool>,
-) -> Result<Arc<Held>, CliError> {
-    let found = desk.look().await?;
-    let permit = desk.permit(run, found.as_ref()).await?;
-    // Nothing of a new run can be there; whether it may be listed at all is better known now than when it is needed.
-    desk.place(run).fetch().await.map_err(|error| lease_words::no_copy(run, &error.to_string()))?;
-    desk.hold(run, caller, permit, &Copied::default(), stop).await
 }
 
 /// Whether nothing stands in the way of the steps. `None` when the environment is failed over already.

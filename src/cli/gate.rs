@@ -47,17 +47,7 @@ pub async fn of(
 ) -> Result<Option<Gate>, CliError> {
     let env = &manifest.environment;
     let Some(path) = path else {
-        return match manifest.approval {
-            None => Ok(None),
-            Some(_) if overridden.contains(guard::APPROVAL) => Ok(None),
-            Some(_) => Err(CliError::blocked(format!("{env} is failed over by an approved bundle only"))
-                .cause(format!("{} has an approval block", manifest.path.display()))
-                .hint(format!(
-                    "then: lifeboat approve BUNDLE; lifeboat failover {env} --bundle BUNDLE. Where there is no time for \
-                     that: --override approval --because \"…\", which the report says"
-                ))
-                .next(format!("lifeboat plan failover {env}"))),
-        };
+        return without_bundle("failover", overridden, manifest).map(|()| None);
     };
     let bundle = plan::read(path)?;
     same_place(&bundle, manifest)?;
@@ -78,6 +68,39 @@ pub async fn of(
         return Err(refused.cause(error.to_string()).next(next));
     }
     Ok(Some(Gate { bundle, approvals, found, path: path.to_owned() }))
+}
+
+/// Whether a run may begin without a bundle.
+///
+/// # Errors
+/// Exit 3: the manifest asks for an approval.
+pub fn without_bundle(scenario: &str, overridden: &BTreeSet<String>, manifest: &Manifest) -> Result<(), CliError> {
+    if manifest.approval.is_none() || overridden.contains(guard::APPROVAL) {
+        return Ok(());
+    }
+    let env = &manifest.environment;
+    let unapproved = "--override approval --because \"…\", which the report says";
+    let (what, hint, next) = match scenario {
+        "failover" => (
+            format!("{env} is failed over by an approved bundle only"),
+            format!(
+                "then: lifeboat approve BUNDLE; lifeboat failover {env} --bundle BUNDLE. Where there is no time for that: \
+                 {unapproved}"
+            ),
+            Some(format!("lifeboat plan failover {env}")),
+        ),
+        _ => (
+            format!("{env} is changed by approved bundles only"),
+            format!("of a {scenario} no bundle can be made yet; show somebody what --dry-run says, then: {unapproved}"),
+            None,
+        ),
+    };
+    let refused =
+        CliError::blocked(what).cause(format!("{} has an approval block", manifest.path.display())).hint(hint);
+    Err(match next {
+        Some(next) => refused.next(next),
+        None => refused,
+    })
 }
 
 /// Where the approval of a bundle is.

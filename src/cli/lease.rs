@@ -9,8 +9,10 @@ use clap::Args;
 use jiff::Timestamp;
 use tokio::sync::watch;
 
+use super::environment::Environment;
 use super::error::CliError;
 use super::lease_words as words;
+use super::wiring::Connected;
 use super::{home, wiring};
 use crate::aws::{Caller, Session};
 use crate::journal::lease::judge;
@@ -51,7 +53,31 @@ pub struct Copied {
     pub rest: Vec<u8>,
 }
 
+impl<'a> Desk<'a> {
+    pub fn of(
+        environment: &'a Environment,
+        connected: &'a Connected,
+        manifest: &'a Manifest,
+        lease: Option<&'a LeaseArgs>,
+    ) -> Self {
+        let take_over = lease.and_then(|lease| lease.take_over.as_deref());
+        Self { session: &connected.aws, manifest, home: &environment.home, ttl: environment.lease_ttl, take_over }
+    }
+}
+
 impl Desk<'_> {
+    /// Takes the lease for a run that has no journal yet.
+    ///
+    /// # Errors
+    /// Exit 3: somebody else has it, or the state bucket cannot be used.
+    pub async fn hold_new(&self, run: &str, caller: &Caller, stop: watch::Sender<bool>) -> Result<Arc<Held>, CliError> {
+        let found = self.look().await?;
+        let permit = self.permit(run, found.as_ref()).await?;
+        // Nothing of a new run can be there; whether it may be listed at all is better known now than when it is needed.
+        self.place(run).fetch().await.map_err(|error| words::no_copy(run, &error.to_string()))?;
+        self.hold(run, caller, permit, &Copied::default(), stop).await
+    }
+
     fn object(&self) -> LeaseObject {
         let manifest = self.manifest;
         let bucket = &manifest.recovery.backend.bucket;

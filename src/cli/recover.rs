@@ -1,19 +1,18 @@
 //! `lifeboat recover bucket NAME --to TIME`: what was corrupted is taken back to how it was.
 
-use clap::{Args, Subcommand};
+use clap::{ArgGroup, Args, Subcommand};
 use jiff::Timestamp;
 
 use super::args::Output;
 use super::begin::Beginning;
-use super::drive::{self, Run};
 use super::environment::Environment;
 use super::error::{CliError, Exit};
-use super::failover::{blocked, hold_free, unless_stopped, warnings};
+use super::failover::{blocked, unless_stopped, warnings};
 use super::home::NewRun;
-use super::lease::{Desk, LeaseArgs, let_go};
+use super::lease::{Desk, LeaseArgs};
 use super::overrides::Overrides;
 use super::wiring::{Connected, RunPlace};
-use super::{confirm, credentials, home, signals, wiring};
+use super::{confirm, credentials, gate, home, signals, wiring};
 use crate::aws::Session;
 use crate::aws::s3::{BucketPlace, find_bucket};
 use crate::engine::{self, Preflight};
@@ -36,6 +35,7 @@ enum What {
 }
 
 #[derive(Args)]
+#[command(group = ArgGroup::new("decision").args(["without_lease", "guards"]).multiple(true))]
 struct Bucket {
     /// The bucket's name in S3
     name: String,
@@ -59,9 +59,8 @@ struct Bucket {
     impact_at: Option<Timestamp>,
     #[command(flatten)]
     lease: LeaseArgs,
-    /// Why the run is worked on without a lease
-    #[arg(long, value_name = "TEXT", requires = "without_lease")]
-    because: Option<String>,
+    #[command(flatten)]
+    overrides: Overrides,
     /// `json`: with --dry-run the keys, else the run's events, one a line, on standard output
     #[arg(short, long, value_enum, default_value = "text")]
     output: Output,
@@ -76,9 +75,9 @@ pub async fn run(command: &Recover, environment: &Environment) -> Result<Exit, C
     }
 }
 
-async fn bucket(command: &Bucket, environment: &Environment) -> Result<Exit, CliError> {
-    let declared_at = Timestamp::now();
-    if command.to > declared_at {
+/// What no manifest is needed for to refuse it.
+fn sensible(command: &Bucket, now: Timestamp) -> Result<(), CliError> {
+    if command.to > now {
         return Err(CliError::usage(format!("--to {} is in the future", command.to)));
     }
     if let Some(name) = &command.confirm
@@ -86,6 +85,12 @@ async fn bucket(command: &Bucket, environment: &Environment) -> Result<Exit, Cli
     {
         return Err(CliError::usage(format!("--confirm says {name}, the environment is {}", command.env)));
     }
+    command.overrides.check()
+}
+
+async fn bucket(command: &Bucket, environment: &Environment) -> Result<Exit, CliError> {
+    let declared_at = Timestamp::now();
+    sensible(command, declared_at)?;
     let plans = wiring::read(&command.env, environment)?;
     let manifest = plans.manifest.clone();
     let connected = wiring::connect(&manifest).await?;
@@ -94,12 +99,16 @@ async fn bucket(command: &Bucket, environment: &Environment) -> Result<Exit, Cli
     if command.dry_run {
         return dry_run(&aws, &rollback, command.output).await;
     }
+    gate::without_bundle(scenario::RECOVER, &command.overrides.names(), &manifest)?;
     let _lock = home::lock_environment(&environment.home, &manifest)?;
     home::refuse_unfinished(&environment.home, &manifest)?;
     let runbook = scenario::recover_bucket(&manifest, aws.region(), &rollback);
     credentials::last(&connected, &runbook, environment).await?;
     let new = NewRun::make(&environment.home, home::new_run(&command.env, declared_at))?;
     let stop = signals::listen()?;
+    if command.lease.without_lease {
+        Desk::of(environment, &connected, &manifest, None).nobody_known(&new.name).await?;
+    }
     let place = RunPlace { run: &new.name, run_dir: &new.dir, runbook, stop: stop.subscribe(), approved: None };
     let (engine, notices) = wiring::engine(plans.clone(), aws, place, environment).await?;
     report::to_stderr(&format!("looking at the versions in {}; nothing is changed\n", command.name));
@@ -122,21 +131,6 @@ async fn bucket(command: &Bucket, environment: &Environment) -> Result<Exit, Cli
     let what = format!("taking {} back to {} in account {}", rollback.bucket, rollback.to, manifest.account);
     let asked = confirm::confirm(&command.env, command.confirm.as_deref(), &what, environment);
     unless_stopped(&engine, asked).await?;
-    let desk = Desk {
-        session: &connected.aws,
-        manifest: &manifest,
-        home: &environment.home,
-        ttl: environment.lease_ttl,
-        take_over: command.lease.take_over.as_deref(),
-    };
-    let held = match command.lease.without_lease {
-        true => {
-            desk.nobody_known(&new.name).await?;
-            None
-        }
-        false => Some(hold_free(&desk, &new.name, &connected.caller, stop).await?),
-    };
-    let overrides = Overrides { because: command.because.clone(), ..Overrides::default() };
     let beginning = Beginning {
         new: &new,
         plans: &plans,
@@ -144,19 +138,10 @@ async fn bucket(command: &Bucket, environment: &Environment) -> Result<Exit, Cli
         gate: None,
         declared_at,
         impact_at: command.impact_at,
-        overrides: &overrides,
-        held: held.as_ref(),
+        overrides: &command.overrides,
+        lease: &command.lease,
     };
-    let journal = match beginning.begin(&engine, &found, environment).await {
-        Ok(journal) => journal,
-        Err(error) => {
-            if let Some(held) = &held {
-                let_go(held, 0, true).await;
-            }
-            return Err(error);
-        }
-    };
-    drive::drive(Run { engine, notices, journal, history: &[], held }, command.output, environment).await
+    beginning.carry_out((engine, notices), &found, stop, command.output, environment).await
 }
 
 /// Clients for the region where the bucket is: one of the manifest's.

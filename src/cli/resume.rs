@@ -20,7 +20,6 @@ use super::{drive, gate, home, inputs, outlook, signals, wiring};
 use crate::engine;
 use crate::journal::lease::Permit;
 use crate::journal::{Event, Journal, Loaded, Outcome, Skipped};
-use crate::manifest::Manifest;
 use crate::report;
 use crate::scenario;
 use crate::steps::Notice;
@@ -91,11 +90,11 @@ pub async fn run(command: &Resume, environment: &Environment) -> Result<Exit, Cl
     let connected = wiring::connect(&plans.manifest).await?;
     let stop = signals::listen()?;
     if command.lease.without_lease {
-        desk(command, environment, &connected, &plans.manifest).nobody_known(&run).await?;
+        Desk::of(environment, &connected, &plans.manifest, Some(&command.lease)).nobody_known(&run).await?;
         let ready = Ready { run, plans, here: site.alone()?, connected, lease: None, stop };
         return go_on(command, environment, ready).await;
     }
-    let desk = desk(command, environment, &connected, &plans.manifest);
+    let desk = Desk::of(environment, &connected, &plans.manifest, Some(&command.lease));
     let found = desk.look().await?;
     let permit = desk.permit(&run, found.as_ref()).await?;
     let (here, copied) = site.synced(&desk.place(&run), &plans.manifest, &environment.home).await?;
@@ -120,21 +119,6 @@ fn unfinished(run: &str, loaded: &Loaded) -> Result<(), CliError> {
     }
 }
 
-fn desk<'a>(
-    command: &'a Resume,
-    environment: &'a Environment,
-    connected: &'a Connected,
-    manifest: &'a Manifest,
-) -> Desk<'a> {
-    Desk {
-        session: &connected.aws,
-        manifest,
-        home: &environment.home,
-        ttl: environment.lease_ttl,
-        take_over: command.lease.take_over.as_deref(),
-    }
-}
-
 /// Gives the run up on this machine.
 fn abandon(command: &Resume, run: &str, journal: &Journal) -> Result<Exit, CliError> {
     let because = command.overrides.because.clone().unwrap_or_default();
@@ -148,7 +132,7 @@ fn abandon(command: &Resume, run: &str, journal: &Journal) -> Result<Exit, CliEr
 async fn give_up(command: &Resume, environment: &Environment, ready: Ready) -> Result<Exit, CliError> {
     let Ready { run, plans, here, connected, lease, stop } = ready;
     let Some((permit, copied)) = lease else { return abandon(command, &run, &here.journal) };
-    let desk = desk(command, environment, &connected, &plans.manifest);
+    let desk = Desk::of(environment, &connected, &plans.manifest, Some(&command.lease));
     let held = desk.hold(&run, &connected.caller, permit, &copied, stop).await?;
     let journal = here.journal.guarded(held.clone());
     let given_up = abandon(command, &run, &journal);
@@ -160,7 +144,7 @@ async fn give_up(command: &Resume, environment: &Environment, ready: Ready) -> R
 async fn settle(command: &Resume, environment: &Environment, ready: Ready) -> Result<(), CliError> {
     let Ready { run, plans, here, connected, lease, stop } = ready;
     let Some((permit, copied)) = lease else { return Ok(()) };
-    let desk = desk(command, environment, &connected, &plans.manifest);
+    let desk = Desk::of(environment, &connected, &plans.manifest, Some(&command.lease));
     let held = desk.hold(&run, &connected.caller, permit, &copied, stop).await?;
     let_go(&held, here.journal.next(), true).await;
     Ok(())
@@ -196,7 +180,7 @@ async fn go_on(command: &Resume, environment: &Environment, ready: Ready) -> Res
     report::to_stderr(&outlook::shown(&loaded, &found, environment.stderr_look()));
     let held = match lease {
         Some((permit, copied)) => {
-            let desk = desk(command, environment, &connected, &manifest);
+            let desk = Desk::of(environment, &connected, &manifest, Some(&command.lease));
             Some(desk.hold(&run, &connected.caller, permit, &copied, stop).await?)
         }
         None => None,

@@ -193,6 +193,9 @@ async fn what_cannot_be_taken_back_is_refused_and_nothing_is_changed() {
     refused(&to, &["--confirm", "prod"], 2, "--confirm says prod").await;
     // No terminal, and nobody has said yes.
     refused(&to, &[], 2, "needs to be confirmed").await;
+    site.tiny.write_manifest("approval {\n  people = 2\n}\n");
+    refused(&to, &CONFIRMED, 3, "is changed by approved bundles only").await;
+    site.tiny.write_manifest("");
     site.versioning(BucketVersioningStatus::Suspended).await;
     refused(&to, &CONFIRMED, 3, "switch versioning on again").await;
     refused(&to, &["--dry-run"], 3, "switch versioning on again").await;
