@@ -11,9 +11,12 @@ use std::collections::BTreeMap;
 
 pub use backups::{Backup, BackupDetail, backup, backups};
 pub use changes::{
-    RestoreRequest, TableChange, change_table, restore_table, set_point_in_time_recovery, set_time_to_live, tag_table,
+    RestoreRequest, RestoreSource, TableChange, change_table, restore_table, set_point_in_time_recovery,
+    set_time_to_live, tag_table,
 };
-pub use tables::{CountPage, IndexState, ScanKey, Stream, TableState, count_page, has_table, table};
+pub use tables::{
+    CountPage, IndexState, RecoveryWindow, ScanKey, Stream, TableState, count_page, has_table, recovery_window, table,
+};
 
 /// Tags by key.
 pub type Tags = BTreeMap<String, String>;

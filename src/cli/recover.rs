@@ -1,4 +1,5 @@
-//! `lifeboat recover bucket NAME --to TIME`: what was corrupted is taken back to how it was.
+//! `lifeboat recover bucket|table NAME --to TIME`: what was corrupted is brought back as it was. A bucket that keeps versions
+//! is taken back where it is; a table is restored beside itself.
 
 use clap::{ArgGroup, Args, Subcommand};
 use jiff::Timestamp;
@@ -11,14 +12,14 @@ use super::failover::{blocked, unless_stopped, warnings};
 use super::home::NewRun;
 use super::lease::{Desk, LeaseArgs};
 use super::overrides::Overrides;
-use super::wiring::{Connected, RunPlace};
+use super::wiring::{Connected, Plans, RunPlace};
 use super::{confirm, credentials, gate, home, signals, wiring};
-use crate::aws::Session;
 use crate::aws::s3::{BucketPlace, find_bucket};
+use crate::aws::{Session, dynamodb};
 use crate::engine::{self, Preflight};
-use crate::manifest::Manifest;
+use crate::manifest::{Expectation, Manifest, Table, TableSource};
 use crate::report;
-use crate::runbook::{BucketRollback, StepId};
+use crate::runbook::{BucketRollback, Runbook, StepId};
 use crate::scenario;
 use crate::steps::{Todo, list_todo};
 
@@ -31,26 +32,51 @@ pub struct Recover {
 #[derive(Subcommand)]
 enum What {
     /// Take a bucket that keeps versions back to a time; nothing is lost, and the same command with a later time undoes it
-    Bucket(Bucket),
+    Bucket(BucketArgs),
+    /// Restore a table to a point in time, beside itself under another name
+    Table(TableArgs),
+}
+
+#[derive(Args)]
+struct BucketArgs {
+    /// The bucket's name in S3
+    name: String,
+    /// Only keys that begin so
+    #[arg(long, value_name = "PREFIX", default_value = "")]
+    prefix: String,
+    /// Print what would be done to every key, and do nothing; with -o json one object a line
+    #[arg(long)]
+    dry_run: bool,
+    #[command(flatten)]
+    common: Common,
+}
+
+#[derive(Args)]
+struct TableArgs {
+    /// The table's name
+    name: String,
+    /// Name of the restored table [default: the table's, with the time]
+    #[arg(long = "as", value_name = "NAME")]
+    target: Option<String>,
+    /// What the restored table must hold (repeatable): "items >= 1000"
+    #[arg(long, value_name = "EXPECTATION")]
+    expect: Vec<Expectation>,
+    /// Say whether it can be done, and do nothing
+    #[arg(long)]
+    dry_run: bool,
+    #[command(flatten)]
+    common: Common,
 }
 
 #[derive(Args)]
 #[command(group = ArgGroup::new("decision").args(["without_lease", "guards"]).multiple(true))]
-struct Bucket {
-    /// The bucket's name in S3
-    name: String,
+struct Common {
     /// The environment that it belongs to
     #[arg(long, value_name = "ENV")]
     env: String,
     /// The time that it shall be as at, with its zone: 2026-11-22T03:00:00Z
     #[arg(long, value_name = "TIME")]
     to: Timestamp,
-    /// Only keys that begin so
-    #[arg(long, value_name = "PREFIX", default_value = "")]
-    prefix: String,
-    /// Print what would be done to every key, and do nothing
-    #[arg(long)]
-    dry_run: bool,
     /// The environment's name once more, instead of typing it when asked
     #[arg(long, value_name = "ENV")]
     confirm: Option<String>,
@@ -61,9 +87,24 @@ struct Bucket {
     lease: LeaseArgs,
     #[command(flatten)]
     overrides: Overrides,
-    /// `json`: with --dry-run the keys, else the run's events, one a line, on standard output
+    /// `json`: the run's events, one a line, on standard output
     #[arg(short, long, value_enum, default_value = "text")]
     output: Output,
+}
+
+impl Common {
+    /// What no manifest is needed for to refuse it.
+    fn sensible(&self, now: Timestamp) -> Result<(), CliError> {
+        if self.to > now {
+            return Err(CliError::usage(format!("--to {} is in the future", self.to)));
+        }
+        if let Some(name) = &self.confirm
+            && *name != self.env
+        {
+            return Err(CliError::usage(format!("--confirm says {name}, the environment is {}", self.env)));
+        }
+        self.overrides.check()
+    }
 }
 
 /// # Errors
@@ -72,80 +113,163 @@ struct Bucket {
 pub async fn run(command: &Recover, environment: &Environment) -> Result<Exit, CliError> {
     match &command.what {
         What::Bucket(command) => bucket(command, environment).await,
+        What::Table(command) => table(command, environment).await,
     }
 }
 
-/// What no manifest is needed for to refuse it.
-fn sensible(command: &Bucket, now: Timestamp) -> Result<(), CliError> {
-    if command.to > now {
-        return Err(CliError::usage(format!("--to {} is in the future", command.to)));
-    }
-    if let Some(name) = &command.confirm
-        && *name != command.env
-    {
-        return Err(CliError::usage(format!("--confirm says {name}, the environment is {}", command.env)));
-    }
-    command.overrides.check()
+/// A recovery that may begin.
+struct Recovery<'a> {
+    common: &'a Common,
+    declared_at: Timestamp,
+    plans: Plans,
+    connected: Connected,
+    /// Clients for the region of what is recovered.
+    aws: Session,
+    runbook: Runbook,
+    /// What is asked about: "taking logs back to …".
+    what: String,
 }
 
-async fn bucket(command: &Bucket, environment: &Environment) -> Result<Exit, CliError> {
-    let declared_at = Timestamp::now();
-    sensible(command, declared_at)?;
-    let plans = wiring::read(&command.env, environment)?;
-    let manifest = plans.manifest.clone();
-    let connected = wiring::connect(&manifest).await?;
-    let aws = region_of(&command.name, &manifest, &connected).await?;
-    let rollback = BucketRollback { bucket: command.name.clone(), prefix: command.prefix.clone(), to: command.to };
+/// What the checks of a recovery come to, in words.
+enum Prospect {
+    ToDo(String),
+    InPlace(String),
+}
+
+impl Recovery<'_> {
+    /// Checks everything, asks, and carries it through. `prospect` puts into words what the checks have found.
+    async fn carry_out(
+        self,
+        prospect: impl FnOnce(&Preflight) -> Prospect,
+        dry_run: bool,
+        environment: &Environment,
+    ) -> Result<Exit, CliError> {
+        let Self { common, declared_at, plans, connected, aws, runbook, what } = self;
+        let manifest = plans.manifest.clone();
+        gate::without_bundle(scenario::RECOVER, &common.overrides.names(), &manifest)?;
+        let _lock = home::lock_environment(&environment.home, &manifest)?;
+        home::refuse_unfinished(&environment.home, &manifest)?;
+        credentials::last(&connected, &runbook, environment).await?;
+        let new = NewRun::make(&environment.home, home::new_run(&common.env, declared_at))?;
+        let stop = signals::listen()?;
+        if common.lease.without_lease {
+            Desk::of(environment, &connected, &manifest, None).nobody_known(&new.name).await?;
+        }
+        let place = RunPlace { run: &new.name, run_dir: &new.dir, runbook, stop: stop.subscribe(), approved: None };
+        let (engine, notices) = wiring::engine(plans.clone(), aws, place, environment).await?;
+        let look = async { Ok(engine::preflight(&engine).await) };
+        let found = unless_stopped(&engine, look).await?;
+        if !found.blocked.is_empty() {
+            return Err(blocked(&found));
+        }
+        match prospect(&found) {
+            Prospect::InPlace(words) => {
+                report::to_stderr(&format!("{words}\nNothing was changed.\n"));
+                return Ok(Exit::Done);
+            }
+            Prospect::ToDo(words) => report::to_stderr(&words),
+        }
+        report::to_stderr(&warnings(&found));
+        if dry_run {
+            report::to_stderr("nothing was changed\n");
+            return Ok(Exit::Done);
+        }
+        let what = format!("{what} in account {}", manifest.account);
+        let asked = confirm::confirm(&common.env, common.confirm.as_deref(), &what, environment);
+        unless_stopped(&engine, asked).await?;
+        let beginning = Beginning {
+            new: &new,
+            plans: &plans,
+            connected: &connected,
+            gate: None,
+            declared_at,
+            impact_at: common.impact_at,
+            overrides: &common.overrides,
+            lease: &common.lease,
+        };
+        beginning.carry_out((engine, notices), &found, stop, common.output, environment).await
+    }
+}
+
+async fn bucket(command: &BucketArgs, environment: &Environment) -> Result<Exit, CliError> {
+    let (declared_at, common) = (Timestamp::now(), &command.common);
+    common.sensible(declared_at)?;
+    let plans = wiring::read(&common.env, environment)?;
+    let connected = wiring::connect(&plans.manifest).await?;
+    let aws = region_of_bucket(&command.name, &plans.manifest, &connected).await?;
+    let rollback = BucketRollback { bucket: command.name.clone(), prefix: command.prefix.clone(), to: common.to };
     if command.dry_run {
-        return dry_run(&aws, &rollback, command.output).await;
+        return list_keys(&aws, &rollback, common.output).await;
     }
-    gate::without_bundle(scenario::RECOVER, &command.overrides.names(), &manifest)?;
-    let _lock = home::lock_environment(&environment.home, &manifest)?;
-    home::refuse_unfinished(&environment.home, &manifest)?;
-    let runbook = scenario::recover_bucket(&manifest, aws.region(), &rollback);
-    credentials::last(&connected, &runbook, environment).await?;
-    let new = NewRun::make(&environment.home, home::new_run(&command.env, declared_at))?;
-    let stop = signals::listen()?;
-    if command.lease.without_lease {
-        Desk::of(environment, &connected, &manifest, None).nobody_known(&new.name).await?;
-    }
-    let place = RunPlace { run: &new.name, run_dir: &new.dir, runbook, stop: stop.subscribe(), approved: None };
-    let (engine, notices) = wiring::engine(plans.clone(), aws, place, environment).await?;
-    report::to_stderr(&format!("looking at the versions in {}; nothing is changed\n", command.name));
-    let look = async { Ok(engine::preflight(&engine).await) };
-    let found = unless_stopped(&engine, look).await?;
-    if !found.blocked.is_empty() {
-        return Err(blocked(&found));
-    }
-    let Some(words) = said(&found, &rollback) else {
-        let keys = facts(&found, &rollback)["keys"].as_u64().unwrap_or_default();
-        report::to_stderr(&format!(
-            "{} is as it was at {} already: {keys} of {keys} keys.\nNothing was changed.\n",
-            report::escape(&rollback.bucket),
-            rollback.to
-        ));
-        return Ok(Exit::Done);
+    report::to_stderr(&format!("looking at the versions in {}; nothing is changed\n", report::escape(&command.name)));
+    let runbook = scenario::recover_bucket(&plans.manifest, aws.region(), &rollback);
+    let what = format!("taking {} back to {}", rollback.bucket, rollback.to);
+    let recovery = Recovery { common, declared_at, plans, connected, aws, runbook, what };
+    recovery.carry_out(|found| prospect_of_bucket(found, &rollback), false, environment).await
+}
+
+async fn table(command: &TableArgs, environment: &Environment) -> Result<Exit, CliError> {
+    let (declared_at, common) = (Timestamp::now(), &command.common);
+    common.sensible(declared_at)?;
+    let plans = wiring::read(&common.env, environment)?;
+    let connected = wiring::connect(&plans.manifest).await?;
+    let aws = region_of_table(&command.name, &plans.manifest, &connected).await?;
+    let target = command.target.clone().unwrap_or_else(|| name_at(&command.name, common.to));
+    let table = Table {
+        name: command.name.clone(),
+        source: command.name.clone(),
+        target,
+        from: TableSource::PointInTime(common.to),
+        adopt: None,
+        verify: command.expect.clone(),
     };
-    report::to_stderr(&words);
-    report::to_stderr(&warnings(&found));
-    let what = format!("taking {} back to {} in account {}", rollback.bucket, rollback.to, manifest.account);
-    let asked = confirm::confirm(&command.env, command.confirm.as_deref(), &what, environment);
-    unless_stopped(&engine, asked).await?;
-    let beginning = Beginning {
-        new: &new,
-        plans: &plans,
-        connected: &connected,
-        gate: None,
-        declared_at,
-        impact_at: command.impact_at,
-        overrides: &command.overrides,
-        lease: &command.lease,
+    let runbook = scenario::recover_table(&plans.manifest, aws.region(), &table);
+    let what = format!("restoring table {} of {} as {}", table.source, common.to, table.target);
+    let recovery = Recovery { common, declared_at, plans, connected, aws, runbook, what };
+    let words = format!(
+        "table {} as it was at {} becomes table {}; {} is left as it is\n",
+        report::escape(&table.source),
+        common.to,
+        report::escape(&table.target),
+        report::escape(&table.source)
+    );
+    recovery.carry_out(|_| Prospect::ToDo(words), command.dry_run, environment).await
+}
+
+/// `metadata-20261122T030000Z`, cut so that DynamoDB takes it: names have 3 to 255 characters.
+fn name_at(table: &str, at: Timestamp) -> String {
+    const LONGEST: usize = 255;
+    let suffix = at.strftime("-%Y%m%dT%H%M%SZ").to_string();
+    let kept: String = table.chars().take(LONGEST - suffix.len()).collect();
+    format!("{kept}{suffix}")
+}
+
+/// Clients for the region where the table is: one of the manifest's.
+async fn region_of_table(table: &str, manifest: &Manifest, connected: &Connected) -> Result<Session, CliError> {
+    let primary = connected.aws_in(&manifest.primary.name).await;
+    let unusable = |error: crate::aws::AwsError| {
+        CliError::blocked(format!("table {table} cannot be looked for; nothing was changed")).cause(error.to_string())
     };
-    beginning.carry_out((engine, notices), &found, stop, command.output, environment).await
+    let in_primary = dynamodb::has_table(&primary, table).await.map_err(unusable)?;
+    let in_recovery = dynamodb::has_table(&connected.aws, table).await.map_err(unusable)?;
+    let (first, second) = (&manifest.primary.name, &manifest.recovery.name);
+    match (in_primary, in_recovery) {
+        (true, false) => Ok(primary),
+        (false, true) => Ok(connected.aws.clone()),
+        (false, false) => {
+            Err(CliError::blocked(format!("there is no table {table} in {first} or {second}; nothing was changed"))
+                .hint("a table that was deleted is restored from a backup"))
+        }
+        (true, true) => Err(CliError::blocked(format!("table {table} is in {first} and in {second}"))
+            .cause("which of them is to be recovered cannot be told by its name")
+            .hint(
+                "a global table replicates corruption as well; restore one of them by hand, under a name of its own",
+            )),
+    }
 }
 
 /// Clients for the region where the bucket is: one of the manifest's.
-async fn region_of(bucket: &str, manifest: &Manifest, connected: &Connected) -> Result<Session, CliError> {
+async fn region_of_bucket(bucket: &str, manifest: &Manifest, connected: &Connected) -> Result<Session, CliError> {
     let place = find_bucket(&connected.aws, bucket).await.map_err(|error| {
         CliError::blocked(format!("bucket {bucket} cannot be used; nothing was changed")).cause(error.to_string())
     })?;
@@ -166,7 +290,7 @@ async fn region_of(bucket: &str, manifest: &Manifest, connected: &Connected) -> 
 }
 
 /// Prints what would be done to every key.
-async fn dry_run(aws: &Session, rollback: &BucketRollback, output: Output) -> Result<Exit, CliError> {
+async fn list_keys(aws: &Session, rollback: &BucketRollback, output: Output) -> Result<Exit, CliError> {
     let print = |todo: Todo| match output {
         Output::Json => match serde_json::to_string(&todo) {
             Ok(line) => report::to_stdout(&format!("{line}\n")),
@@ -198,33 +322,44 @@ fn line(todo: &Todo) -> String {
     }
 }
 
-fn facts(found: &Preflight, rollback: &BucketRollback) -> serde_json::Value {
-    found.facts(&StepId::new(format!("recover.bucket.{}", rollback.bucket)))
+/// What would be done, in words.
+fn prospect_of_bucket(found: &Preflight, rollback: &BucketRollback) -> Prospect {
+    let facts = found.facts(&StepId::new(format!("recover.bucket.{}", rollback.bucket)));
+    let keys = |count: u64| if count == 1 { "1 key".to_owned() } else { format!("{count} keys") };
+    let number = |of: &serde_json::Value| of.as_u64().unwrap_or_default();
+    if number(&facts["to_do"]) == 0 {
+        let all = keys(number(&facts["keys"]));
+        let bucket = report::escape(&rollback.bucket);
+        return Prospect::InPlace(format!("{bucket} is as it was at {} already: all of {all}.", rollback.to));
+    }
+    let list = |of: &str| {
+        let names: Vec<&str> =
+            facts[of]["first"].as_array().into_iter().flatten().filter_map(|it| it.as_str()).collect();
+        let more = if number(&facts[of]["count"]) > names.len() as u64 { "    …\n" } else { "" };
+        names.iter().map(|name| format!("    {}\n", report::escape(name))).collect::<String>() + more
+    };
+    let (restore, hide) = (number(&facts["restore"]["count"]), number(&facts["hide"]["count"]));
+    let mut words = String::new();
+    if restore > 0 {
+        let (these, bytes) = (keys(restore), &facts["restore_bytes"]);
+        words += &format!("{these} of {} back to the version of then ({bytes} bytes):\n", facts["keys"]);
+        words += &list("restore");
+    }
+    if hide > 0 {
+        words += &format!("{} not there then, hidden by a delete marker:\n{}", keys(hide), list("hide"));
+    }
+    let kept = keys(number(&facts["kept"]));
+    Prospect::ToDo(format!("{words}{kept} left alone; nothing is permanently deleted\n"))
 }
 
-/// What would be done, in words; `None` where there is nothing to do.
-fn said(found: &Preflight, rollback: &BucketRollback) -> Option<String> {
-    let facts = facts(found, rollback);
-    let count = |of: &str| facts[of]["count"].as_u64().unwrap_or_default();
-    if facts["to_do"].as_u64() == Some(0) {
-        return None;
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_restored_table_is_named_after_the_time_and_never_too_long() {
+        let at: Timestamp = "2026-11-22T03:00:00Z".parse().unwrap();
+        assert_eq!(name_at("metadata", at), "metadata-20261122T030000Z");
+        assert_eq!(name_at(&"x".repeat(255), at).len(), 255);
     }
-    let keys = |count: u64| if count == 1 { "1 key".to_owned() } else { format!("{count} keys") };
-    let first = |of: &str| {
-        let names = facts[of]["first"].as_array().into_iter().flatten().filter_map(|it| it.as_str());
-        names.map(|name| format!("    {}\n", report::escape(name))).collect::<String>()
-    };
-    let more = |of: &str| if count(of) > first(of).lines().count() as u64 { "    …\n" } else { "" };
-    let mut words = String::new();
-    if count("restore") > 0 {
-        let (these, bytes) = (keys(count("restore")), &facts["restore_bytes"]);
-        words += &format!("{these} of {} back to the version of then ({bytes} bytes):\n", facts["keys"]);
-        words += &format!("{}{}", first("restore"), more("restore"));
-    }
-    if count("hide") > 0 {
-        words += &format!("{} not there then, hidden by a delete marker:\n", keys(count("hide")));
-        words += &format!("{}{}", first("hide"), more("hide"));
-    }
-    let kept = keys(facts["kept"].as_u64().unwrap_or_default());
-    Some(format!("{words}{kept} left alone; nothing is permanently deleted\n"))
 }

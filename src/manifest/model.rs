@@ -2,7 +2,7 @@
 //!
 //! Everything here is serializable, because steps carry their part of it into the runbook and the journal.
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -188,13 +188,15 @@ pub struct Table {
     pub verify: Vec<Expectation>,
 }
 
-/// Which backup a table is restored from.
+/// What a table is restored from.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TableSource {
     LatestBackup,
     /// ARN of the backup.
     Backup(String),
+    /// The continuous backups of a table that stands beside it, at that time. No manifest says it: a recovery does.
+    PointInTime(Timestamp),
 }
 
 /// A bucket whose objects are copied from another bucket.

@@ -10,18 +10,21 @@ use crate::manifest::{Component, Manifest};
 use crate::runbook::{Action, Phase, Runbook, StepId, StepSpec};
 
 pub use failover::failover;
-pub use recover::{RECOVER, recover_bucket};
+pub use recover::{RECOVER, recover_bucket, recover_table};
 
 /// The runbook that a run of this kind would have by the manifest as it is now.
 pub fn again(then: &Runbook, manifest: &Manifest) -> Runbook {
-    let rollback = then.steps.iter().find_map(|step| match &step.action {
-        Action::RollBackBucket { rollback } => Some(rollback),
+    if then.scenario != RECOVER {
+        return failover(manifest);
+    }
+    // What is recovered was named by the operator, and no manifest changes it.
+    let region = &then.to_region;
+    let made = then.steps.iter().find_map(|step| match &step.action {
+        Action::RollBackBucket { rollback } => Some(recover_bucket(manifest, region, rollback)),
+        Action::RestoreTable { table } => Some(recover_table(manifest, region, table)),
         _ => None,
     });
-    match rollback {
-        Some(rollback) => recover_bucket(manifest, &then.to_region, rollback),
-        None => failover(manifest),
-    }
+    made.unwrap_or_else(|| then.clone())
 }
 
 fn step(

@@ -1,8 +1,8 @@
 //! Recovery from corruption: what is there is taken back to how it was at a time, in the region where it is.
 
 use super::{expected, step};
-use crate::manifest::{Component, Manifest};
-use crate::runbook::{Action, BucketRollback, NotChecked, Phase, Runbook};
+use crate::manifest::{Component, Manifest, Objective, Table};
+use crate::runbook::{Action, BucketRollback, NotChecked, Phase, Runbook, StepSpec};
 
 /// Its name in runbooks.
 pub const RECOVER: &str = "recover";
@@ -43,7 +43,60 @@ pub fn recover_bucket(manifest: &Manifest, region: &str, rollback: &BucketRollba
             why: "what is written is written with the bucket's own".into(),
         },
     ];
-    let objectives = manifest.objectives.iter().filter(|(of, _)| matches!(of, Component::Bucket | Component::System));
+    runbook(manifest, region, Component::Bucket, steps, not_checked)
+}
+
+/// The runbook that restores a table of `region` to a point in time, beside itself.
+pub fn recover_table(manifest: &Manifest, region: &str, table: &Table) -> Runbook {
+    let Table { name, source, target, .. } = table;
+    let restore = format!("restore.table.{name}");
+    let component = Some(Component::Table);
+    let steps = vec![
+        step(
+            &restore,
+            Phase::Restore,
+            &[],
+            format!("restore table {source} as {target}"),
+            component,
+            expected::RESTORE_TABLE,
+            Action::RestoreTable { table: table.clone() },
+        ),
+        step(
+            &format!("verify.table.{name}"),
+            Phase::Verification,
+            &[&restore],
+            format!("count and verify table {target}"),
+            component,
+            expected::VERIFY,
+            Action::VerifyTable { table: table.clone() },
+        ),
+    ];
+    let mut not_checked = vec![
+        NotChecked {
+            what: format!("contents of the items of table {target}"),
+            why: "items are counted, not compared".into(),
+        },
+        NotChecked {
+            what: format!("autoscaling, alarms, resource policy and replicas of table {target}"),
+            why: "a restore brings none of them, and they are not read".into(),
+        },
+    ];
+    if table.verify.is_empty() {
+        let what = format!("number of items of table {target}");
+        not_checked.push(NotChecked { what, why: "no number was expected".into() });
+    }
+    runbook(manifest, region, Component::Table, steps, not_checked)
+}
+
+fn runbook(
+    manifest: &Manifest,
+    region: &str,
+    component: Component,
+    steps: Vec<StepSpec>,
+    not_checked: Vec<NotChecked>,
+) -> Runbook {
+    let counts = |(of, _): &(&Component, &Objective)| [component, Component::System].contains(of);
+    let objectives = manifest.objectives.iter().filter(counts);
     Runbook {
         scenario: RECOVER.into(),
         environment: manifest.environment.clone(),

@@ -1,4 +1,4 @@
-//! Restores a DynamoDB table from a backup that stands in the recovery region, and puts back what a restore loses: tags,
+//! Restores a DynamoDB table, from a backup that stands in the region or to a point in time of a table that does, and puts back what a restore loses: tags,
 //! time to live, point-in-time recovery, stream, billing mode, table class, deletion protection.
 //!
 //! One table whatever happens: its name is the manifest's, and its own description says which backup it came from. A
@@ -13,12 +13,12 @@ use super::declared::{declared, declared_at};
 use super::encryption::check_key;
 use super::ownership::{Owner, address_taken, conflict, in_place, run_tags};
 use super::table_settings::{Change, TableSettings};
-use super::table_source::{ChosenBackup, choose, facts, misplaced};
+use super::table_source::{ChosenBackup, choose, facts, facts_at, misplaced, within};
 use super::{
     APPEARS, Blocked, Checked, Compensation, Cx, Output, Ready, SETTLES, Seen, Standing, Step, StepError, deadline,
     wait_until,
 };
-use crate::aws::dynamodb::{self, TableState};
+use crate::aws::dynamodb::{self, RestoreSource, TableState};
 use crate::aws::{AwsError, Session};
 use crate::manifest::{Component, Table, TableSource};
 
@@ -38,13 +38,21 @@ pub struct RestoreTable {
 pub(super) fn wanted(cx: &Cx, table: &Table, facts: &Value) -> Result<TableSettings, StepError> {
     match &table.adopt {
         Some(address) => Ok(TableSettings::declared(&declared_at(&declared(cx)?, address)?)),
-        None => Ok(TableSettings::of_backup(facts)),
+        // Of a table that stands the check has read them.
+        None => match facts.get("settings") {
+            Some(settings) => serde_json::from_value(settings.clone())
+                .map_err(|error| StepError::failed(format!("the settings in the journal are not understood: {error}"))),
+            None => Ok(TableSettings::of_backup(facts)),
+        },
     }
 }
 
 #[async_trait]
 impl Step for RestoreTable {
     async fn check(&self, cx: &Cx) -> Result<Checked, Blocked> {
+        if let TableSource::PointInTime(at) = self.table.from {
+            return self.check_window(&cx.world.aws, at).await;
+        }
         let (session, manifest) = (&cx.world.aws, &cx.world.manifest);
         let region = &manifest.recovery.name;
         let target = &self.table.target;
@@ -131,6 +139,9 @@ impl Step for RestoreTable {
         // Indexes that the backup does not have are made by the adopting apply, and verified after it.
         if self.owner(cx, &state, true) == Owner::ThisRun {
             faults.extend(wanted.differences(&state).iter().map(ToString::to_string));
+            if matches!(self.table.from, TableSource::PointInTime(_)) {
+                faults.extend(wanted.index_differences(&state).iter().map(ToString::to_string));
+            }
         }
         if faults.is_empty() {
             return Ok(());
@@ -156,12 +167,34 @@ impl RestoreTable {
     async fn choose(&self, session: &Session, region: &str, primary: &str) -> Result<ChosenBackup, Blocked> {
         let found = match &self.table.from {
             TableSource::LatestBackup => dynamodb::backups(session, &self.table.source).await?,
+            TableSource::PointInTime(_) => Vec::new(),
             TableSource::Backup(arn) => match misplaced(arn, region) {
                 Some(blocked) => return Err(blocked),
                 None => dynamodb::backup(session, arn).await?.into_iter().map(|detail| detail.backup).collect(),
             },
         };
         choose(&self.table, &found, region, primary)
+    }
+
+    /// Whether the source can be restored to that time, beside itself.
+    async fn check_window(&self, session: &Session, at: Timestamp) -> Result<Checked, Blocked> {
+        let Table { source, target, .. } = &self.table;
+        let region = session.region();
+        let Some(state) = dynamodb::table(session, source).await? else {
+            return Err(Blocked {
+                cause: format!("there is no table {source} in {region}"),
+                hint: Some("a table that was deleted is restored from a backup".to_owned()),
+            });
+        };
+        if dynamodb::has_table(session, target).await? {
+            return Err(Blocked {
+                cause: format!("table {target} stands in {region} already"),
+                hint: Some("choose another name for the restored table".to_owned()),
+            });
+        }
+        within(source, dynamodb::recovery_window(session, source).await?, at)?;
+        let warnings = check_key(session, state.kms_key.as_deref(), &format!("table {source}")).await?;
+        Ok(Checked { facts: facts_at(&state, at, warnings.as_slice()), standing: Standing::Absent })
     }
 
     async fn look(&self, cx: &Cx) -> Result<Option<TableState>, StepError> {
@@ -209,7 +242,11 @@ impl RestoreTable {
     async fn begin(&self, cx: &Cx, wanted: &TableSettings) -> Result<bool, StepError> {
         let backup = self.backup(cx)?;
         cx.status(format!("{}: restoring from {backup}", self.what()));
-        match dynamodb::restore_table(&cx.world.aws, wanted.restore(&self.table.target, backup)).await {
+        let source = match self.table.from {
+            TableSource::PointInTime(at) => RestoreSource::PointInTime { table: self.table.source.clone(), at },
+            TableSource::LatestBackup | TableSource::Backup(_) => RestoreSource::Backup(backup.to_owned()),
+        };
+        match dynamodb::restore_table(&cx.world.aws, wanted.restore(&self.table.target, source)).await {
             Ok(()) => Ok(true),
             Err(error) if error.is_any(&["TableAlreadyExistsException", "TableInUseException"]) => Ok(false),
             Err(error) if error.is("BackupNotFoundException") => Err(StepError::from(error)

@@ -1,18 +1,19 @@
 //! How a restored table shall be, and what has to be changed to make it so. Pure.
 //!
-//! RestoreTableFromBackup brings items, keys, indexes and capacity. Tags, time to live, streams, point-in-time recovery
+//! A restore brings items, keys, indexes and capacity. Tags, time to live, streams, point-in-time recovery
 //! and deletion protection have to be set again (DynamoDB Developer Guide: "Restoring a DynamoDB table from a backup").
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::declared::Declared;
-use crate::aws::dynamodb::{RestoreRequest, Stream, TableChange, TableState, Tags};
+use crate::aws::dynamodb::{RestoreRequest, RestoreSource, Stream, TableChange, TableState, Tags};
 use crate::verify::{Difference, Parity};
 
 /// Settings of a table. `None` is left as the restore made it and not compared.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TableSettings {
     pub billing_mode: Option<String>,
     /// Read and write capacity units; autoscaling may move them later, so that they are never compared.
@@ -103,11 +104,34 @@ impl TableSettings {
         }
     }
 
-    /// What to ask RestoreTableFromBackup for.
-    pub fn restore(&self, table: &str, backup: &str) -> RestoreRequest {
+    /// As a table has them that stands.
+    pub fn of_table(state: &TableState) -> Self {
+        let indexes = state.indexes.iter();
+        let indexes = indexes.map(|(name, it)| (name.clone(), (it.hash_key.clone(), it.range_key.clone())));
+        Self {
+            billing_mode: Some(state.billing_mode.clone()),
+            capacity: state.read_capacity.zip(state.write_capacity),
+            hash_key: state.hash_key.clone(),
+            range_key: state.range_key.clone(),
+            ttl_attribute: state.ttl_attribute.clone(),
+            point_in_time_recovery: Some(state.point_in_time_recovery),
+            recovery_period_days: state.recovery_period_days,
+            stream: state.stream.clone(),
+            table_class: Some(state.table_class.clone()),
+            deletion_protection: Some(state.deletion_protection),
+            kms_key: state.kms_key.clone(),
+            indexes: indexes.collect(),
+            // AWS's own cannot be set.
+            tags: state.tags.iter().filter(|(key, _)| !key.starts_with("aws:")).map(own).collect(),
+            not_set: Vec::new(),
+        }
+    }
+
+    /// What to ask a restore for.
+    pub fn restore(&self, table: &str, source: RestoreSource) -> RestoreRequest {
         RestoreRequest {
             table: table.to_owned(),
-            backup: backup.to_owned(),
+            source,
             billing_mode: self.billing_mode.clone(),
             capacity: self.provisioned(),
             kms_key: self.kms_key.clone(),
@@ -193,6 +217,10 @@ impl TableSettings {
         }
         parity.differences
     }
+}
+
+fn own((key, value): (&String, &String)) -> (String, String) {
+    (key.clone(), value.clone())
 }
 
 fn keys(hash: &Option<String>, range: &Option<String>) -> String {

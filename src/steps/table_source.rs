@@ -3,11 +3,13 @@
 //! DynamoDB's own backups never leave their region, and RestoreTableFromBackup takes nothing else: a recovery point in
 //! a vault of AWS Backup is restored by AWS Backup (AWS Backup Developer Guide: "Restore an Amazon DynamoDB table").
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::Blocked;
 use super::recovery_point::{Candidate, CandidateState, NoneUsable, newest};
-use crate::aws::dynamodb::{Backup, BackupDetail};
+use super::table_settings::TableSettings;
+use crate::aws::dynamodb::{Backup, BackupDetail, RecoveryWindow, TableState};
 use crate::manifest::{Table, TableSource};
 
 /// The chosen backup, and what the operator should know about others.
@@ -44,6 +46,41 @@ pub fn facts(chosen: &ChosenBackup, detail: &BackupDetail) -> Value {
         "ttl_attribute": detail.ttl_attribute,
         "stream_view": detail.stream.as_ref().map(|stream| &stream.view),
         "warnings": chosen.warnings,
+    })
+}
+
+/// The same for a table that is restored to a point in time: how it shall be is how its source is now.
+pub fn facts_at(source: &TableState, at: Timestamp, warnings: &[String]) -> Value {
+    json!({
+        "recovery_point": source.arn,
+        "recovery_point_at": at.to_string(),
+        "bytes": source.approximate_bytes,
+        "settings": TableSettings::of_table(source),
+        "warnings": warnings,
+    })
+}
+
+/// Whether a table can be restored to that time.
+///
+/// # Errors
+/// Point-in-time recovery is off, or the time is outside its window.
+pub fn within(table: &str, window: Option<RecoveryWindow>, at: Timestamp) -> Result<(), Blocked> {
+    let Some(RecoveryWindow { earliest, latest }) = window else {
+        return Err(Blocked {
+            cause: format!("point-in-time recovery of table {table} is off"),
+            hint: Some("only a backup can bring back what was: aws dynamodb list-backups --table-name".to_owned()),
+        });
+    };
+    if (earliest..=latest).contains(&at) {
+        return Ok(());
+    }
+    let hint = match at > latest {
+        true => "the newest five minutes cannot be restored yet: name a time up to the end of the window, or wait",
+        false => "name a time within the window, or restore an older backup",
+    };
+    Err(Blocked {
+        cause: format!("table {table} can be restored to a time from {earliest} to {latest}; {at} is outside"),
+        hint: Some(hint.to_owned()),
     })
 }
 
@@ -94,7 +131,7 @@ fn blocked(table: &Table, none: NoneUsable, region: &str, primary: &str) -> Bloc
          that up: aws dynamodb create-backup --region {region} --table-name {source} --backup-name NAME"
     );
     let (cause, hint) = match (none, &table.from) {
-        (NoneUsable::Nothing, TableSource::LatestBackup) => {
+        (NoneUsable::Nothing, TableSource::LatestBackup | TableSource::PointInTime(_)) => {
             (format!("no backup of table {source} stands in {region}: its only source is in {primary}"), back_up)
         }
         (NoneUsable::Nothing, TableSource::Backup(arn)) => (
@@ -154,6 +191,19 @@ mod tests {
         let chosen = chosen(&found).expect("one is available");
         assert_eq!(chosen.arn, found[2].arn);
         assert!(chosen.warnings[0].contains("is newer but not ready (creating)"), "{:?}", chosen.warnings);
+    }
+
+    #[test]
+    fn a_time_outside_the_window_is_refused_with_the_window() {
+        let time = |text: &str| text.parse::<Timestamp>().expect("a time");
+        let window = RecoveryWindow { earliest: time("2026-11-01T00:00:00Z"), latest: time("2026-11-22T03:05:00Z") };
+        let refused = |window, at| within("t", window, time(at)).expect_err("it is refused");
+        for at in ["2026-11-01T00:00:00Z", "2026-11-22T03:05:00Z"] {
+            assert_eq!(within("t", Some(window), time(at)), Ok(()));
+        }
+        assert!(refused(Some(window), "2026-11-22T03:05:01Z").hint.is_some_and(|hint| hint.contains("five minutes")));
+        assert!(refused(Some(window), "2026-10-31T23:59:59Z").cause.contains("from 2026-11-01T00:00:00Z to"));
+        assert!(refused(None, "2026-11-22T03:00:00Z").cause.contains("is off"));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Whether a count is what the manifest expects. Pure.
 
 use std::fmt;
+use std::str::FromStr;
 
 use crate::manifest::{Comparison, Expectation, Quantity};
 
@@ -21,6 +22,29 @@ impl Expectation {
 impl fmt::Display for Expectation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {} {}", self.quantity, self.comparison, self.value)
+    }
+}
+
+impl FromStr for Expectation {
+    type Err = String;
+
+    /// Reads `items >= 1000`, with blanks between the three words.
+    fn from_str(text: &str) -> Result<Self, String> {
+        const QUANTITIES: [Quantity; 5] =
+            [Quantity::Items, Quantity::Objects, Quantity::Bytes, Quantity::Tables, Quantity::Partitions];
+        const COMPARISONS: [Comparison; 5] =
+            [Comparison::Equal, Comparison::AtLeast, Comparison::MoreThan, Comparison::AtMost, Comparison::LessThan];
+        let words: Vec<&str> = text.split_whitespace().collect();
+        let [quantity, comparison, value] = words.as_slice() else {
+            return Err("write three words, such as: items >= 1000".to_owned());
+        };
+        let known = |it: &Quantity| it.to_string() == *quantity;
+        let quantity =
+            QUANTITIES.into_iter().find(known).ok_or_else(|| format!("{quantity} is nothing that is counted"))?;
+        let known = |it: &Comparison| it.to_string() == *comparison;
+        let comparison = COMPARISONS.into_iter().find(known).ok_or("known comparisons: ==, >=, >, <=, <")?;
+        let value = value.parse().map_err(|_| format!("{value} is no whole number from 0"))?;
+        Ok(Self { quantity, comparison, value })
     }
 }
 

@@ -38,6 +38,7 @@ mod keys;
 mod placement;
 mod proxy;
 mod recover_bucket;
+mod recover_table;
 mod rehearsal;
 mod rehearsal_world;
 mod review;

@@ -146,7 +146,8 @@ async fn a_crash_after_the_restore_was_accepted_is_taken_up_where_it_stopped() {
     let step = RestoreTable { table: table(1) };
     let facts = step.check(&cx(&moto, RUN, Value::Null)).await.expect("there is a backup").facts;
     // What is left when the process dies right after the first request: the bare table, without any tag.
-    let request = dynamodb::RestoreRequest { table: "metadata-dr".into(), backup, ..Default::default() };
+    let (table, source) = ("metadata-dr".to_owned(), dynamodb::RestoreSource::Backup(backup));
+    let request = dynamodb::RestoreRequest { table, source, billing_mode: None, capacity: None, kms_key: None };
     dynamodb::restore_table(&moto.session(RECOVERY), request).await.expect("a restore");
     let resumed = cx(&moto, RUN, facts.clone()).resumed();
     assert!(matches!(step.observe(&resumed).await, Ok(Seen::InProgress(_))));

@@ -1,18 +1,31 @@
 //! Restoring tables and changing their settings.
 
+use aws_sdk_dynamodb::primitives::DateTime;
 use aws_sdk_dynamodb::types::{
     BillingMode, PointInTimeRecoverySpecification, ProvisionedThroughput, SseSpecification, SseType,
     StreamSpecification, StreamViewType, TableClass, Tag, TimeToLiveSpecification,
 };
 
+use jiff::Timestamp;
+
 use super::{Stream, Tags};
 use crate::aws::{AwsError, Session, explain};
 
-/// What RestoreTableFromBackup is asked for. `None` leaves a setting as the backup has it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// What a table is restored from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RestoreSource {
+    /// ARN of the backup.
+    Backup(String),
+    /// A table of the same region.
+    PointInTime { table: String, at: Timestamp },
+}
+
+/// What a restore is asked for. `None` leaves a setting as the source has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RestoreRequest {
+    /// Name of the new table.
     pub table: String,
-    pub backup: String,
+    pub source: RestoreSource,
     /// `PROVISIONED` or `PAY_PER_REQUEST`.
     pub billing_mode: Option<String>,
     /// Read and write capacity units; both or none.
@@ -34,28 +47,47 @@ pub enum TableChange {
     DeletionProtection(bool),
 }
 
-/// Begins to restore a table (DynamoDB API: "RestoreTableFromBackup").
+/// Begins to restore a table (DynamoDB API: "RestoreTableFromBackup", "RestoreTableToPointInTime").
 ///
 /// # Errors
 /// `TableAlreadyExistsException` also where an earlier request was accepted and its reply lost.
 pub async fn restore_table(session: &Session, request: RestoreRequest) -> Result<(), AwsError> {
-    let operation = "dynamodb:RestoreTableFromBackup";
+    let operation = match request.source {
+        RestoreSource::Backup(_) => "dynamodb:RestoreTableFromBackup",
+        RestoreSource::PointInTime { .. } => "dynamodb:RestoreTableToPointInTime",
+    };
     let capacity = request.capacity.map(throughput).transpose().map_err(|error| invalid(operation, &error))?;
     let encryption = request
         .kms_key
         .map(|key| SseSpecification::builder().enabled(true).sse_type(SseType::Kms).kms_master_key_id(key).build());
-    session
-        .dynamodb()
-        .restore_table_from_backup()
-        .target_table_name(request.table)
-        .backup_arn(request.backup)
-        .set_billing_mode_override(request.billing_mode.as_deref().map(BillingMode::from))
-        .set_provisioned_throughput_override(capacity)
-        .set_sse_specification_override(encryption)
-        .send()
-        .await
-        .map_err(explain(operation))?;
-    Ok(())
+    let billing = request.billing_mode.as_deref().map(BillingMode::from);
+    match request.source {
+        RestoreSource::Backup(arn) => session
+            .dynamodb()
+            .restore_table_from_backup()
+            .target_table_name(request.table)
+            .backup_arn(arn)
+            .set_billing_mode_override(billing)
+            .set_provisioned_throughput_override(capacity)
+            .set_sse_specification_override(encryption)
+            .send()
+            .await
+            .map(drop)
+            .map_err(explain(operation)),
+        RestoreSource::PointInTime { table, at } => session
+            .dynamodb()
+            .restore_table_to_point_in_time()
+            .target_table_name(request.table)
+            .source_table_name(table)
+            .restore_date_time(DateTime::from_nanos(at.as_nanosecond()).map_err(|error| invalid(operation, &error))?)
+            .set_billing_mode_override(billing)
+            .set_provisioned_throughput_override(capacity)
+            .set_sse_specification_override(encryption)
+            .send()
+            .await
+            .map(drop)
+            .map_err(explain(operation)),
+    }
 }
 
 /// Makes one change (DynamoDB API: "UpdateTable"); the table is `UPDATING` until it is in force.

@@ -7,12 +7,13 @@ use aws_sdk_dynamodb::types::{
     TableDescription, TimeToLiveDescription, TimeToLiveStatus,
 };
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use super::Tags;
 use crate::aws::{AwsError, Session, explain, timestamp};
 
 /// What a stream shows (DynamoDB API: "StreamSpecification"): `NEW_AND_OLD_IMAGES`, `KEYS_ONLY`, ….
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stream {
     pub view: String,
 }
@@ -51,8 +52,10 @@ pub struct TableState {
     /// `STANDARD` or `STANDARD_INFREQUENT_ACCESS`.
     pub table_class: String,
     pub deletion_protection: bool,
+    /// ARN of the KMS key, where that is not DynamoDB's own.
+    pub kms_key: Option<String>,
     pub indexes: BTreeMap<String, IndexState>,
-    /// The backup that it was restored from, if it was.
+    /// ARN of the backup or of the table that it was restored from, if it was.
     pub restored_from: Option<String>,
     /// When that was asked for; whole seconds, as DynamoDB tells it.
     pub restored_at: Option<Timestamp>,
@@ -120,6 +123,29 @@ pub async fn table(session: &Session, name: &str) -> Result<Option<TableState>, 
     }
     state.tags = tags;
     Ok(Some(state))
+}
+
+/// The times that a table can be restored to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RecoveryWindow {
+    pub earliest: Timestamp,
+    pub latest: Timestamp,
+}
+
+/// The window of a table's point-in-time recovery (DynamoDB API: "DescribeContinuousBackups"); `None` where that is off.
+///
+/// # Errors
+/// Any answer but the window.
+pub async fn recovery_window(session: &Session, name: &str) -> Result<Option<RecoveryWindow>, AwsError> {
+    let answer = session.dynamodb().describe_continuous_backups().table_name(name).send().await;
+    let answer = answer.map_err(explain("dynamodb:DescribeContinuousBackups"))?;
+    let recovery = answer.continuous_backups_description().and_then(|it| it.point_in_time_recovery_description());
+    Ok(recovery.filter(|it| it.point_in_time_recovery_status() == Some(&PointInTimeRecoveryStatus::Enabled)).and_then(
+        |recovery| {
+            let earliest = recovery.earliest_restorable_date_time().and_then(timestamp)?;
+            Some(RecoveryWindow { earliest, latest: recovery.latest_restorable_date_time().and_then(timestamp)? })
+        },
+    ))
 }
 
 async fn tags(session: &Session, arn: &str) -> Result<Tags, AwsError> {
@@ -217,7 +243,9 @@ fn from_description(table: &TableDescription) -> TableState {
         table_class: class.map_or("STANDARD", |class| class.as_str()).to_owned(),
         deletion_protection: table.deletion_protection_enabled().unwrap_or_default(),
         indexes: indexes.collect(),
-        restored_from: restore.and_then(|restore| restore.source_backup_arn().map(str::to_owned)),
+        restored_from: restore
+            .and_then(|restore| restore.source_backup_arn().or(restore.source_table_arn()).map(str::to_owned)),
+        kms_key: table.sse_description().and_then(|encryption| encryption.kms_master_key_arn().map(str::to_owned)),
         restored_at: restore.and_then(|restore| timestamp(restore.restore_date_time())),
         restore_in_progress: restore.is_some_and(|restore| restore.restore_in_progress()),
         approximate_bytes: table.table_size_bytes().and_then(|bytes| u64::try_from(bytes).ok()).unwrap_or_default(),

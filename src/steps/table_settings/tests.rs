@@ -89,9 +89,9 @@ fn a_missing_index_is_named() {
 #[test]
 fn capacity_is_asked_for_only_where_it_is_provisioned() {
     let on_demand = TableSettings { capacity: Some((5, 5)), ..settings() };
-    assert_eq!(on_demand.restore("t", "b").capacity, None);
+    assert_eq!(on_demand.restore("t", RestoreSource::Backup("b".into())).capacity, None);
     let provisioned = TableSettings { billing_mode: Some("PROVISIONED".into()), ..on_demand };
-    assert_eq!(provisioned.restore("t", "b").capacity, Some((5, 5)));
+    assert_eq!(provisioned.restore("t", RestoreSource::Backup("b".into())).capacity, Some((5, 5)));
 }
 
 #[test]

@@ -1,0 +1,110 @@
+//! A table restored to a point in time beside itself, with the command as the operator uses it. What the emulator does not do:
+//! it restores the items of now, whatever the time is.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::{
+    AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType, PointInTimeRecoverySpecification,
+    ScalarAttributeType, StreamSpecification, StreamViewType, Tag, TimeToLiveSpecification,
+};
+use jiff::Timestamp;
+use lifeboat::aws::dynamodb::{recovery_window, table};
+
+use crate::state_custody::Tiny;
+
+struct Site {
+    tiny: Tiny,
+    client: Client,
+}
+
+impl Site {
+    async fn new() -> Self {
+        let tiny = Tiny::with_root("").await;
+        let client = tiny.moto.session("us-east-1").dynamodb();
+        let site = Self { tiny, client };
+        site.create("metadata").await;
+        site
+    }
+
+    async fn create(&self, name: &str) {
+        let key = AttributeDefinition::builder().attribute_name("id").attribute_type(ScalarAttributeType::S).build();
+        let hash = KeySchemaElement::builder().attribute_name("id").key_type(KeyType::Hash).build();
+        let stream =
+            StreamSpecification::builder().stream_enabled(true).stream_view_type(StreamViewType::KeysOnly).build();
+        let tag = Tag::builder().key("team").value("logs").build().expect("a tag");
+        let create = self.client.create_table().table_name(name).billing_mode(BillingMode::PayPerRequest).tags(tag);
+        let create = create.attribute_definitions(key.expect("a key")).key_schema(hash.expect("a key"));
+        create.stream_specification(stream.expect("a stream")).send().await.expect("a table");
+        let ttl = TimeToLiveSpecification::builder().enabled(true).attribute_name("expires").build().expect("TTL");
+        let set = self.client.update_time_to_live().table_name(name).time_to_live_specification(ttl);
+        set.send().await.expect("TTL");
+        for nr in 0..3 {
+            let item = HashMap::from([("id".to_owned(), AttributeValue::S(format!("item {nr}")))]);
+            self.client.put_item().table_name(name).set_item(Some(item)).send().await.expect("an item");
+        }
+    }
+
+    /// Switches point-in-time recovery on; gives a time that can be restored.
+    async fn recoverable(&self) -> Timestamp {
+        let on = PointInTimeRecoverySpecification::builder().point_in_time_recovery_enabled(true).build();
+        let set = self.client.update_continuous_backups().table_name("metadata");
+        set.point_in_time_recovery_specification(on.expect("it")).send().await.expect("point-in-time recovery");
+        let window = recovery_window(&self.tiny.moto.session("us-east-1"), "metadata").await.expect("an answer");
+        window.expect("a window").latest
+    }
+
+    async fn recover(&self, name: &str, to: &str, more: &[&str]) -> (Option<i32>, String) {
+        let args = ["recover", "table", name, "--env", "tiny", "--to", to];
+        let (code, _, said) = self.tiny.lifeboat(&[&args[..], more].concat()).await;
+        (code, said.split_whitespace().collect::<Vec<_>>().join(" "))
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_is_restored_beside_itself_with_the_settings_that_a_restore_loses() {
+    let site = Site::new().await;
+    let to = site.recoverable().await.to_string();
+    let session = site.tiny.moto.session("us-east-1");
+    let (code, said) = site.recover("metadata", &to, &["--as", "metadata-then", "--dry-run"]).await;
+    assert_eq!((code, said.contains("becomes table metadata-then")), (Some(0), true), "{said}");
+    assert_eq!(table(&session, "metadata-then").await.expect("an answer"), None, "a dry run makes nothing");
+
+    let expect = ["--as", "metadata-then", "--confirm", "tiny", "--expect", "items == 3"];
+    let (code, said) = site.recover("metadata", &to, &expect).await;
+    assert_eq!(code, Some(0), "{said}");
+    let source = table(&session, "metadata").await.expect("an answer").expect("the source");
+    let restored = table(&session, "metadata-then").await.expect("an answer").expect("the restored one");
+    assert_eq!(restored.restored_from, Some(source.arn.clone()));
+    assert_eq!((&restored.ttl_attribute, &restored.stream), (&source.ttl_attribute, &source.stream));
+    assert_eq!((&restored.billing_mode, restored.point_in_time_recovery), (&source.billing_mode, true));
+    assert_eq!(restored.tags.get("team").map(String::as_str), Some("logs"));
+    let report = site.tiny.report(&site.tiny.run()).await;
+    assert_eq!(report["scenario"], "recover", "{report}");
+    assert!(report["not_checked"].to_string().contains("autoscaling"), "{report}");
+
+    let (code, said) = site.recover("metadata", &to, &expect).await;
+    assert_eq!((code, said.contains("table metadata-then stands in us-east-1 already")), (Some(3), true), "{said}");
+    let short = ["--as", "metadata-short", "--confirm", "tiny", "--expect", "items >= 4"];
+    let (code, said) = site.recover("metadata", &to, &short).await;
+    assert_eq!((code, said.contains("it holds 3 items, expected items >= 4")), (Some(5), true), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_restored_to_that_time_is_refused_with_what_can() {
+    let site = Site::new().await;
+    let refused = async |name: &str, to: &str, more: &[&str], code: i32, words: &str| {
+        let (found, said) = site.recover(name, to, &[&["--confirm", "tiny"], more].concat()).await;
+        assert_eq!(found, Some(code), "{said}");
+        assert!(said.contains(words), "{words}: {said}");
+    };
+    let long_ago = "2001-01-01T00:00:00Z";
+    refused("metadata", long_ago, &[], 3, "point-in-time recovery of table metadata is off").await;
+    site.recoverable().await;
+    refused("metadata", long_ago, &[], 3, "can be restored to a time from").await;
+    refused("no-such", long_ago, &[], 3, "there is no table no-such in eu-west-2 or us-east-1").await;
+    refused("metadata", "2999-01-01T00:00:00Z", &[], 2, "is in the future").await;
+    refused("metadata", long_ago, &["--expect", "items"], 2, "write three words").await;
+    let tables = site.client.list_tables().send().await.expect("a list");
+    assert_eq!(tables.table_names(), ["metadata"]);
+}
