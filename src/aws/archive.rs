@@ -20,11 +20,16 @@ pub fn is_version_archived(version: &ObjectVersion, class: Option<&str>) -> bool
     in_archive(class, version.restore_status())
 }
 
+/// Whether objects of a storage class lie in an archive.
+pub fn is_archive(class: &str) -> bool {
+    ARCHIVES.contains(&class)
+}
+
 fn in_archive(class: Option<&str>, status: Option<&RestoreStatus>) -> bool {
     // There is a time of expiry exactly while a readable copy stands.
     let restored = status
         .is_some_and(|status| status.is_restore_in_progress() != Some(true) && status.restore_expiry_date().is_some());
-    class.is_some_and(|class| ARCHIVES.contains(&class)) && !restored
+    class.is_some_and(is_archive) && !restored
 }
 
 /// Whether an object cannot be read, as HeadObject shows it.

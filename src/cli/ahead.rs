@@ -2,6 +2,7 @@
 //! would have to be resumed.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use serde_json::{Value, json};
 
@@ -16,23 +17,25 @@ use crate::terraform::{Detail, TerraformError, list};
 /// The step that makes the first plan: what is known before it is among what it was checked for.
 const PLANS: &str = "infrastructure.plan";
 
-/// Plans, and refuses what may not be done. What was let through is in `found` afterwards: the journal gets it with the
+/// Plans, and refuses what may not be done; `bundle` is what the run goes by. What was let through is in `found` afterwards: the journal gets it with the
 /// checks of the steps.
 ///
 /// # Errors
 /// Exit 3: the plan is refused, or cannot be made.
 pub async fn look(
     engine: &Engine,
-    detail: Detail,
+    bundle: Option<&Path>,
     overridden: &BTreeSet<String>,
     found: &mut Preflight,
 ) -> Result<Foreknown, CliError> {
     report::to_stderr("planning, to see what the guards say of it; nothing is changed\n");
+    // What goes by a bundle is compared with it afterwards.
+    let detail = if bundle.is_some() { Detail::Kept } else { Detail::Judged };
     let foreknown = ahead(engine, detail).await.map_err(unplanned)?;
     let (blocking, let_through) = guard::sort(foreknown.violations.clone(), overridden);
     let refused_by_lifeboat = &foreknown.look.refused;
     if !refused_by_lifeboat.is_empty() || !blocking.is_empty() {
-        return Err(refused(engine, refused_by_lifeboat, &blocking, overridden));
+        return Err(refused(engine, bundle, refused_by_lifeboat, &blocking, overridden));
     }
     let let_through: Vec<String> = let_through.iter().map(ToString::to_string).collect();
     for line in &let_through {
@@ -78,6 +81,7 @@ fn unplanned(error: TerraformError) -> CliError {
 
 fn refused(
     engine: &Engine,
+    bundle: Option<&Path>,
     fixed: &[crate::terraform::guard::Violation],
     blocking: &[guard::Violation],
     overridden: &BTreeSet<String>,
@@ -93,5 +97,6 @@ fn refused(
     }
     let all = overridden.iter().map(String::as_str).chain(guards).collect::<BTreeSet<_>>();
     let overrides: String = all.iter().map(|guard| format!(" --override {guard}")).collect();
-    error.next(format!("lifeboat failover {}{overrides} --because \"…\"", engine.world.manifest.environment))
+    let bundle = bundle.map_or_else(String::new, |path| format!(" --bundle {}", path.display()));
+    error.next(format!("lifeboat failover {}{bundle}{overrides} --because \"…\"", engine.world.manifest.environment))
 }

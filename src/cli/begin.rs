@@ -51,7 +51,7 @@ impl Beginning<'_> {
             true => None,
             false => Some(desk.hold_new(&new.name, &connected.caller, stop).await?),
         };
-        let journal = match self.begin(&engine, found, held.as_ref(), environment).await {
+        let journal = match self.begin(&engine, held.as_ref(), environment).await {
             Ok(journal) => journal,
             Err(error) => {
                 // Nothing has been done under it.
@@ -61,6 +61,12 @@ impl Beginning<'_> {
                 return Err(error);
             }
         };
+        if let Err(error) = self.foreknow(&engine, found, &journal) {
+            if let Some(held) = &held {
+                let_go(held, journal.next(), false).await;
+            }
+            return Err(error);
+        }
         drive::drive(Run { engine, notices, journal, history: &[], held }, output, environment).await
     }
 
@@ -68,7 +74,6 @@ impl Beginning<'_> {
     async fn begin(
         &self,
         engine: &Engine,
-        found: &Preflight,
         held: Option<&Arc<Held>>,
         environment: &Environment,
     ) -> Result<Arc<Journal>, CliError> {
@@ -94,23 +99,17 @@ impl Beginning<'_> {
             bundle: None,
             runbook: engine.runbook.as_ref().clone(),
         };
-        let Some(gate) = self.gate else { return self.journal(started, found, engine, held) };
+        let Some(gate) = self.gate else { return self.opened(started, engine, held) };
         started.bundle = Some(gate.claim(&new.name, &new.dir, connected, manifest).await?);
-        let journal = self.journal(started, found, engine, held);
+        let journal = self.opened(started, engine, held);
         if journal.is_err() {
             gate.give_back().await;
         }
         journal
     }
 
-    /// The journal with all that is known before the first step.
-    fn journal(
-        &self,
-        started: RunStarted,
-        found: &Preflight,
-        engine: &Engine,
-        held: Option<&Arc<Held>>,
-    ) -> Result<Arc<Journal>, CliError> {
+    /// A journal with its first line: from there on there is a run.
+    fn opened(&self, started: RunStarted, engine: &Engine, held: Option<&Arc<Held>>) -> Result<Arc<Journal>, CliError> {
         let unwritable = |error: JournalError| {
             CliError::error("the journal cannot be written, so nothing was changed")
                 .cause(error.to_string())
@@ -120,16 +119,27 @@ impl Beginning<'_> {
         if let Some(held) = held {
             journal = journal.guarded(held.clone());
         }
-        let overrides = self.overrides.events(&started.caller);
-        let mut events = vec![Event::RunStarted(Box::new(started))];
-        events.extend(overrides);
-        for spec in &engine.runbook.steps {
-            events.push(Event::StepChecked { step: spec.id.clone(), facts: found.facts(&spec.id) });
-        }
-        for event in events {
-            let record = journal.append(event).map_err(unwritable)?;
+        let record = journal.append(Event::RunStarted(Box::new(started))).map_err(unwritable)?;
+        engine.notices.send(Notice::Record(record)).ok();
+        Ok(Arc::new(journal))
+    }
+
+    /// Writes down what is known before the first step.
+    fn foreknow(&self, engine: &Engine, found: &Preflight, journal: &Journal) -> Result<(), CliError> {
+        let run = &self.new.name;
+        let checks = engine.runbook.steps.iter();
+        let checks = checks.map(|spec| Event::StepChecked { step: spec.id.clone(), facts: found.facts(&spec.id) });
+        for event in self.overrides.events(&self.connected.caller.arn).into_iter().chain(checks) {
+            let record = journal.append(event).map_err(|error| {
+                CliError::new(Exit::Held, format!("run {run} has begun, and its journal cannot be written any more"))
+                    .cause(error.to_string())
+                    .hint(
+                        "no step was begun; what was checked is not known to the run, so that it can only be given up",
+                    )
+                    .next(format!("lifeboat resume {run} --abandon --because \"…\""))
+            })?;
             engine.notices.send(Notice::Record(record)).ok();
         }
-        Ok(Arc::new(journal))
+        Ok(())
     }
 }

@@ -2,8 +2,28 @@
 
 use std::io::{BufRead, Write};
 
+use jiff::Timestamp;
+
 use super::environment::Environment;
 use super::error::{CliError, Exit};
+
+/// Refuses what needs no manifest to be seen: an impact that is yet to come, a confirmation of something else.
+///
+/// # Errors
+/// Exit 2.
+pub fn plausible(env: &str, given: Option<&str>, impact_at: Option<Timestamp>, now: Timestamp) -> Result<(), CliError> {
+    if impact_at.is_some_and(|impact| impact > now) {
+        return Err(CliError::usage("--impact-at is in the future"));
+    }
+    match given {
+        Some(name) if name != env => Err(other(env, name)),
+        _ => Ok(()),
+    }
+}
+
+fn other(env: &str, given: &str) -> CliError {
+    CliError::usage(format!("--confirm says {given}, the environment is {env}"))
+}
 
 /// Passes when `given` is the environment's name, or when it is typed at the terminal.
 ///
@@ -12,7 +32,7 @@ use super::error::{CliError, Exit};
 pub async fn confirm(env: &str, given: Option<&str>, what: &str, environment: &Environment) -> Result<(), CliError> {
     match given {
         Some(name) if name == env => Ok(()),
-        Some(name) => Err(CliError::usage(format!("--confirm says {name}, the environment is {env}"))),
+        Some(name) => Err(other(env, name)),
         None if !environment.interactive => Err(CliError::usage(format!("{what} needs to be confirmed"))
             .cause("there is no terminal to ask at")
             .hint(format!("add --confirm {env}"))),

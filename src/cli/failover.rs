@@ -14,7 +14,7 @@ use super::environment::Environment;
 use super::error::{CliError, Exit};
 use super::gate::Gate;
 use super::home::NewRun;
-use super::lease::{Desk, LeaseArgs};
+use super::lease::{Desk, LeaseArgs, Reading};
 use super::overrides::Overrides;
 use super::wiring::RunPlace;
 use super::{ahead, confirm, credentials, gate, home, signals, wiring};
@@ -22,7 +22,6 @@ use crate::engine::{self, Engine, Preflight};
 use crate::manifest::Manifest;
 use crate::report;
 use crate::scenario;
-use crate::terraform::Detail;
 
 #[derive(Args)]
 #[command(group = ArgGroup::new("decision").args(["without_lease", "guards"]).multiple(true))]
@@ -53,7 +52,8 @@ pub struct Failover {
 /// Exit 2 for a manifest that is not valid; 3 when something stands in the way, and nothing was changed.
 pub async fn run(command: &Failover, environment: &Environment) -> Result<Exit, CliError> {
     let declared_at = Timestamp::now();
-    sensible(command, declared_at)?;
+    confirm::plausible(&command.env, command.confirm.as_deref(), command.impact_at, declared_at)?;
+    command.overrides.check()?;
     let plans = wiring::read(&command.env, environment)?;
     let manifest = plans.manifest.clone();
     let _lock = home::lock_environment(&environment.home, &manifest)?;
@@ -68,7 +68,7 @@ pub async fn run(command: &Failover, environment: &Environment) -> Result<Exit, 
     // stands in the way.
     let lease = match command.lease.without_lease {
         true => desk.nobody_known(&name).await.map_err(|error| (error, Reading::Done)),
-        false => free(&desk, &name).await,
+        false => desk.free(&name).await,
     };
     if let Err((refused, Reading::Done)) = lease {
         return Err(refused);
@@ -81,9 +81,8 @@ pub async fn run(command: &Failover, environment: &Environment) -> Result<Exit, 
     let cleared = unless_stopped(&engine, clear(&engine, lease.map_err(|(error, _)| error))).await?;
     let Some(mut found) = cleared else { return Ok(Exit::Done) };
     // Planned once: for the guards, for the comparison with what was approved, and for the first step that needs a plan.
-    let detail = if gate.is_some() { Detail::Kept } else { Detail::Judged };
     // Not given up in the middle: Terraform has to end in order.
-    let foreknown = ahead::look(&engine, detail, &command.overrides.names(), &mut found).await?;
+    let foreknown = ahead::look(&engine, command.bundle.as_deref(), &command.overrides.names(), &mut found).await?;
     if let Some(gate) = &gate {
         let (plans, connected, engine) = (&plans, &connected, &engine);
         gate.is_current(Seen { plans, connected, engine, found: &found, foreknown: &foreknown }, environment).await?;
@@ -105,19 +104,6 @@ pub async fn run(command: &Failover, environment: &Environment) -> Result<Exit, 
     beginning.carry_out((engine, notices), &found, stop, command.output, environment).await
 }
 
-/// What no manifest is needed for to refuse it.
-fn sensible(command: &Failover, now: Timestamp) -> Result<(), CliError> {
-    if command.impact_at.is_some_and(|impact| impact > now) {
-        return Err(CliError::usage("--impact-at is in the future"));
-    }
-    if let Some(name) = &command.confirm
-        && *name != command.env
-    {
-        return Err(CliError::usage(format!("--confirm says {name}, the environment is {}", command.env)));
-    }
-    command.overrides.check()
-}
-
 /// Gives up what only asks once the operator asks to stop.
 pub(super) async fn unless_stopped<T>(
     engine: &Engine,
@@ -130,18 +116,6 @@ pub(super) async fn unless_stopped<T>(
             Err(CliError::error("interrupted before the run began; nothing was changed"))
         }
     }
-}
-
-/// Whether the lease could be looked at.
-enum Reading {
-    Done,
-    Failed,
-}
-
-/// Whether the lease can be had.
-async fn free(desk: &Desk<'_>, run: &str) -> Result<(), (CliError, Reading)> {
-    let found = desk.look().await.map_err(|error| (error, Reading::Failed))?;
-    desk.permit(run, found.as_ref()).await.map(drop).map_err(|error| (error, Reading::Done))
 }
 
 /// Whether nothing stands in the way of the steps. `None` when the environment is failed over already.

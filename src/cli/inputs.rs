@@ -153,6 +153,15 @@ pub fn compare(started: &RunStarted, now: &Now<'_>, accepted: &[Changed]) -> Res
         }
         found.extend(differences(then, &now));
     }
+    // Without those nothing else tells whether the state bucket, where the lease is, is still the same.
+    if started.inputs.is_none() && binary.is_none() && started.manifest_sha256 != manifest_sha256 {
+        return Err(CliError::blocked(format!(
+            "what run {} began with is another now; nothing was changed",
+            started.run
+        ))
+        .cause(format!("{} has other content", started.manifest.display()))
+        .hint("put it back as it was, or give the run up with --abandon and start another"));
+    }
     let open: Vec<&(Changed, String)> = found.iter().filter(|(what, _)| !accepted.contains(what)).collect();
     if open.is_empty() {
         return Ok(found.into_iter().map(|(what, text)| format!("{}: {text}", what.name())).collect());

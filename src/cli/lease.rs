@@ -44,6 +44,12 @@ pub struct Desk<'a> {
     pub take_over: Option<&'a str>,
 }
 
+/// Whether the lease could be looked at.
+pub enum Reading {
+    Done,
+    Failed,
+}
+
 /// What the journal in the bucket has, and what is still to be added to it.
 #[derive(Clone, Debug, Default)]
 pub struct Copied {
@@ -66,6 +72,15 @@ impl<'a> Desk<'a> {
 }
 
 impl Desk<'_> {
+    /// Whether the lease can be had.
+    ///
+    /// # Errors
+    /// Exit 3, with whether it could be read at all.
+    pub async fn free(&self, run: &str) -> Result<(), (CliError, Reading)> {
+        let found = self.look().await.map_err(|error| (error, Reading::Failed))?;
+        self.permit(run, found.as_ref()).await.map(drop).map_err(|error| (error, Reading::Done))
+    }
+
     /// Takes the lease for a run that has no journal yet.
     ///
     /// # Errors

@@ -15,7 +15,7 @@ use super::overrides::Overrides;
 use super::wiring::{Connected, Plans, RunPlace};
 use super::{confirm, credentials, gate, home, signals, wiring};
 use crate::aws::s3::{BucketPlace, find_bucket};
-use crate::aws::{Session, dynamodb};
+use crate::aws::{AwsError, Session, dynamodb};
 use crate::engine::{self, Preflight};
 use crate::manifest::{Expectation, Manifest, Table, TableSource};
 use crate::report;
@@ -58,6 +58,9 @@ struct TableArgs {
     /// Name of the restored table [default: the table's, with the time]
     #[arg(long = "as", value_name = "NAME")]
     target: Option<String>,
+    /// The region of the table, where both have one of that name or one of them does not answer
+    #[arg(long, value_name = "REGION")]
+    region: Option<String>,
     /// What the restored table must hold (repeatable): "items >= 1000"
     #[arg(long, value_name = "EXPECTATION")]
     expect: Vec<Expectation>,
@@ -94,15 +97,11 @@ struct Common {
 
 impl Common {
     /// What no manifest is needed for to refuse it.
-    fn sensible(&self, now: Timestamp) -> Result<(), CliError> {
+    fn plausible(&self, now: Timestamp) -> Result<(), CliError> {
         if self.to > now {
             return Err(CliError::usage(format!("--to {} is in the future", self.to)));
         }
-        if let Some(name) = &self.confirm
-            && *name != self.env
-        {
-            return Err(CliError::usage(format!("--confirm says {name}, the environment is {}", self.env)));
-        }
+        confirm::plausible(&self.env, self.confirm.as_deref(), self.impact_at, now)?;
         self.overrides.check()
     }
 }
@@ -146,14 +145,24 @@ impl Recovery<'_> {
     ) -> Result<Exit, CliError> {
         let Self { common, declared_at, plans, connected, aws, runbook, what } = self;
         let manifest = plans.manifest.clone();
-        gate::without_bundle(scenario::RECOVER, &common.overrides.names(), &manifest)?;
-        let _lock = home::lock_environment(&environment.home, &manifest)?;
-        home::refuse_unfinished(&environment.home, &manifest)?;
+        // To look is nobody's to approve, and disturbs no other run.
+        let _lock = match dry_run {
+            true => None,
+            false => {
+                gate::without_bundle(scenario::RECOVER, &common.overrides.names(), &manifest)?;
+                let lock = home::lock_environment(&environment.home, &manifest)?;
+                home::refuse_unfinished(&environment.home, &manifest)?;
+                Some(lock)
+            }
+        };
         credentials::last(&connected, &runbook, environment).await?;
         let new = NewRun::make(&environment.home, home::new_run(&common.env, declared_at))?;
         let stop = signals::listen()?;
-        if common.lease.without_lease {
-            Desk::of(environment, &connected, &manifest, None).nobody_known(&new.name).await?;
+        let desk = Desk::of(environment, &connected, &manifest, Some(&common.lease));
+        match common.lease.without_lease {
+            _ if dry_run => {}
+            true => desk.nobody_known(&new.name).await?,
+            false => desk.free(&new.name).await.map_err(|(error, _)| error)?,
         }
         let place = RunPlace { run: &new.name, run_dir: &new.dir, runbook, stop: stop.subscribe(), approved: None };
         let (engine, notices) = wiring::engine(plans.clone(), aws, place, environment).await?;
@@ -193,27 +202,28 @@ impl Recovery<'_> {
 
 async fn bucket(command: &BucketArgs, environment: &Environment) -> Result<Exit, CliError> {
     let (declared_at, common) = (Timestamp::now(), &command.common);
-    common.sensible(declared_at)?;
+    common.plausible(declared_at)?;
     let plans = wiring::read(&common.env, environment)?;
     let connected = wiring::connect(&plans.manifest).await?;
     let aws = region_of_bucket(&command.name, &plans.manifest, &connected).await?;
     let rollback = BucketRollback { bucket: command.name.clone(), prefix: command.prefix.clone(), to: common.to };
     if command.dry_run {
-        return list_keys(&aws, &rollback, common.output).await;
+        return list_keys(&aws, &plans.manifest, &rollback, common.output).await;
     }
     report::to_stderr(&format!("looking at the versions in {}; nothing is changed\n", report::escape(&command.name)));
     let runbook = scenario::recover_bucket(&plans.manifest, aws.region(), &rollback);
-    let what = format!("taking {} back to {}", rollback.bucket, rollback.to);
+    let under = if rollback.prefix.is_empty() { String::new() } else { format!(", keys under {},", rollback.prefix) };
+    let what = format!("taking {}{under} back to {}", rollback.bucket, rollback.to);
     let recovery = Recovery { common, declared_at, plans, connected, aws, runbook, what };
     recovery.carry_out(|found| prospect_of_bucket(found, &rollback), false, environment).await
 }
 
 async fn table(command: &TableArgs, environment: &Environment) -> Result<Exit, CliError> {
     let (declared_at, common) = (Timestamp::now(), &command.common);
-    common.sensible(declared_at)?;
+    common.plausible(declared_at)?;
     let plans = wiring::read(&common.env, environment)?;
     let connected = wiring::connect(&plans.manifest).await?;
-    let aws = region_of_table(&command.name, &plans.manifest, &connected).await?;
+    let aws = region_of_table(&command.name, command.region.as_deref(), &plans.manifest, &connected).await?;
     let target = command.target.clone().unwrap_or_else(|| name_at(&command.name, common.to));
     let table = Table {
         name: command.name.clone(),
@@ -245,14 +255,30 @@ fn name_at(table: &str, at: Timestamp) -> String {
 }
 
 /// Clients for the region where the table is: one of the manifest's.
-async fn region_of_table(table: &str, manifest: &Manifest, connected: &Connected) -> Result<Session, CliError> {
-    let primary = connected.aws_in(&manifest.primary.name).await;
-    let unusable = |error: crate::aws::AwsError| {
-        CliError::blocked(format!("table {table} cannot be looked for; nothing was changed")).cause(error.to_string())
-    };
-    let in_primary = dynamodb::has_table(&primary, table).await.map_err(unusable)?;
-    let in_recovery = dynamodb::has_table(&connected.aws, table).await.map_err(unusable)?;
+async fn region_of_table(
+    table: &str,
+    named: Option<&str>,
+    manifest: &Manifest,
+    connected: &Connected,
+) -> Result<Session, CliError> {
     let (first, second) = (&manifest.primary.name, &manifest.recovery.name);
+    match named {
+        Some(region) if region == first || region == second => return Ok(connected.aws_in(region).await),
+        Some(region) => {
+            let known = format!("{} knows {first} and {second}", manifest.path.display());
+            return Err(CliError::usage(format!("{region} is no region of {}", manifest.environment)).cause(known));
+        }
+        None => {}
+    }
+    let primary = connected.aws_in(first).await;
+    let unusable = |error: AwsError| {
+        CliError::blocked(format!("table {table} cannot be looked for in both regions; nothing was changed"))
+            .cause(error.to_string())
+            .hint("name its region with --region: then no other is asked")
+    };
+    let (in_primary, in_recovery) =
+        tokio::try_join!(dynamodb::has_table(&primary, table), dynamodb::has_table(&connected.aws, table))
+            .map_err(unusable)?;
     match (in_primary, in_recovery) {
         (true, false) => Ok(primary),
         (false, true) => Ok(connected.aws.clone()),
@@ -261,10 +287,8 @@ async fn region_of_table(table: &str, manifest: &Manifest, connected: &Connected
                 .hint("a table that was deleted is restored from a backup"))
         }
         (true, true) => Err(CliError::blocked(format!("table {table} is in {first} and in {second}"))
-            .cause("which of them is to be recovered cannot be told by its name")
-            .hint(
-                "a global table replicates corruption as well; restore one of them by hand, under a name of its own",
-            )),
+            .cause("its name does not say which is meant")
+            .hint("name its region with --region; a global table replicates corruption as well")),
     }
 }
 
@@ -290,7 +314,12 @@ async fn region_of_bucket(bucket: &str, manifest: &Manifest, connected: &Connect
 }
 
 /// Prints what would be done to every key.
-async fn list_keys(aws: &Session, rollback: &BucketRollback, output: Output) -> Result<Exit, CliError> {
+async fn list_keys(
+    aws: &Session,
+    manifest: &Manifest,
+    rollback: &BucketRollback,
+    output: Output,
+) -> Result<Exit, CliError> {
     let print = |todo: Todo| match output {
         Output::Json => match serde_json::to_string(&todo) {
             Ok(line) => report::to_stdout(&format!("{line}\n")),
@@ -298,7 +327,7 @@ async fn list_keys(aws: &Session, rollback: &BucketRollback, output: Output) -> 
         },
         Output::Text => report::to_stdout(&line(&todo)),
     };
-    let found = list_todo(aws, rollback, print).await.map_err(|refused| {
+    let found = list_todo(aws, manifest, rollback, print).await.map_err(|refused| {
         let error = CliError::blocked(format!("{} cannot be taken back; nothing was changed", rollback.bucket));
         let error = error.cause(refused.cause);
         match refused.hint {
@@ -308,7 +337,11 @@ async fn list_keys(aws: &Session, rollback: &BucketRollback, output: Output) -> 
     })?;
     report::to_stderr(&format!(
         "{} of {} keys would be restored ({} bytes), {} hidden, {} left alone; nothing was changed\n",
-        found.restore.count, found.keys, found.restore_bytes, found.hide.count, found.kept
+        found.restore.count,
+        found.keys,
+        found.restore_bytes,
+        found.hide.count,
+        found.kept + found.unknown.count
     ));
     Ok(Exit::Done)
 }
@@ -330,7 +363,14 @@ fn prospect_of_bucket(found: &Preflight, rollback: &BucketRollback) -> Prospect 
     if number(&facts["to_do"]) == 0 {
         let all = keys(number(&facts["keys"]));
         let bucket = report::escape(&rollback.bucket);
-        return Prospect::InPlace(format!("{bucket} is as it was at {} already: all of {all}.", rollback.to));
+        let unknown = match number(&facts["unknown"]["count"]) {
+            0 => String::new(),
+            unknown => format!(" Nobody knows whether {} stood there then.", keys(unknown)),
+        };
+        return Prospect::InPlace(format!(
+            "{bucket} is as it was at {} already, as far as that can be told: all of {all}.{unknown}",
+            rollback.to
+        ));
     }
     let list = |of: &str| {
         let names: Vec<&str> =
@@ -348,7 +388,7 @@ fn prospect_of_bucket(found: &Preflight, rollback: &BucketRollback) -> Prospect 
     if hide > 0 {
         words += &format!("{} not there then, hidden by a delete marker:\n{}", keys(hide), list("hide"));
     }
-    let kept = keys(number(&facts["kept"]));
+    let kept = keys(number(&facts["kept"]) + number(&facts["unknown"]["count"]));
     Prospect::ToDo(format!("{words}{kept} left alone; nothing is permanently deleted\n"))
 }
 

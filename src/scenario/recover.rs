@@ -39,8 +39,12 @@ pub fn recover_bucket(manifest: &Manifest, region: &str, rollback: &BucketRollba
             why: "the time was chosen by the operator".into(),
         },
         NotChecked {
-            what: format!("access control lists and object lock settings in {bucket}"),
-            why: "what is written is written with the bucket's own".into(),
+            what: format!("access control lists, object lock settings and website redirects in {bucket}"),
+            why: "a copy inside S3 does not take them over".into(),
+        },
+        NotChecked {
+            what: format!("replicas of {bucket}"),
+            why: "a replication rule may leave delete markers out".into(),
         },
     ];
     runbook(manifest, region, Component::Bucket, steps, not_checked)

@@ -21,7 +21,7 @@ pub struct World {
     /// The run's own folder; nothing is written outside it.
     pub run_dir: PathBuf,
     pub manifest: Arc<Manifest>,
-    /// Clients for the recovery region.
+    /// Clients for the region that the run works in: the recovery region, but for what is recovered in another.
     pub aws: Session,
     /// The staged copy of the Terraform root.
     pub terraform: Workdir,

@@ -52,7 +52,7 @@ pub use restore_bucket::{RestoreBucket, check_bucket, observe_bucket, restore_bu
 pub use restore_catalog::{Desired, RestoreCatalog, check_catalog, load_catalog, observe_catalog, restore_catalog};
 pub use restore_cluster::RestoreCluster;
 pub use restore_table::RestoreTable;
-pub use roll_back_bucket::{RollBackBucket, Todo, list_todo, todo};
+pub use roll_back_bucket::{RollBackBucket, Todo, list_todo};
 pub use terraform_apply::{STATE_BEFORE, TerraformApply};
 pub use terraform_declare::TerraformDeclare;
 pub use terraform_plan::TerraformPlan;

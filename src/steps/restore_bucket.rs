@@ -21,7 +21,7 @@ use crate::manifest::Bucket;
 use crate::transfer::{Bounds, Copier, Limits, Summary, Survey, TransferError, copy_missing, diff, list, survey};
 
 /// Bytes that one comparison of buckets may read where neither ETags nor checksums tell.
-const CONTENT_BYTES: u64 = 2 << 30;
+pub(super) const CONTENT_BYTES: u64 = 2 << 30;
 /// Keys that a check looks at: enough for an honest recovery point of most buckets, and it ends in a minute or two.
 const KEYS_OF_A_CHECK: u64 = 200_000;
 const OF_A_CHECK: Bounds = Bounds { keys: KEYS_OF_A_CHECK, heads: 20_000 };
@@ -242,7 +242,7 @@ pub async fn restore_bucket(
 }
 
 /// The answers of UploadPartCopy and of CopyObject.
-fn is_archived(error: &AwsError) -> bool {
+pub(super) fn is_archived(error: &AwsError) -> bool {
     error.is_any(&["InvalidObjectState", "ObjectNotInActiveTierError"])
 }
 

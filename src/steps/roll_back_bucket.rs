@@ -8,22 +8,21 @@ use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::restore_bucket::Pace;
+use super::restore_bucket::{CONTENT_BYTES, Pace, is_archived};
 use super::{Blocked, Checked, Compensation, Cx, Output, Progress, Seen, Standing, Step, StepError};
-use crate::aws::s3::{BucketPlace, Versioning, find_bucket, versioning};
+use crate::aws::s3::{BucketPlace, Versioning, find_bucket, versioning, versions_expire_after};
 use crate::aws::{AwsError, Session};
+use crate::manifest::Manifest;
 use crate::runbook::BucketRollback;
 use crate::transfer::{
-    Change, Copier, Decision, Limits, Proof, RollbackSurvey, RolledBack, TransferError, changes, roll_back,
+    Bounded, Change, Copier, Decision, Limits, Proof, RollbackSurvey, RolledBack, TransferError, changes, roll_back,
     survey_rollback,
 };
 
-/// Bytes that one comparison of versions may read where neither ETags nor checksums tell.
-const CONTENT_BYTES: u64 = 2 << 30;
 const AGAIN: &str = "retry the step: what is as it was is left alone";
 const THAW: &str = "restore those versions first: from GLACIER in 1–5 minutes (Expedited, the dearest), 3–5 hours (Standard) or \
                     5–12 hours (Bulk), from DEEP_ARCHIVE in 12 or 48 hours (S3 User Guide: \"Understanding archive retrieval \
@@ -37,7 +36,7 @@ pub struct RollBackBucket {
 #[async_trait]
 impl Step for RollBackBucket {
     async fn check(&self, cx: &Cx) -> Result<Checked, Blocked> {
-        let (session, pace) = (&cx.world.aws, Pace::new(cx.clone()));
+        let (world, pace) = (&cx.world, Pace::new(cx.clone()));
         let path = cx.world.run_dir.join(format!("{}.jsonl", cx.step));
         let mut file = Some(listing(&path).map_err(|error| unwritable(&path, &error))?);
         let mut failed = None;
@@ -49,21 +48,24 @@ impl Step for RollBackBucket {
                 (file, failed) = (None, Some(error));
             }
         };
-        let found = may_roll_back(session, &self.rollback, each, |keys| pace.tell(|| looked_at(keys))).await?;
+        let tell = |keys| pace.tell(|| looked_at(keys));
+        let found = may_roll_back(&world.aws, &world.manifest, &self.rollback, each, tell).await?;
         let flushed = file.map_or(Ok(()), |mut file| file.flush());
         if let Some(error) = failed.or(flushed.err()) {
             return Err(unwritable(&path, &error));
         }
-        let standing = if found.is_settled() { Standing::InPlace } else { Standing::Unknown };
+        let standing = if found.survey.is_settled() { Standing::InPlace } else { Standing::Unknown };
         Ok(Checked { facts: facts(&self.rollback, &found), standing })
     }
 
+    /// A run that has not begun it has just looked, in its check.
     async fn observe(&self, cx: &Cx) -> Result<Seen, StepError> {
-        let pace = Pace::new(cx.clone());
-        let tell = |keys| pace.tell(|| looked_at(keys));
-        let found = todo(&cx.world.aws, &self.rollback, Proof::Whole, |_| {}, tell).await?;
+        if !cx.begun() {
+            return Ok(Seen::Absent);
+        }
+        let found = todo_unless_stopped(cx, &self.rollback, Proof::Whole, hides(cx)).await?;
         Ok(match found.is_settled() {
-            true => Seen::Done(output(&RolledBack { kept: found.kept, ..RolledBack::default() })),
+            true => Seen::Done(output(&RolledBack { kept: found.kept, ..RolledBack::default() }, hides(cx))),
             false => Seen::Absent,
         })
     }
@@ -72,6 +74,7 @@ impl Step for RollBackBucket {
         let BucketRollback { bucket, prefix, to } = &self.rollback;
         let (pace, stop, session) = (Pace::new(cx.clone()), cx.clone(), &cx.world.aws);
         let total = cx.facts().get("to_do").and_then(Value::as_u64);
+        let until = cx.facts().get("newest").and_then(Value::as_str).and_then(|at| at.parse().ok());
         let copier = Arc::new(Copier::over_current(session, bucket, Limits::default(), move || stop.stopping()));
         let comparer = Arc::new(copier.comparer(CONTENT_BYTES));
         let decisions = changes(session.s3(), bucket, prefix, *to);
@@ -79,8 +82,8 @@ impl Step for RollBackBucket {
             let done = done.restored + done.hidden;
             pace.tell(|| Progress::Count { done, total, unit: "objects".to_owned() });
         };
-        let done = roll_back(copier, comparer, decisions, cx.begun(), &mut |_, _| {}, tell).await;
-        Ok(output(&done.map_err(explain)?))
+        let done = roll_back(copier, comparer, decisions, Bounded { until, hides: hides(cx) }, tell).await;
+        Ok(output(&done.map_err(explain)?, hides(cx)))
     }
 
     async fn verify(&self, _: &Cx, _: &Output) -> Result<(), StepError> {
@@ -88,18 +91,27 @@ impl Step for RollBackBucket {
     }
 
     fn compensation(&self) -> Compensation {
-        let bucket = &self.rollback.bucket;
-        Compensation::Manual(format!("nothing is gone: lifeboat recover bucket {bucket} --to the time before this run"))
+        Compensation::Manual("nothing is gone: the same command with --to a time right before this run".to_owned())
     }
 }
 
-fn output(done: &RolledBack) -> Output {
+fn output(done: &RolledBack, hides: bool) -> Output {
     json!({
-        "restored": done.restored, "restored_bytes": done.restored_bytes, "hidden": done.hidden, "kept": done.kept,
+        "restored": done.restored,
+        "restored_bytes": done.restored_bytes,
+        "hidden": done.hidden,
+        "kept": done.kept,
+        "recent": done.recent,
+        "hides": hides,
     })
 }
 
-pub(super) fn looked_at(keys: u64) -> Progress {
+/// Whether the check found that keys without a version of then were not there then.
+fn hides(cx: &Cx) -> bool {
+    cx.facts().get("hides").and_then(Value::as_bool).unwrap_or_default()
+}
+
+fn looked_at(keys: u64) -> Progress {
     Progress::Status { text: format!("{keys} keys looked at") }
 }
 
@@ -109,16 +121,22 @@ pub(super) fn looked_at(keys: u64) -> Progress {
 /// It is not there or keeps no versions, the time is yet to come, or what would have to be copied is archived.
 async fn may_roll_back(
     session: &Session,
+    manifest: &Manifest,
     rollback: &BucketRollback,
     each: impl FnMut(&Decision) + Send,
     progress: impl Fn(u64) + Send,
-) -> Result<RollbackSurvey, Blocked> {
+) -> Result<Looked, Blocked> {
     let BucketRollback { bucket, to, .. } = rollback;
     let blocked = |cause: String, hint: &str| Blocked { cause, hint: Some(hint.to_owned()) };
     let now = Timestamp::now();
     if *to > now {
         let hint = "name a time in the past";
         return Err(blocked(format!("{to} is in the future: it is {now} now"), hint));
+    }
+    let backends = [&manifest.primary.backend.bucket, &manifest.recovery.backend.bucket];
+    if backends.contains(&bucket) {
+        let hint = "Terraform has commands for its state; what a run holds there must not become older";
+        return Err(blocked(format!("{bucket} holds Terraform's state, leases, journals and approvals"), hint));
     }
     match find_bucket(session, bucket).await? {
         BucketPlace::Here => {}
@@ -141,28 +159,54 @@ async fn may_roll_back(
             return Err(blocked(format!("{bucket} has never kept versions: nothing of then is left"), hint));
         }
     }
-    let found = todo(session, rollback, Proof::Whole, each, progress).await?;
+    let days = versions_expire_after(session, bucket).await?;
+    let hides = days.is_none_or(|days| SignedDuration::from_hours(i64::from(days) * 24) > now.duration_since(*to));
+    let found = todo(session, rollback, Proof::Whole, hides, each, progress).await?;
     if let Some(archived) = found.archived.say("in an archive, where they cannot be copied") {
         return Err(blocked(format!("{bucket} has {archived}"), THAW));
     }
-    Ok(found)
+    Ok(Looked { survey: found, hides })
+}
+
+/// What a check has found.
+struct Looked {
+    survey: RollbackSurvey,
+    /// Whether no lifecycle rule can have removed a version of then.
+    hides: bool,
 }
 
 /// What a bucket needs to be as it was; `each` is told every key that needs something.
 ///
 /// # Errors
 /// AWS refused.
-pub async fn todo(
+async fn todo(
     session: &Session,
     rollback: &BucketRollback,
     proof: Proof,
+    hides: bool,
     each: impl FnMut(&Decision) + Send,
     progress: impl Fn(u64) + Send,
 ) -> Result<RollbackSurvey, AwsError> {
     let BucketRollback { bucket, prefix, to } = rollback;
     let copier = Arc::new(Copier::over_current(session, bucket, Limits::default(), || false));
     let comparer = Arc::new(copier.comparer(CONTENT_BYTES));
-    survey_rollback(copier, comparer, changes(session.s3(), bucket, prefix, *to), proof, each, progress).await
+    let decisions = changes(session.s3(), bucket, prefix, *to);
+    survey_rollback(copier, comparer, decisions, (proof, hides), each, progress).await
+}
+
+/// The same for a step, as long as nobody asks it to stop.
+pub(super) async fn todo_unless_stopped(
+    cx: &Cx,
+    rollback: &BucketRollback,
+    proof: Proof,
+    hides: bool,
+) -> Result<RollbackSurvey, StepError> {
+    let pace = Pace::new(cx.clone());
+    let tell = |keys| pace.tell(|| looked_at(keys));
+    tokio::select! {
+        found = todo(&cx.world.aws, rollback, proof, hides, |_| {}, tell) => Ok(found?),
+        () = cx.stopped() => Err(StepError::interrupted(format!("stopped while looking at {}", rollback.bucket))),
+    }
 }
 
 /// The same for a dry run: every key that needs something, in words and JSON.
@@ -171,10 +215,12 @@ pub async fn todo(
 /// As the step's check.
 pub async fn list_todo(
     session: &Session,
+    manifest: &Manifest,
     rollback: &BucketRollback,
     mut each: impl FnMut(Todo) + Send,
 ) -> Result<RollbackSurvey, Blocked> {
-    may_roll_back(session, rollback, |decision| each(Todo::of(decision)), |_| {}).await
+    let each = |decision: &Decision| each(Todo::of(decision));
+    Ok(may_roll_back(session, manifest, rollback, each, |_| {}).await?.survey)
 }
 
 /// One key that needs something.
@@ -202,8 +248,9 @@ pub struct Todo {
 impl Todo {
     fn of(decision: &Decision) -> Self {
         let (what, then, now) = match &decision.change {
-            Change::Restore { then, now, .. } => ("restore", Some(then), Some(now)),
+            Change::Restore { then, now } => ("restore", Some(then), Some(now)),
             Change::Hide { now } => ("hide", None, Some(now)),
+            Change::Unknown { now } => ("unknown", None, Some(now)),
             Change::Keep => ("keep", None, None),
         };
         Self {
@@ -236,28 +283,39 @@ fn unwritable(path: &Path, error: &io::Error) -> Blocked {
     }
 }
 
-fn facts(rollback: &BucketRollback, found: &RollbackSurvey) -> Value {
+fn facts(rollback: &BucketRollback, Looked { survey: found, hides }: &Looked) -> Value {
     let uncertain = found.uncertain.say(
         "with an upload in parts that was begun before then and finished nobody knows when: which version was there is \
          not certain",
     );
+    let unknown = found.unknown.say(
+        "of which nobody knows whether they were there then, because older versions may have been removed or overwritten: \
+         they are left alone",
+    );
     json!({
         "keys": found.keys,
+        "hides": hides,
+        "newest": found.newest.map(|at| at.to_string()),
+        "unknown": found.unknown,
         "kept": found.kept,
         "restore": found.restore,
         "restore_bytes": found.restore_bytes,
         "hide": found.hide,
-        "to_do": found.restore.count + found.hide.count + found.not_compared.count,
+        "to_do": found.restore.count + found.hide.count,
         "recovery_point": "object versions",
         "recovery_point_at": rollback.to.to_string(),
-        "warnings": uncertain.into_iter().collect::<Vec<_>>(),
+        "warnings": uncertain.into_iter().chain(unknown).collect::<Vec<_>>(),
     })
 }
 
 fn explain(error: TransferError) -> StepError {
     match error {
+        TransferError::Aws(error) if is_archived(&error) => StepError::from(error).hint(THAW),
         TransferError::Aws(error) => error.into(),
         TransferError::Conflict(what) => StepError::conflict(what),
+        TransferError::Failed { said, first } if first.as_ref().is_some_and(is_archived) => {
+            StepError::failed(said).hint(format!("{THAW}; then {AGAIN}"))
+        }
         TransferError::Failed { said, first } => {
             let hint = first.and_then(|error| StepError::from(error).hint);
             StepError::failed(said).hint(hint.unwrap_or_else(|| AGAIN.to_owned()))

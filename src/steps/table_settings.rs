@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::declared::Declared;
+use super::ownership::{RECOVERY_POINT_TAG, RUN_TAG};
 use crate::aws::dynamodb::{RestoreRequest, RestoreSource, Stream, TableChange, TableState, Tags};
 use crate::verify::{Difference, Parity};
 
@@ -119,10 +120,10 @@ impl TableSettings {
             stream: state.stream.clone(),
             table_class: Some(state.table_class.clone()),
             deletion_protection: Some(state.deletion_protection),
-            kms_key: state.kms_key.clone(),
+            // A restore in the same region keeps the source's key by itself.
+            kms_key: None,
             indexes: indexes.collect(),
-            // AWS's own cannot be set.
-            tags: state.tags.iter().filter(|(key, _)| !key.starts_with("aws:")).map(own).collect(),
+            tags: state.tags.iter().filter(|(key, _)| !is_set_by_others(key)).map(own).collect(),
             not_set: Vec::new(),
         }
     }
@@ -217,6 +218,11 @@ impl TableSettings {
         }
         parity.differences
     }
+}
+
+/// Tags of AWS's own, which cannot be set, and of the run that made the table, which is not the one that copies it.
+fn is_set_by_others(key: &str) -> bool {
+    key.starts_with("aws:") || [RUN_TAG, RECOVERY_POINT_TAG].contains(&key)
 }
 
 fn own((key, value): (&String, &String)) -> (String, String) {

@@ -3,8 +3,7 @@
 use async_trait::async_trait;
 use serde_json::json;
 
-use super::restore_bucket::Pace;
-use super::roll_back_bucket::{looked_at, todo};
+use super::roll_back_bucket::todo_unless_stopped;
 use super::{Blocked, Checked, Compensation, Cx, Output, Seen, Step, StepError};
 use crate::runbook::BucketRollback;
 use crate::transfer::Proof;
@@ -26,18 +25,19 @@ impl Step for VerifyRollback {
     }
 
     async fn apply(&self, cx: &Cx) -> Result<Output, StepError> {
-        let (rollback, pace) = (&self.rollback, Pace::new(cx.clone()));
-        let tell = |keys| pace.tell(|| looked_at(keys));
-        let found = todo(&cx.world.aws, rollback, Proof::Content, |_| {}, tell).await?;
+        let rollback = &self.rollback;
+        // What the restore found out in its check holds for its proof.
+        let restored = cx.output(&format!("recover.bucket.{}", rollback.bucket)).unwrap_or_default();
+        let hides = restored["hides"].as_bool().unwrap_or_default();
+        let found = todo_unless_stopped(cx, rollback, Proof::Content, hides).await?;
         match found.unsettled() {
-            None => Ok(json!({ "keys": found.keys })),
+            None => Ok(json!({ "keys": found.keys, "unknown": found.unknown })),
             Some(unsettled) => {
                 let bucket = &rollback.bucket;
                 let text = format!("{bucket} is not as it was at {}: it has {unsettled}", rollback.to);
-                Err(StepError::check_failed(text).hint(format!(
-                    "find out who still writes to it; then resume the run with --retry recover.bucket.{bucket} --retry \
-                     verify.bucket.{bucket}"
-                )))
+                let hint = "what is written after it was looked at is left alone: find out who still writes to it, then recover \
+                            it again, which takes that back as well";
+                Err(StepError::check_failed(text).hint(hint))
             }
         }
     }

@@ -79,7 +79,7 @@ pub struct Copier {
     pub(super) limits: Limits,
     pub(super) limiter: Arc<Limiter>,
     /// Whether what the target has under a key may get a newer version.
-    pub(super) covers: bool,
+    pub(super) replaces: bool,
     pub(super) stopping: Box<dyn Fn() -> bool + Send + Sync>,
     /// Bytes of finished requests, for progress only.
     pub(super) moved_bytes: AtomicU64,
@@ -100,7 +100,7 @@ impl Copier {
             target: target.to_owned(),
             limits,
             limiter: Arc::new(Limiter::new(limits.concurrency)),
-            covers: false,
+            replaces: false,
             stopping: Box::new(stopping),
             moved_bytes: AtomicU64::new(0),
         }
@@ -113,7 +113,7 @@ impl Copier {
         limits: Limits,
         stopping: impl Fn() -> bool + Send + Sync + 'static,
     ) -> Self {
-        Self { covers: true, ..Self::new(session, bucket, bucket, limits, stopping) }
+        Self { replaces: true, ..Self::new(session, bucket, bucket, limits, stopping) }
     }
 
     /// Compares objects of the same two buckets, under the same limit.
@@ -227,7 +227,7 @@ impl Copier {
 
     /// The condition of what is written: that nothing is there, unless it may be covered.
     pub(super) fn if_none_match(&self) -> Option<String> {
-        (!self.covers).then(|| "*".to_owned())
+        (!self.replaces).then(|| "*".to_owned())
     }
 
     /// HeadObject of the source's object, or of one of its parts; `None` where there is none.

@@ -7,6 +7,7 @@
 mod compare;
 mod copy;
 mod diff;
+mod failures;
 mod limiter;
 mod list;
 mod multipart;
@@ -20,6 +21,6 @@ pub use copy::{Copied, Copier, CopyError, Limits};
 pub use diff::{Difference, diff};
 pub use limiter::Limiter;
 pub use list::list;
-pub use rollback::{Change, Decision, Deed, Proof, RollbackSurvey, RolledBack, changes, roll_back, survey_rollback};
+pub use rollback::{Bounded, Change, Decision, Proof, RollbackSurvey, RolledBack, changes, roll_back, survey_rollback};
 pub use run::{Summary, TransferError, copy_missing};
 pub use survey::{Bounds, Names, Survey, survey};

@@ -1,6 +1,7 @@
 //! One object in parallel parts: created, each range copied on the server, completed; aborted where anything fails, so
 //! that no unfinished upload is left behind to be paid for.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 
 use aws_sdk_s3::operation::create_multipart_upload::builders::CreateMultipartUploadFluentBuilder;
@@ -63,7 +64,7 @@ pub(super) async fn copy(
     head: &HeadObjectOutput,
     parts: Vec<Part>,
 ) -> Result<(), CopyError> {
-    let tags = tags(copier, object).await?;
+    let tags = header(&tag_set(copier, object).await?);
     let upload = create(copier, object, head, tags).await?;
     let copied = async {
         let done = copy_parts(copier, object, &upload, parts).await?;
@@ -76,8 +77,8 @@ pub(super) async fn copy(
     copied
 }
 
-/// The object's tags in the form of the header `x-amz-tagging`; `None` where it has none.
-async fn tags(copier: &Copier, object: &Object) -> Result<Option<String>, AwsError> {
+/// The tags of the source's object.
+pub(super) async fn tag_set(copier: &Copier, object: &Object) -> Result<BTreeMap<String, String>, AwsError> {
     let answer = copier
         .limiter
         .run(|| {
@@ -86,9 +87,13 @@ async fn tags(copier: &Copier, object: &Object) -> Result<Option<String>, AwsErr
             async move { request.send().await.map_err(refusal("s3:GetObjectTagging")) }
         })
         .await?;
-    let pairs: Vec<String> =
-        answer.tag_set().iter().map(|tag| format!("{}={}", encode(tag.key()), encode(tag.value()))).collect();
-    Ok((!pairs.is_empty()).then(|| pairs.join("&")))
+    Ok(answer.tag_set().iter().map(|tag| (tag.key().to_owned(), tag.value().to_owned())).collect())
+}
+
+/// Tags in the form of the header `x-amz-tagging`; `None` where there are none.
+fn header(tags: &BTreeMap<String, String>) -> Option<String> {
+    let pairs: Vec<String> = tags.iter().map(|(key, value)| format!("{}={}", encode(key), encode(value))).collect();
+    (!pairs.is_empty()).then(|| pairs.join("&"))
 }
 
 fn encode(text: &str) -> String {

@@ -11,7 +11,7 @@ mod compare;
 mod history;
 mod survey;
 
-pub use apply::{Deed, RolledBack, roll_back};
+pub use apply::{Bounded, RolledBack, roll_back};
 pub use changes::changes;
 pub use history::{Change, Decision};
 pub use survey::{Proof, RollbackSurvey, survey_rollback};

@@ -9,12 +9,10 @@ use tokio::task::{JoinError, JoinSet};
 use super::compare::{Comparer, Verdict};
 use super::copy::{Copied, Copier, CopyError};
 use super::diff::{Difference, written_since};
+use super::failures::Failures;
 use super::survey::Names;
 use crate::aws::AwsError;
 use crate::aws::s3::Object;
-
-/// So many failures are not a few bad objects: the copy ends early.
-const MOST_FAILURES: u64 = 20;
 
 /// What a copy did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -53,8 +51,7 @@ struct Run {
     since: Option<Timestamp>,
     summary: Summary,
     foreign: Names,
-    failed: Names,
-    first_error: Option<AwsError>,
+    failures: Failures,
     stopped: bool,
 }
 
@@ -74,8 +71,7 @@ pub async fn copy_missing(
         since,
         summary: Summary::default(),
         foreign: Names::default(),
-        failed: Names::default(),
-        first_error: None,
+        failures: Failures::default(),
         stopped: false,
     };
     let mut tasks = JoinSet::new();
@@ -111,7 +107,7 @@ pub async fn copy_missing(
 
 impl Run {
     fn may_go_on(&self) -> bool {
-        !self.stopped && self.foreign.count == 0 && self.failed.count < MOST_FAILURES
+        !self.stopped && self.foreign.count == 0 && !self.failures.are_too_many()
     }
 
     fn start(
@@ -150,12 +146,12 @@ impl Run {
     fn settle(&mut self, done: Option<Result<Done, JoinError>>) {
         match done {
             None => {}
-            Some(Err(error)) => self.failed.add("a copy", &error.to_string()),
+            Some(Err(error)) => self.failures.add("a copy", &error.to_string()),
             Some(Ok(Done::Copied(object, copied))) => self.settle_copy(&object, copied),
             Some(Ok(Done::Compared(object, verdict))) => match verdict {
                 Ok(Verdict::Equal) => self.skip(&object),
                 Ok(Verdict::Different(why) | Verdict::NotCompared(why)) => self.foreign.add(&object.key, &why),
-                Err(error) => self.fail(&object, error),
+                Err(error) => self.failures.refused(&object.key, error),
             },
         }
     }
@@ -170,27 +166,16 @@ impl Run {
             Ok(Copied::Vanished) => self.summary.vanished.add(&object.key, ""),
             Err(CopyError::Occupied(why)) => self.foreign.add(&object.key, &why),
             Err(CopyError::Stopped) => self.stopped = true,
-            Err(CopyError::Aws(error)) => self.fail(object, error),
-            Err(error @ CopyError::Unsettled) => self.failed.add(&object.key, &error.to_string()),
+            Err(CopyError::Aws(error)) => self.failures.refused(&object.key, error),
+            Err(error @ CopyError::Unsettled) => self.failures.add(&object.key, &error.to_string()),
         }
-    }
-
-    fn fail(&mut self, object: &Object, error: AwsError) {
-        self.failed.add(&object.key, &error.to_string());
-        self.first_error.get_or_insert(error);
     }
 
     fn end(self) -> Result<Summary, TransferError> {
         if let Some(said) = self.foreign.say("that are not the source's") {
             return Err(TransferError::Conflict(said));
         }
-        if let Some(said) = self.failed.say("could not be copied") {
-            return Err(match self.first_error {
-                // One refusal for all, such as a denied permission, keeps its own hint.
-                Some(error) if self.failed.count >= MOST_FAILURES => TransferError::Aws(error),
-                first => TransferError::Failed { said, first },
-            });
-        }
+        self.failures.none("could not be copied")?;
         if self.stopped {
             return Err(TransferError::Stopped(self.summary.copied + self.summary.skipped));
         }

@@ -100,6 +100,10 @@ async fn what_is_ready_is_told_with_ages_and_metrics(outage: &Outage) {
         "{metrics}"
     );
 
+    // What a check costs beside Terraform, which is not started then: far less than the half-hour of a managed service.
+    let (_, json) = check(outage, &[], &[]).await;
+    assert!(json["took_ms"].as_u64().is_some_and(|ms| ms < 10_000), "{json:#}");
+
     let (code, said) = outage.lifeboat(&["check", "prod", "--no-plan"]).await;
     assert_eq!((code, said.as_str()), (Some(0), ""), "what it finds is data: it goes to standard output");
     let output = command::output(outage.command(env!("CARGO_BIN_EXE_lifeboat"), &["check", "prod", "--no-plan"])).await;

@@ -5,7 +5,10 @@ use std::time::Duration;
 
 use aws_sdk_s3::Client;
 use aws_sdk_s3::primitives::ByteStream;
-use aws_sdk_s3::types::{BucketVersioningStatus, VersioningConfiguration};
+use aws_sdk_s3::types::{
+    BucketLifecycleConfiguration, BucketVersioningStatus, ExpirationStatus, LifecycleRule, LifecycleRuleFilter,
+    NoncurrentVersionExpiration, VersioningConfiguration,
+};
 use jiff::Timestamp;
 use lifeboat::rehearse::proxy::{Effect, Pattern, read_records};
 use serde_json::Value;
@@ -200,6 +203,9 @@ async fn what_cannot_be_taken_back_is_refused_and_nothing_is_changed() {
     refused(&to, &CONFIRMED, 3, "switch versioning on again").await;
     refused(&to, &["--dry-run"], 3, "switch versioning on again").await;
     assert_eq!(site.versions().await, versions);
+    let (code, _, said) =
+        site.tiny.lifeboat(&["recover", "bucket", "state", "--env", "tiny", "--to", &to, "--confirm", "tiny"]).await;
+    assert_eq!((code, said.contains("holds Terraform's state, leases, journals")), (Some(3), true), "{said}");
     site.s3.create_bucket().bucket("never-versioned").send().await.expect("a bucket");
     let (code, _, said) = site
         .tiny
@@ -250,11 +256,60 @@ async fn one_that_is_killed_is_gone_on_with_and_copies_nothing_again_that_was_do
     let asked = site.requests("CopyObject");
     assert!((70..KEYS).contains(&done), "{done} of {KEYS} were done when it was killed");
 
+    // Somebody goes on writing before the run is gone on with.
+    site.later().await;
+    site.put("k000", "written since", "since").await;
+    site.put("new since", "written since", "since").await;
     let run = site.tiny.run();
     // The lease of the dead one is its own machine's, so that nobody has to wait for it.
     let (code, _, said) = site.tiny.lifeboat(&["resume", &run]).await;
-    assert_eq!(code, Some(0), "{said}");
-    assert!(site.seen().await.values().all(|(content, _)| content == b"then"));
+    let unwrapped = said.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert_eq!(code, Some(5), "{said}");
+    assert!(unwrapped.contains("what is written after it was looked at is left alone"), "{said}");
+    let mut seen = site.seen().await;
+    for key in ["k000", "new since"] {
+        assert_eq!(seen.remove(key).map(|(content, _)| content), Some(b"written since".to_vec()), "{key}");
+    }
+    assert!(seen.len() == KEYS - 1 && seen.values().all(|(content, _)| content == b"then"));
     assert_eq!(site.requests("CopyObject") - asked, KEYS - done, "only what was not done is copied");
-    assert_eq!(site.versions().await.len(), then + KEYS, "each key has got one version");
+    assert_eq!(site.versions().await.len(), then + KEYS + 2, "each key has got one version");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_whose_history_may_be_gone_is_not_taken_for_one_that_was_not_there() {
+    let site = Site::new().await;
+    let to = site.later().await;
+    site.put("may have been there", "now", "now").await;
+    let rule = LifecycleRule::builder()
+        .id("old versions")
+        .status(ExpirationStatus::Enabled)
+        .filter(LifecycleRuleFilter::builder().prefix("").build())
+        .noncurrent_version_expiration(NoncurrentVersionExpiration::builder().noncurrent_days(1).build());
+    let rules = BucketLifecycleConfiguration::builder().rules(rule.build().expect("a rule")).build().expect("rules");
+    lifecycle(&site, rules).await;
+    let older = (Timestamp::now() - jiff::SignedDuration::from_hours(25)).to_string();
+    let (code, _, said) = site.recover(&older, &["--dry-run"]).await;
+    assert_eq!((code, said.contains("0 hidden, 1 left alone")), (Some(0), true), "{said}");
+    // A day has not passed since then, so that the rule has removed nothing.
+    let (code, _, said) = site.recover(&to, &["--dry-run"]).await;
+    assert_eq!((code, said.contains("1 hidden, 0 left alone")), (Some(0), true), "{said}");
+
+    let unversioned = "switched-on-later";
+    site.s3.create_bucket().bucket(unversioned).send().await.expect("a bucket");
+    let put = site.s3.put_object().bucket(unversioned).key("overwrites").body(ByteStream::from_static(b"now"));
+    put.send().await.expect("an object");
+    let on = VersioningConfiguration::builder().status(BucketVersioningStatus::Enabled).build();
+    let switch = site.s3.put_bucket_versioning().bucket(unversioned).versioning_configuration(on);
+    switch.send().await.expect("versioning");
+    let args = ["recover", "bucket", unversioned, "--env", "tiny", "--to", to.as_str()];
+    let (code, _, said) = site.tiny.lifeboat(&[&args[..], &CONFIRMED].concat()).await;
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("Nobody knows whether 1 key stood there then"), "{said}");
+    let there = site.s3.head_object().bucket(unversioned).key("overwrites").send().await;
+    assert!(there.is_ok(), "what nobody knows of is not hidden");
+}
+
+async fn lifecycle(site: &Site, rules: BucketLifecycleConfiguration) {
+    let put = site.s3.put_bucket_lifecycle_configuration().bucket(BUCKET).lifecycle_configuration(rules);
+    put.send().await.expect("a lifecycle configuration");
 }

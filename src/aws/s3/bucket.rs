@@ -2,6 +2,7 @@
 //! there.
 
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_s3::types::ExpirationStatus;
 
 use crate::aws::{AwsError, Session, explain};
 
@@ -62,6 +63,24 @@ pub async fn versioning(session: &Session, bucket: &str) -> Result<Versioning, A
         Some("Suspended") => Versioning::Suspended,
         _ => Versioning::Never,
     })
+}
+
+/// After how many days a lifecycle rule of the bucket removes older versions, the soonest of them; `None` where none does
+/// (S3 API: "GetBucketLifecycleConfiguration", `NoncurrentVersionExpiration`).
+///
+/// # Errors
+/// AWS refused.
+pub async fn versions_expire_after(session: &Session, bucket: &str) -> Result<Option<i32>, AwsError> {
+    let answer = session.s3().get_bucket_lifecycle_configuration().bucket(bucket).send().await;
+    let answer = match answer.map_err(explain("s3:GetLifecycleConfiguration")) {
+        Ok(answer) => answer,
+        Err(error) if error.is("NoSuchLifecycleConfiguration") => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let enabled = answer.rules().iter().filter(|rule| *rule.status() == ExpirationStatus::Enabled);
+    let expirations = enabled.filter_map(|rule| rule.noncurrent_version_expiration());
+    // A rule that only counts versions removes them as soon as there are more.
+    Ok(expirations.map(|it| it.noncurrent_days().unwrap_or(0)).min())
 }
 
 /// The text of `<Status>` in an answer.

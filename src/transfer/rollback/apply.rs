@@ -5,31 +5,31 @@ use std::sync::Arc;
 
 use aws_sdk_s3::types::{Delete, ObjectIdentifier};
 use futures::{Stream, StreamExt};
+use jiff::Timestamp;
 use tokio::task::{JoinError, JoinSet};
 
 use super::compare::{object, same_object};
 use super::history::{Change, Decision};
+use super::survey::{Likeness, Proof, likeness};
 use crate::aws::AwsError;
+use crate::aws::s3::Version;
 use crate::transfer::compare::Comparer;
 use crate::transfer::copy::{Copied, Copier, CopyError};
+use crate::transfer::failures::Failures;
 use crate::transfer::limiter::refusal;
 use crate::transfer::run::TransferError;
 use crate::transfer::survey::Names;
 
 /// The most keys that one DeleteObjects takes (S3 API: "DeleteObjects").
 const KEYS_OF_A_REQUEST: usize = 1000;
-/// So many failures are not a few bad objects: the work ends early.
-const MOST_FAILURES: u64 = 20;
-
-/// What was done with a key.
+/// How far the work goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Deed {
-    /// Its version of then was copied over what was current.
-    Restored,
-    /// It was the same object already.
-    FoundRight,
-    /// It got a delete marker.
-    Hidden,
+pub struct Bounded {
+    /// What is current since later than this was written after anybody was asked: it is left alone, unless it is what this
+    /// work has made.
+    pub until: Option<Timestamp>,
+    /// Whether keys without a version of then are known not to have been there.
+    pub hides: bool,
 }
 
 /// What was done in all.
@@ -39,24 +39,25 @@ pub struct RolledBack {
     pub restored: u64,
     pub restored_bytes: u64,
     pub hidden: u64,
+    /// Keys that were written to after the survey; they are left alone.
+    pub recent: Names,
 }
 
 enum Done {
     Restored(Decision, u64, Result<Copied, CopyError>),
-    Found(Decision),
-    Hidden(Vec<Decision>, Result<Vec<(String, String)>, AwsError>),
+    Kept,
+    Recent(Decision),
+    Hidden(Vec<Decision>, Result<Vec<(String, String)>, CopyError>),
 }
 
-struct Run<'a> {
+#[derive(Default)]
+struct Run {
     summary: RolledBack,
-    failed: Names,
-    first_error: Option<AwsError>,
+    failures: Failures,
     stopped: bool,
-    each: &'a mut (dyn FnMut(&Decision, Deed) + Send),
 }
 
-/// Carries decisions out. `careful`: part of it may be done already, so that versions of equal size are compared before one
-/// is copied. `each` is told what was done with every key that needed something.
+/// Carries decisions out.
 ///
 /// # Errors
 /// A listing broke off, a version could not be copied or is gone, or the operator stopped it. What was done stays, and is
@@ -65,16 +66,14 @@ pub async fn roll_back(
     copier: Arc<Copier>,
     comparer: Arc<Comparer>,
     decisions: impl Stream<Item = Result<Decision, AwsError>> + Send,
-    careful: bool,
-    each: &mut (dyn FnMut(&Decision, Deed) + Send),
+    bounded: Bounded,
     progress: impl Fn(&RolledBack) + Send,
 ) -> Result<RolledBack, TransferError> {
-    let mut run =
-        Run { summary: RolledBack::default(), failed: Names::default(), first_error: None, stopped: false, each };
+    let mut run = Run::default();
     let (mut tasks, mut hiding) = (JoinSet::new(), Vec::new());
     let mut decisions = std::pin::pin!(decisions);
     let mut listing = Ok(());
-    while !run.stopped && run.failed.count < MOST_FAILURES {
+    while !run.stopped && !run.failures.are_too_many() {
         if tasks.len() >= copier.limits.concurrency * 2 {
             run.settle(tasks.join_next().await);
             progress(&run.summary);
@@ -87,7 +86,9 @@ pub async fn roll_back(
                 break;
             }
             Some(Ok(decision)) => match &decision.change {
-                Change::Keep => run.summary.kept += 1,
+                Change::Keep | Change::Unknown { .. } => run.summary.kept += 1,
+                Change::Hide { .. } if !bounded.hides => run.summary.kept += 1,
+                Change::Hide { now } if bounded.is_passed(now) => run.settle(Some(Ok(Done::Recent(decision)))),
                 Change::Hide { .. } => {
                     hiding.push(decision);
                     if hiding.len() >= KEYS_OF_A_REQUEST {
@@ -95,13 +96,14 @@ pub async fn roll_back(
                     }
                 }
                 Change::Restore { .. } => {
-                    tasks.spawn(restore(Arc::clone(&copier), Arc::clone(&comparer), decision, careful));
+                    tasks.spawn(restore(Arc::clone(&copier), Arc::clone(&comparer), decision, bounded));
                 }
             },
         }
         while let Some(done) = tasks.try_join_next() {
             run.settle(Some(done));
         }
+        run.stopped |= (copier.stopping)();
         progress(&run.summary);
     }
     if !run.stopped && !hiding.is_empty() {
@@ -116,17 +118,25 @@ pub async fn roll_back(
     run.end()
 }
 
-async fn restore(copier: Arc<Copier>, comparer: Arc<Comparer>, decision: Decision, careful: bool) -> Done {
-    let Change::Restore { then, now, .. } = &decision.change else { return Done::Found(decision) };
+impl Bounded {
+    fn is_passed(self, now: &Version) -> bool {
+        self.until.is_some_and(|until| now.modified_at > until)
+    }
+}
+
+async fn restore(copier: Arc<Copier>, comparer: Arc<Comparer>, decision: Decision, bounded: Bounded) -> Done {
+    let Change::Restore { then, now } = &decision.change else { return Done::Kept };
     let bytes = then.size_bytes;
-    // Equal ETags are equal contents, which may have been written again with other metadata, or by an earlier attempt.
-    let maybe_same = !now.is_marker && now.size_bytes == bytes && (careful || now.etag == then.etag);
-    if maybe_same {
+    // The same object may have been written again with other metadata, or by an earlier attempt.
+    if matches!(likeness(then, now, Proof::Whole), Likeness::Asked) {
         match same_object(&copier, &comparer, then, now).await {
-            Ok(None) => return Done::Found(decision),
+            Ok(None) => return Done::Kept,
             Ok(Some(_)) => {}
             Err(error) => return Done::Restored(decision, bytes, Err(error.into())),
         }
+    }
+    if bounded.is_passed(now) {
+        return Done::Recent(decision);
     }
     let copied = copier.bring_back(&object(then)).await;
     Done::Restored(decision, bytes, copied)
@@ -138,13 +148,16 @@ async fn hide(copier: Arc<Copier>, decisions: Vec<Decision>) -> Done {
     Done::Hidden(decisions, hidden)
 }
 
-async fn put_markers(copier: &Copier, decisions: &[Decision]) -> Result<Vec<(String, String)>, AwsError> {
+async fn put_markers(copier: &Copier, decisions: &[Decision]) -> Result<Vec<(String, String)>, CopyError> {
     let operation = "s3:DeleteObject";
     // XML cannot carry control characters, and reads a carriage return as a line feed.
     let (plain, odd): (Vec<&Decision>, Vec<&Decision>) = decisions
         .iter()
         .partition(|it| !it.key.chars().any(|it| it.is_control() || it == '\u{fffe}' || it == '\u{ffff}'));
     for decision in odd {
+        if (copier.stopping)() {
+            return Err(CopyError::Stopped);
+        }
         copier
             .limiter
             .run(|| {
@@ -155,6 +168,9 @@ async fn put_markers(copier: &Copier, decisions: &[Decision]) -> Result<Vec<(Str
     }
     if plain.is_empty() {
         return Ok(Vec::new());
+    }
+    if (copier.stopping)() {
+        return Err(CopyError::Stopped);
     }
     let broken = |error: aws_sdk_s3::error::BuildError| AwsError {
         operation,
@@ -179,60 +195,44 @@ async fn put_markers(copier: &Copier, decisions: &[Decision]) -> Result<Vec<(Str
     Ok(refused.collect())
 }
 
-impl Run<'_> {
+impl Run {
     fn settle(&mut self, done: Option<Result<Done, JoinError>>) {
         match done {
             None => {}
-            Some(Err(error)) => self.failed.add("a copy", &error.to_string()),
-            Some(Ok(Done::Found(decision))) => {
-                self.summary.kept += 1;
-                (self.each)(&decision, Deed::FoundRight);
-            }
+            Some(Err(error)) => self.failures.add("a copy", &error.to_string()),
+            Some(Ok(Done::Kept)) => self.summary.kept += 1,
+            Some(Ok(Done::Recent(decision))) => self.summary.recent.add(&decision.key, ""),
             Some(Ok(Done::Restored(decision, bytes, copied))) => match copied {
                 Ok(Copied::Made | Copied::Found) => {
                     self.summary.restored += 1;
                     self.summary.restored_bytes += bytes;
-                    (self.each)(&decision, Deed::Restored);
                 }
-                Ok(Copied::Vanished) => self.failed.add(&decision.key, "its version of then is gone by now"),
-                Err(CopyError::Stopped) => self.stopped = true,
-                Err(CopyError::Aws(error)) => self.fail(&decision.key, error),
-                Err(error) => self.failed.add(&decision.key, &error.to_string()),
+                Ok(Copied::Vanished) => self.failures.add(&decision.key, "its version of then is gone by now"),
+                Err(error) => self.fail(&decision.key, error),
             },
             Some(Ok(Done::Hidden(decisions, Ok(refused)))) => {
-                for decision in decisions {
-                    match refused.iter().find(|(key, _)| *key == decision.key) {
-                        Some((key, why)) => self.failed.add(key, why),
-                        None => {
-                            self.summary.hidden += 1;
-                            (self.each)(&decision, Deed::Hidden);
-                        }
-                    }
-                }
+                self.summary.hidden += decisions.len().saturating_sub(refused.len()) as u64;
+                refused.iter().for_each(|(key, why)| self.failures.add(key, why));
             }
             Some(Ok(Done::Hidden(decisions, Err(error)))) => {
-                let first = decisions.first().map_or("", |it| it.key.as_str());
-                self.fail(first, error);
+                self.fail(decisions.first().map_or("", |it| it.key.as_str()), error);
             }
         }
     }
 
-    fn fail(&mut self, key: &str, error: AwsError) {
-        self.failed.add(key, &error.to_string());
-        self.first_error.get_or_insert(error);
+    fn fail(&mut self, key: &str, error: CopyError) {
+        match error {
+            CopyError::Stopped => self.stopped = true,
+            CopyError::Aws(error) => self.failures.refused(key, error),
+            error => self.failures.add(key, &error.to_string()),
+        }
     }
 
     fn end(self) -> Result<RolledBack, TransferError> {
-        if let Some(said) = self.failed.say("could not be taken back") {
-            return Err(match self.first_error {
-                // One refusal for all, such as a denied permission, keeps its own hint.
-                Some(error) if self.failed.count >= MOST_FAILURES => TransferError::Aws(error),
-                first => TransferError::Failed { said, first },
-            });
+        self.failures.none("could not be taken back")?;
+        match self.stopped {
+            true => Err(TransferError::Stopped(self.summary.restored + self.summary.hidden)),
+            false => Ok(self.summary),
         }
-        if self.stopped {
-            return Err(TransferError::Stopped(self.summary.restored + self.summary.hidden));
-        }
-        Ok(self.summary)
     }
 }

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use aws_sdk_s3::operation::head_object::HeadObjectOutput;
 
 use crate::aws::AwsError;
+use crate::aws::archive::is_archive;
 use crate::aws::s3::{Object, Version};
 use crate::transfer::compare::{Comparer, Verdict};
 use crate::transfer::copy::Copier;
-use crate::transfer::limiter::refusal;
+use crate::transfer::multipart::tag_set;
 
 /// How two versions differ.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,14 +18,15 @@ pub enum Unlike {
     NotCompared(String),
 }
 
-/// A version as the copier names it.
+/// A version as the copier names it. What comes out of an archive is written where it can be read: the class of an older
+/// version may be the work of a lifecycle rule.
 pub(super) fn object(version: &Version) -> Object {
     Object {
         key: version.key.clone(),
         version_id: Some(version.version_id.clone()),
         size_bytes: version.size_bytes,
         etag: version.etag.clone(),
-        storage_class: version.storage_class.clone(),
+        storage_class: version.storage_class.clone().filter(|class| !is_archive(class)),
         archived: version.archived,
         modified_at: Some(version.modified_at),
     }
@@ -53,19 +55,19 @@ pub async fn same_object(
     let (Some(there), Some(here)) = (there, here) else {
         return Ok(Some(Unlike::Different("it vanished while it was compared".to_owned())));
     };
-    if told(&there) != told(&here) {
+    if carried(&there) != carried(&here) {
         return Ok(Some(Unlike::Different("the metadata or content headers differ".to_owned())));
     }
     // Where neither has tags, nobody needs to be asked for them.
     if there.tag_count().unwrap_or_default() == 0 && here.tag_count().unwrap_or_default() == 0 {
         return Ok(None);
     }
-    let (there, here) = tokio::try_join!(tags(copier, &then), tags(copier, &now))?;
+    let (there, here) = tokio::try_join!(tag_set(copier, &then), tag_set(copier, &now))?;
     Ok((there != here).then(|| Unlike::Different("the tags differ".to_owned())))
 }
 
 /// What CopyObject takes over beside content and tags.
-fn told(head: &HeadObjectOutput) -> (BTreeMap<&String, &String>, [Option<&str>; 7]) {
+fn carried(head: &HeadObjectOutput) -> (BTreeMap<&String, &String>, [Option<&str>; 6]) {
     let metadata = head.metadata().into_iter().flatten().collect();
     let headers = [
         head.content_type(),
@@ -74,19 +76,6 @@ fn told(head: &HeadObjectOutput) -> (BTreeMap<&String, &String>, [Option<&str>; 
         head.content_disposition(),
         head.cache_control(),
         head.expires_string(),
-        head.website_redirect_location(),
     ];
     (metadata, headers)
-}
-
-async fn tags(copier: &Copier, object: &Object) -> Result<BTreeMap<String, String>, AwsError> {
-    let answer = copier
-        .limiter
-        .run(|| {
-            let request = copier.client.get_object_tagging().bucket(&copier.source).key(&object.key);
-            let request = request.set_version_id(object.version_id.clone());
-            async move { request.send().await.map_err(refusal("s3:GetObjectVersionTagging")) }
-        })
-        .await?;
-    Ok(answer.tag_set().iter().map(|tag| (tag.key().to_owned(), tag.value().to_owned())).collect())
 }

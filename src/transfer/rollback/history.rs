@@ -19,11 +19,12 @@ pub enum Change {
         then: Version,
         /// What is current now.
         now: Version,
-        /// Delete markers on top of `then`, newest first, where nothing else is above it and they are few enough to be told.
-        markers: Vec<String>,
     },
     /// It was not there then, and is now.
     Hide { now: Version },
+    /// What was there then is not known: the oldest version that is left is later, and may have overwritten others while the
+    /// bucket kept no versions.
+    Unknown { now: Version },
 }
 
 /// What is to be done with a key, and how sure that is.
@@ -36,8 +37,8 @@ pub struct Decision {
     pub uncertain: bool,
 }
 
-/// More delete markers than these on one key are not told: to copy the version is one request too.
-const MARKERS_TOLD: usize = 100;
+/// The id of what was written while a bucket kept no versions.
+const UNVERSIONED: &str = "null";
 
 /// The versions of one key, told newest first.
 #[derive(Clone, Debug)]
@@ -45,18 +46,15 @@ pub struct History {
     to: Timestamp,
     now: Version,
     then: Option<Version>,
-    /// Delete markers that were seen before anything else.
-    markers: Vec<String>,
-    /// Whether something else than those is above `then`.
-    buried: bool,
     uncertain: bool,
+    /// Whether the oldest one so far was written while the bucket kept no versions.
+    ends_unversioned: bool,
 }
 
 impl History {
     /// A key whose newest version this is; it shall be as it was at `to`.
     pub fn new(newest: Version, to: Timestamp) -> Self {
-        let mut history =
-            Self { to, now: newest.clone(), then: None, markers: Vec::new(), buried: false, uncertain: false };
+        let mut history = Self { to, now: newest.clone(), then: None, uncertain: false, ends_unversioned: false };
         history.older(newest);
         history
     }
@@ -67,41 +65,31 @@ impl History {
 
     /// The version that comes next, older than all before it.
     pub fn older(&mut self, version: Version) {
-        if version.modified_at <= self.to {
-            match &self.then {
-                None => self.then = Some(version),
-                // The one that was taken is the newer of the two, and its time is the earlier: it was completed after this
-                // one was there.
-                Some(then) if version.modified_at > then.modified_at => self.uncertain = true,
-                Some(_) => {}
-            }
+        self.ends_unversioned = version.version_id == UNVERSIONED;
+        if version.modified_at > self.to {
+            // If one was taken already, it came after this one, and so after `to`.
+            (self.then, self.uncertain) = (None, false);
             return;
         }
-        if self.then.take().is_some() {
-            // This one is of after `to`, and the one that was taken came after it.
-            (self.uncertain, self.buried) = (false, true);
-        }
-        self.above(&version);
-    }
-
-    /// Something stands above the version of that time.
-    fn above(&mut self, version: &Version) {
-        match version.is_marker && self.markers.len() < MARKERS_TOLD {
-            true => self.markers.push(version.version_id.clone()),
-            false => self.buried = true,
+        match &self.then {
+            None => self.then = Some(version),
+            // The one that was taken is the newer of the two, and its time is the earlier: it was completed after this one
+            // was there.
+            Some(then) if version.modified_at > then.modified_at => self.uncertain = true,
+            Some(_) => {}
         }
     }
 
     /// What is to be done, once all versions were told.
     pub fn decide(self) -> Decision {
-        let Self { now, then, markers, buried, uncertain, .. } = self;
+        let Self { now, then, uncertain, ends_unversioned, .. } = self;
         let key = now.key.clone();
-        let then = then.filter(|then| !then.is_marker);
         let change = match then {
             Some(then) if then.version_id == now.version_id => Change::Keep,
-            Some(then) => Change::Restore { then, now, markers: if buried { Vec::new() } else { markers } },
-            None if now.is_marker => Change::Keep,
-            None => Change::Hide { now },
+            Some(then) if !then.is_marker => Change::Restore { then, now },
+            _ if now.is_marker => Change::Keep,
+            None if ends_unversioned => Change::Unknown { now },
+            _ => Change::Hide { now },
         };
         Decision { key, change, uncertain }
     }
@@ -180,7 +168,7 @@ mod tests {
             let mut writes = 0;
             for Decision { key, change, .. } in decisions {
                 let content = match change {
-                    Change::Keep => continue,
+                    Change::Keep | Change::Unknown { .. } => continue,
                     Change::Hide { .. } => None,
                     Change::Restore { then, now, .. } if then.etag == now.etag => continue,
                     Change::Restore { then, .. } => then.etag.parse().ok(),
@@ -252,7 +240,7 @@ mod tests {
             for decision in bucket.decide(to) {
                 let chosen = match &decision.change {
                     Change::Keep => bucket.seen_at(LAST).get(&decision.key).copied(),
-                    Change::Hide { .. } => None,
+                    Change::Hide { .. } | Change::Unknown { .. } => None,
                     Change::Restore { then, .. } => then.etag.parse().ok(),
                 };
                 let entries = &bucket.entries[&decision.key];
@@ -267,19 +255,27 @@ mod tests {
     }
 
     #[test]
-    fn what_was_deleted_since_says_which_markers_hide_it() {
-        let mut bucket = Bucket::default();
-        bucket.write("a", 1, 1, Some(1));
-        bucket.write("a", 5, 5, None);
-        bucket.write("a", 6, 6, None);
-        let restore = |bucket: &Bucket| match bucket.decide(3).remove(0).change {
-            Change::Restore { then, markers, .. } => (then.version_id, markers),
-            other => panic!("{other:?}"),
+    fn what_was_written_while_no_versions_were_kept_may_have_overwritten_what_was_there() {
+        let version = |id: &str, second| Version {
+            key: "a".into(),
+            version_id: id.into(),
+            is_marker: false,
+            is_latest: false,
+            modified_at: at(second),
+            size_bytes: 1,
+            etag: "1".into(),
+            storage_class: None,
+            archived: false,
         };
-        assert_eq!(restore(&bucket), ("1".to_owned(), vec!["3".to_owned(), "2".to_owned()]));
-        bucket.write("a", 7, 7, Some(2));
-        bucket.write("a", 8, 8, None);
-        assert_eq!(restore(&bucket), ("1".to_owned(), vec![]), "another version is above it as well");
+        let change = |versions: Vec<Version>, to| {
+            let mut versions = versions.into_iter();
+            let mut history = History::new(versions.next().expect("a version"), at(to));
+            versions.for_each(|version| history.older(version));
+            history.decide().change
+        };
+        assert!(matches!(change(vec![version("2", 9), version("null", 7)], 5), Change::Unknown { .. }));
+        assert!(matches!(change(vec![version("2", 9), version("null", 7)], 8), Change::Restore { .. }));
+        assert!(matches!(change(vec![version("2", 9), version("1", 7)], 5), Change::Hide { .. }));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use futures::{Stream, StreamExt};
+use jiff::Timestamp;
 use serde::Serialize;
 use tokio::task::JoinSet;
 
@@ -38,8 +39,12 @@ pub struct RollbackSurvey {
     pub hide: Names,
     /// Those of `restore` that lie in an archive, so that they cannot be copied.
     pub archived: Names,
-    /// Those that nobody knows whether they are as they were.
+    /// Those that nobody knows whether they are as they were; they are among `restore` where work is planned.
     pub not_compared: Names,
+    /// Keys of which nobody knows what they were; they are left alone.
+    pub unknown: Names,
+    /// When the newest of all was written: what is newer came after the survey.
+    pub newest: Option<Timestamp>,
     /// Keys where an upload in parts was under way, so that the version that is taken may have come later.
     pub uncertain: Names,
 }
@@ -69,16 +74,22 @@ impl RollbackSurvey {
         }
     }
 
-    fn settle(&mut self, then: &Version, unlike: Option<Unlike>) {
+    fn settle(&mut self, then: &Version, unlike: Option<Unlike>, proof: Proof) {
         match unlike {
             None => self.kept += 1,
             Some(Unlike::Different(why)) => self.restore(then, &why),
-            Some(Unlike::NotCompared(why)) => self.not_compared.add(&then.key, &why),
+            Some(Unlike::NotCompared(why)) => {
+                if proof == Proof::Whole {
+                    self.restore(then, &why);
+                }
+                self.not_compared.add(&then.key, &why);
+            }
         }
     }
 }
 
 /// Goes through all decisions. `each` is told every one whose key needs something, in the order in which that is known.
+/// Without `hides` nobody knows of keys without a version of then whether there was one.
 ///
 /// # Errors
 /// AWS refused.
@@ -86,7 +97,7 @@ pub async fn survey_rollback(
     copier: Arc<Copier>,
     comparer: Arc<Comparer>,
     decisions: impl Stream<Item = Result<Decision, AwsError>> + Send,
-    proof: Proof,
+    (proof, hides): (Proof, bool),
     mut each: impl FnMut(&Decision) + Send,
     progress: impl Fn(u64) + Send,
 ) -> Result<RollbackSurvey, AwsError> {
@@ -102,13 +113,18 @@ pub async fn survey_rollback(
         if decision.uncertain {
             found.uncertain.add(&decision.key, "");
         }
+        if let Change::Restore { now, .. } | Change::Hide { now } | Change::Unknown { now } = &decision.change {
+            found.newest = found.newest.max(Some(now.modified_at));
+        }
         match &decision.change {
             Change::Keep => found.kept += 1,
+            Change::Unknown { .. } => found.unknown.add(&decision.key, ""),
+            Change::Hide { .. } if !hides => found.unknown.add(&decision.key, ""),
             Change::Hide { .. } => {
                 found.hide.add(&decision.key, "");
                 each(&decision);
             }
-            Change::Restore { then, now, .. } => match likeness(then, now, proof) {
+            Change::Restore { then, now } => match likeness(then, now, proof) {
                 Likeness::Same => found.kept += 1,
                 Likeness::Different => {
                     found.restore(then, "");
@@ -116,7 +132,7 @@ pub async fn survey_rollback(
                 }
                 Likeness::Asked => {
                     if comparing.len() >= COMPARED_AT_ONCE {
-                        settle(&mut found, &mut each, comparing.join_next().await)?;
+                        settle(&mut found, proof, &mut each, comparing.join_next().await)?;
                     }
                     let (copier, comparer) = (Arc::clone(&copier), Arc::clone(&comparer));
                     comparing.spawn(compared(copier, comparer, decision));
@@ -125,19 +141,19 @@ pub async fn survey_rollback(
         }
     }
     while let Some(compared) = comparing.join_next().await {
-        settle(&mut found, &mut each, Some(compared))?;
+        settle(&mut found, proof, &mut each, Some(compared))?;
     }
     Ok(found)
 }
 
 /// What a listing says of two versions.
-enum Likeness {
+pub(super) enum Likeness {
     Same,
     Different,
     Asked,
 }
 
-fn likeness(then: &Version, now: &Version, proof: Proof) -> Likeness {
+pub(super) fn likeness(then: &Version, now: &Version, proof: Proof) -> Likeness {
     if now.is_marker || then.size_bytes != now.size_bytes {
         return Likeness::Different;
     }
@@ -152,14 +168,15 @@ type Compared = (Decision, Result<Option<Unlike>, AwsError>);
 
 async fn compared(copier: Arc<Copier>, comparer: Arc<Comparer>, decision: Decision) -> Compared {
     let unlike = match &decision.change {
-        Change::Restore { then, now, .. } => same_object(&copier, &comparer, then, now).await,
-        Change::Keep | Change::Hide { .. } => Ok(None),
+        Change::Restore { then, now } => same_object(&copier, &comparer, then, now).await,
+        Change::Keep | Change::Hide { .. } | Change::Unknown { .. } => Ok(None),
     };
     (decision, unlike)
 }
 
 fn settle(
     found: &mut RollbackSurvey,
+    proof: Proof,
     each: &mut impl FnMut(&Decision),
     compared: Option<Result<Compared, tokio::task::JoinError>>,
 ) -> Result<(), AwsError> {
@@ -175,7 +192,7 @@ fn settle(
         each(&decision);
     }
     if let Change::Restore { then, .. } = &decision.change {
-        found.settle(then, unlike);
+        found.settle(then, unlike, proof);
     }
     Ok(())
 }
