@@ -22,6 +22,7 @@ use crate::transfer::survey::Names;
 
 /// The most keys that one DeleteObjects takes (S3 API: "DeleteObjects").
 const KEYS_OF_A_REQUEST: usize = 1000;
+
 /// How far the work goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bounded {
