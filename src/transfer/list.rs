@@ -1,27 +1,18 @@
-//! A bucket's objects as a stream in key order, a few pages ahead of its reader.
-
-use std::collections::VecDeque;
+//! A bucket's objects as a stream in key order.
 
 use aws_sdk_s3::Client;
 use futures::Stream;
 use futures::stream;
-use tokio::sync::mpsc;
-use tokio::task::JoinSet;
 
+use super::pages::Pages;
 use crate::aws::AwsError;
 use crate::aws::s3::{Object, list_page};
 
-/// Pages that are read ahead: enough to hide a request's time, few enough to bound the memory.
-const PAGES_AHEAD: usize = 4;
-
 struct Reader {
-    pages: mpsc::Receiver<Result<Vec<Object>, AwsError>>,
-    page: VecDeque<Object>,
+    objects: Pages<Object>,
     /// The key before, to prove the order that the merge rests on.
     last: Option<String>,
     bucket: String,
-    /// Dropped with the reader, which ends the listing.
-    _lister: JoinSet<()>,
 }
 
 /// Lists a bucket. A listing that repeats itself ends in an error, because its keys are out of order then.
@@ -29,10 +20,12 @@ struct Reader {
 /// # Errors
 /// An item is an error where AWS refused, or listed keys out of order; it is the last item then.
 pub fn list(client: Client, bucket: &str) -> impl Stream<Item = Result<Object, AwsError>> + Send + use<> {
-    let (send, pages) = mpsc::channel(PAGES_AHEAD);
-    let mut lister = JoinSet::new();
-    lister.spawn(read_pages(client, bucket.to_owned(), send));
-    let reader = Reader { pages, page: VecDeque::new(), last: None, bucket: bucket.to_owned(), _lister: lister };
+    let (asked, bucket) = (bucket.to_owned(), bucket.to_owned());
+    let objects = Pages::listed(move |token| {
+        let (client, bucket) = (client.clone(), asked.clone());
+        async move { list_page(&client, &bucket, token).await.map(|page| (page.objects, page.next)) }
+    });
+    let reader = Reader { objects, last: None, bucket };
     stream::unfold(Some(reader), async |reader| {
         let mut reader = reader?;
         match reader.next().await {
@@ -43,30 +36,9 @@ pub fn list(client: Client, bucket: &str) -> impl Stream<Item = Result<Object, A
     })
 }
 
-async fn read_pages(client: Client, bucket: String, send: mpsc::Sender<Result<Vec<Object>, AwsError>>) {
-    let mut token = None;
-    loop {
-        let page = list_page(&client, &bucket, token.take()).await;
-        let (item, next) = match page {
-            Ok(page) => (Ok(page.objects), page.next),
-            Err(error) => (Err(error), None),
-        };
-        if send.send(item).await.is_err() || next.is_none() {
-            return;
-        }
-        token = next;
-    }
-}
-
 impl Reader {
     async fn next(&mut self) -> Result<Option<Object>, AwsError> {
-        while self.page.is_empty() {
-            match self.pages.recv().await {
-                Some(page) => self.page = page?.into(),
-                None => return Ok(None),
-            }
-        }
-        let Some(object) = self.page.pop_front() else { return Ok(None) };
+        let Some(object) = self.objects.next().await? else { return Ok(None) };
         if self.last.as_ref().is_some_and(|last| *last >= object.key) {
             return Err(AwsError {
                 operation: "s3:ListBucket",

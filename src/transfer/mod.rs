@@ -11,6 +11,7 @@ mod failures;
 mod limiter;
 mod list;
 mod multipart;
+mod pages;
 mod parts;
 mod rollback;
 mod run;

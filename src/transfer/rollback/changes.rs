@@ -1,29 +1,20 @@
-//! What every key of a bucket needs, as a stream in the order of the keys, a few pages of versions ahead of its reader.
-
-use std::collections::VecDeque;
+//! What every key of a bucket needs, as a stream in the order of the keys.
 
 use aws_sdk_s3::Client;
 use futures::{Stream, stream};
 use jiff::Timestamp;
-use tokio::sync::mpsc;
-use tokio::task::JoinSet;
 
 use super::history::{Decision, History};
 use crate::aws::AwsError;
 use crate::aws::s3::{Version, list_versions};
-
-/// Pages that are read ahead: enough to hide a request's time, few enough to bound the memory.
-const PAGES_AHEAD: usize = 4;
+use crate::transfer::pages::Pages;
 
 struct Reader {
-    pages: mpsc::Receiver<Result<Vec<Version>, AwsError>>,
-    page: VecDeque<Version>,
+    versions: Pages<Version>,
     /// The key whose versions are being told.
     history: Option<History>,
     to: Timestamp,
     bucket: String,
-    /// Dropped with the reader, which ends the listing.
-    _lister: JoinSet<()>,
 }
 
 /// Decides about every key under `prefix`. A key is decided when all its versions were told, so that what is done to it does
@@ -37,11 +28,12 @@ pub fn changes(
     prefix: &str,
     to: Timestamp,
 ) -> impl Stream<Item = Result<Decision, AwsError>> + Send + use<> {
-    let (send, pages) = mpsc::channel(PAGES_AHEAD);
-    let mut lister = JoinSet::new();
-    lister.spawn(read_pages(client, bucket.to_owned(), prefix.to_owned(), send));
-    let (page, bucket) = (VecDeque::new(), bucket.to_owned());
-    let reader = Reader { pages, page, history: None, to, bucket, _lister: lister };
+    let (asked, prefix, bucket) = (bucket.to_owned(), prefix.to_owned(), bucket.to_owned());
+    let versions = Pages::listed(move |from| {
+        let (client, bucket, prefix) = (client.clone(), asked.clone(), prefix.clone());
+        async move { list_versions(&client, &bucket, &prefix, from).await.map(|page| (page.versions, page.next)) }
+    });
+    let reader = Reader { versions, history: None, to, bucket };
     stream::unfold(Some(reader), async |reader| {
         let mut reader = reader?;
         match reader.next().await {
@@ -52,36 +44,12 @@ pub fn changes(
     })
 }
 
-async fn read_pages(
-    client: Client,
-    bucket: String,
-    prefix: String,
-    send: mpsc::Sender<Result<Vec<Version>, AwsError>>,
-) {
-    let mut from = None;
-    loop {
-        let page = list_versions(&client, &bucket, &prefix, from.take()).await;
-        let (item, next) = match page {
-            Ok(page) => (Ok(page.versions), page.next),
-            Err(error) => (Err(error), None),
-        };
-        if send.send(item).await.is_err() || next.is_none() {
-            return;
-        }
-        from = next;
-    }
-}
-
 impl Reader {
     async fn next(&mut self) -> Result<Option<Decision>, AwsError> {
         loop {
-            while self.page.is_empty() {
-                match self.pages.recv().await {
-                    Some(page) => self.page = page?.into(),
-                    None => return Ok(self.history.take().map(History::decide)),
-                }
-            }
-            let Some(version) = self.page.pop_front() else { continue };
+            let Some(version) = self.versions.next().await? else {
+                return Ok(self.history.take().map(History::decide));
+            };
             match &mut self.history {
                 Some(history) if history.key() == version.key => history.older(version),
                 Some(history) if history.key().as_bytes() > version.key.as_bytes() => {
