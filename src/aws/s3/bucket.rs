@@ -52,7 +52,7 @@ pub enum Versioning {
 pub async fn versioning(session: &Session, bucket: &str) -> Result<Versioning, AwsError> {
     let status = match session.s3().get_bucket_versioning().bucket(bucket).send().await {
         Ok(answer) => answer.status().map(|status| status.as_str().to_owned()),
-        // An emulator calls the answer's root by another name, which the SDK does not read.
+        // An emulator's answer begins with an empty line, which is no XML to the SDK.
         Err(error) if error.raw_response().is_some_and(|raw| raw.status().is_success()) => {
             error.raw_response().and_then(|raw| raw.body().bytes()).and_then(status_in)
         }
