@@ -202,7 +202,8 @@ impl Workdir {
     ) -> Result<Planned, TerraformError> {
         let warnings = self.make(ready, wanted, observer).await?;
         let out = self.plan_file(wanted.name);
-        let copy = wanted.copied.then(|| JsonCopy::at(self.path("plans").join(format!("{}.json", wanted.name))));
+        // `NAME.json` beside it says what is known of a saved plan.
+        let copy = wanted.copied.then(|| JsonCopy::at(self.path("plans").join(format!("{}.shown.json", wanted.name))));
         let (copy, file) = copy.transpose()?.unzip();
         let show = move |output: &mut dyn Read| match file {
             Some(to) => Plan::read(Tee { from: output, to }),

@@ -2,6 +2,7 @@
 //! conftest is documented to print.
 
 use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
 
 use lifeboat::rehearse::proxy::{RequestRecord, read_records};
 
@@ -89,14 +90,22 @@ fn conftest(tiny: &Tiny, code: u8, json: &str) {
     std::fs::set_permissions(tiny.home().join("bin/conftest"), executable).expect("executable");
 }
 
-/// With the script's folder before all others on the `PATH`.
+/// A failover that finds the script.
 async fn failover(tiny: &Tiny) -> (Option<i32>, String) {
-    let mut lifeboat = tiny.command(&FAILOVER);
+    let (code, _, said) = with_conftest(tiny, &FAILOVER).await;
+    (code, said)
+}
+
+/// With the script's folder before all others on the `PATH`.
+async fn with_conftest(tiny: &Tiny, args: &[&str]) -> (Option<i32>, String, String) {
+    let mut lifeboat = tiny.command(args);
     let mut path = std::ffi::OsString::from(tiny.home().join("bin"));
     path.push(":");
     path.push(std::env::var_os("PATH").expect("a PATH"));
     lifeboat.env("PATH", path);
-    command::said(lifeboat).await
+    let output = command::output(lifeboat).await;
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (output.status.code(), text(&output.stdout), text(&output.stderr))
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -116,6 +125,10 @@ async fn policies_are_asked_of_the_first_plan_before_there_is_even_a_workspace()
     let (code, said) = failover(&tiny).await;
     assert_eq!(code, Some(3), "{said}");
     assert!(said.contains("guard policies: not on a Friday") && !said.contains('\u{1b}'), "{said}");
+    for asking in [&["plan", "failover", "tiny", "-o", "json"][..], &["check", "tiny", "-o", "json"]] {
+        let (code, found, said) = with_conftest(&tiny, asking).await;
+        assert!(code == Some(3) && found.contains("not on a Friday"), "{asking:?}: {code:?} {found} {said}");
+    }
     let asked = std::fs::read_to_string(tiny.home().join("seen")).expect("what it was asked");
     let policies = tiny.home().join("environments/tiny/policies").canonicalize().expect("a folder");
     let wanted = format!("test --output json --all-namespaces --policy {} ", policies.display());
@@ -137,8 +150,15 @@ async fn policies_are_asked_of_the_first_plan_before_there_is_even_a_workspace()
     conftest(&tiny, 0, r#"[{"filename": "p.json", "namespace": "main", "successes": 3}]"#);
     let (code, said) = failover(&tiny).await;
     assert_eq!(code, Some(0), "{said}");
-    let left =
-        std::fs::read_dir(tiny.home().join("state/runs").join(tiny.run()).join("terraform/plans")).expect("plans");
-    let left: Vec<_> = left.map(|it| it.expect("an entry").file_name()).collect();
-    assert!(!left.iter().any(|it| it.to_string_lossy().contains("policies")), "no plan stays in clear: {left:?}");
+    let terraform = tiny.home().join("state/runs").join(tiny.run()).join("terraform");
+    let files = |folder: &str| -> Vec<PathBuf> {
+        let entries = std::fs::read_dir(terraform.join(folder)).expect("a folder");
+        entries.map(|it| it.expect("an entry").path()).collect()
+    };
+    let in_clear =
+        |path: &PathBuf| String::from_utf8_lossy(&std::fs::read(path).expect("a file")).contains("resource_changes");
+    let left = files("plans");
+    assert!(!left.iter().any(in_clear), "no plan stays in clear: {left:?}");
+    let asked = files("log").iter().filter(|it| it.to_string_lossy().ends_with("-conftest.log")).count();
+    assert_eq!(asked, 2, "of the look and of the plan that is applied, which is not made again");
 }
