@@ -16,6 +16,7 @@ use super::gate::Gate;
 use super::home::NewRun;
 use super::lease::{Desk, LeaseArgs, Reading};
 use super::overrides::Overrides;
+use super::preflight::{blocked, unless_stopped, warnings};
 use super::wiring::RunPlace;
 use super::{ahead, confirm, credentials, gate, home, signals, wiring};
 use crate::engine::{self, Engine, Preflight};
@@ -104,20 +105,6 @@ pub async fn run(command: &Failover, environment: &Environment) -> Result<Exit, 
     beginning.carry_out((engine, notices), &found, stop, command.output, environment).await
 }
 
-/// Gives up what only asks once the operator asks to stop.
-pub(super) async fn unless_stopped<T>(
-    engine: &Engine,
-    asking: impl Future<Output = Result<T, CliError>>,
-) -> Result<T, CliError> {
-    let mut stopped = engine.stop.clone();
-    tokio::select! {
-        answer = asking => answer,
-        _ = stopped.wait_for(|stop| *stop) => {
-            Err(CliError::error("interrupted before the run began; nothing was changed"))
-        }
-    }
-}
-
 /// Whether nothing stands in the way of the steps. `None` when the environment is failed over already.
 async fn clear(engine: &Engine, lease: Result<(), CliError>) -> Result<Option<Preflight>, CliError> {
     let found = engine::preflight(engine).await;
@@ -151,28 +138,4 @@ fn already(manifest: &Manifest) -> String {
         "{} is already failed over to {}: {records} of {records} records answer as they should.\nNothing was changed.\n",
         manifest.environment, manifest.recovery.name
     )
-}
-
-/// All that stands in the way, in one error.
-pub fn blocked(found: &Preflight) -> CliError {
-    let mut lines = Vec::new();
-    for (step, blocked) in &found.blocked {
-        lines.push(format!("{step}: {}", blocked.cause));
-        lines.extend(blocked.hint.iter().map(|hint| format!("  {hint}")));
-    }
-    let steps = found.blocked.len();
-    CliError::blocked(format!("{steps} step{} cannot start; nothing was changed", if steps == 1 { "" } else { "s" }))
-        .cause(lines.join("\n"))
-}
-
-/// What the checks want people to know before they go on.
-pub(super) fn warnings(found: &Preflight) -> String {
-    let of = |facts: &serde_json::Value| -> Vec<String> {
-        let list = facts["warnings"].as_array().cloned().unwrap_or_default();
-        list.iter().filter_map(|warning| warning.as_str().map(report::escape)).collect()
-    };
-    let lines = found.checked.iter().flat_map(|(step, checked)| {
-        of(&checked.facts).into_iter().map(move |warning| format!("warning: {step}: {warning}\n"))
-    });
-    lines.collect()
 }

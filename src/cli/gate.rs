@@ -21,6 +21,7 @@ use crate::guard;
 use crate::journal::{ApprovedBundle, RunStarted};
 use crate::manifest::Manifest;
 use crate::report;
+use crate::scenario;
 use crate::terraform::approved::Approved;
 
 /// The bundle's folder in a run's folder.
@@ -47,7 +48,7 @@ pub async fn of(
 ) -> Result<Option<Gate>, CliError> {
     let env = &manifest.environment;
     let Some(path) = path else {
-        return without_bundle("failover", overridden, manifest).map(|()| None);
+        return without_bundle(scenario::FAILOVER, overridden, manifest).map(|()| None);
     };
     let bundle = plan::read(path)?;
     same_place(&bundle, manifest)?;
@@ -81,7 +82,7 @@ pub fn without_bundle(scenario: &str, overridden: &BTreeSet<String>, manifest: &
     let env = &manifest.environment;
     let unapproved = "--override approval --because \"…\", which the report says";
     let (what, hint, next) = match scenario {
-        "failover" => (
+        scenario::FAILOVER => (
             format!("{env} is failed over by an approved bundle only"),
             format!(
                 "then: lifeboat approve BUNDLE; lifeboat failover {env} --bundle BUNDLE. Where there is no time for that: \
@@ -122,7 +123,7 @@ pub fn same_place(bundle: &Bundle, manifest: &Manifest) -> Result<(), CliError> 
     let (index, subject) = (&bundle.index, &bundle.index.subject);
     let here = wiring::sha256(&manifest.path)?;
     let parts = [
-        ("scenario", subject.scenario.as_str(), "failover"),
+        ("scenario", subject.scenario.as_str(), scenario::FAILOVER),
         ("environment", subject.environment.as_str(), manifest.environment.as_str()),
         ("service", &subject.service, &manifest.service),
         ("account", &subject.account, &manifest.account),

@@ -44,7 +44,7 @@ pub struct Summary {
     /// Why it is held, or was abandoned.
     pub reason: Option<String>,
     pub impact_at: Option<Timestamp>,
-    /// When the run started: the declaration.
+    /// When the command was given; in journals that do not say it, when the run began.
     pub declared_at: Timestamp,
     /// The last event's time; `None` while it is running.
     pub ended_at: Option<Timestamp>,

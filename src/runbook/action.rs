@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::StepId;
 use crate::manifest::{Bucket, Catalog, Check, Cluster, Cutover, Table};
 
 /// The kinds of steps.
@@ -71,6 +72,13 @@ pub struct BucketRollback {
     /// Only keys that begin so; empty for all.
     pub prefix: String,
     pub to: Timestamp,
+}
+
+impl BucketRollback {
+    /// The step that does it; what it found and did is known by this name.
+    pub fn step(&self) -> StepId {
+        StepId::new(format!("recover.bucket.{}", self.bucket))
+    }
 }
 
 impl Action {

@@ -5,6 +5,9 @@ use super::{expected, step};
 use crate::manifest::{Component, Manifest};
 use crate::runbook::{Action, ApplyScope, NotChecked, Phase, Runbook, StepId, StepSpec};
 
+/// Its name in runbooks.
+pub const FAILOVER: &str = "failover";
+
 /// The runbook of a failover to the manifest's recovery region.
 pub fn failover(manifest: &Manifest) -> Runbook {
     let mut steps = infrastructure(manifest);
@@ -21,7 +24,7 @@ pub fn failover(manifest: &Manifest) -> Runbook {
     steps.extend(verifications);
     steps.extend(cutovers(manifest, &proven));
     Runbook {
-        scenario: "failover".into(),
+        scenario: FAILOVER.into(),
         environment: manifest.environment.clone(),
         service: manifest.service.clone(),
         account: manifest.account.clone(),

@@ -9,7 +9,7 @@ use jiff::SignedDuration;
 use crate::manifest::{Component, Manifest};
 use crate::runbook::{Action, Phase, Runbook, StepId, StepSpec};
 
-pub use failover::failover;
+pub use failover::{FAILOVER, failover};
 pub use recover::{RECOVER, recover_bucket, recover_table};
 
 /// The runbook that a run of this kind would have by the manifest as it is now.

@@ -10,12 +10,12 @@ pub const RECOVER: &str = "recover";
 /// The runbook that takes a bucket of `region` back to a time.
 pub fn recover_bucket(manifest: &Manifest, region: &str, rollback: &BucketRollback) -> Runbook {
     let bucket = &rollback.bucket;
-    let recover = format!("recover.bucket.{bucket}");
+    let recover = rollback.step();
     let under = if rollback.prefix.is_empty() { String::new() } else { format!(" under {}", rollback.prefix) };
     let component = Some(Component::Bucket);
     let steps = vec![
         step(
-            &recover,
+            recover.as_str(),
             Phase::Restore,
             &[],
             format!("take {bucket}{under} back to {}", rollback.to),
@@ -26,7 +26,7 @@ pub fn recover_bucket(manifest: &Manifest, region: &str, rollback: &BucketRollba
         step(
             &format!("verify.bucket.{bucket}"),
             Phase::Verification,
-            &[&recover],
+            &[recover.as_str()],
             format!("prove that {bucket}{under} is as it was"),
             component,
             expected::VERIFY,

@@ -1,5 +1,5 @@
-//! Restores a DynamoDB table, from a backup that stands in the region or to a point in time of a table that does, and puts back what a restore loses: tags,
-//! time to live, point-in-time recovery, stream, billing mode, table class, deletion protection.
+//! Restores a DynamoDB table, from a backup that stands in the region or to a point in time of a table that does, and puts
+//! back what a restore loses: tags, time to live, point-in-time recovery, stream, billing mode, table class, deletion protection.
 //!
 //! One table whatever happens: its name is the manifest's, and its own description says which backup it came from. A
 //! table of that name that is neither this run's nor in the recovery state is never touched. One that is in the

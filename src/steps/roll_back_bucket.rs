@@ -42,8 +42,8 @@ impl Step for RollBackBucket {
         let mut failed = None;
         let each = |decision: &Decision| {
             // A full disk is told once; the rest of the survey says what stands in the way of the recovery itself.
-            if let Some(writer) = &mut file
-                && let Err(error) = write_line(writer, &Todo::of(decision))
+            if let (Some(writer), Some(todo)) = (&mut file, Todo::of(decision))
+                && let Err(error) = write_line(writer, &todo)
             {
                 (file, failed) = (None, Some(error));
             }
@@ -219,7 +219,7 @@ pub async fn list_todo(
     rollback: &BucketRollback,
     mut each: impl FnMut(Todo) + Send,
 ) -> Result<RollbackSurvey, Blocked> {
-    let each = |decision: &Decision| each(Todo::of(decision));
+    let each = |decision: &Decision| Todo::of(decision).into_iter().for_each(&mut each);
     Ok(may_roll_back(session, manifest, rollback, each, |_| {}).await?.survey)
 }
 
@@ -246,23 +246,23 @@ pub struct Todo {
 }
 
 impl Todo {
-    fn of(decision: &Decision) -> Self {
+    /// `None` of a key that is left alone.
+    fn of(decision: &Decision) -> Option<Self> {
         let (what, then, now) = match &decision.change {
-            Change::Restore { then, now } => ("restore", Some(then), Some(now)),
-            Change::Hide { now } => ("hide", None, Some(now)),
-            Change::Unknown { now } => ("unknown", None, Some(now)),
-            Change::Keep => ("keep", None, None),
+            Change::Restore { then, now } => ("restore", Some(then), now),
+            Change::Hide { now } => ("hide", None, now),
+            Change::Unknown { .. } | Change::Keep => return None,
         };
-        Self {
+        Some(Self {
             key: decision.key.clone(),
             what,
             version_id: then.map(|it| it.version_id.clone()),
             version_at: then.map(|it| it.modified_at),
             bytes: then.map(|it| it.size_bytes),
-            over: now.map_or_else(String::new, |it| it.version_id.clone()),
-            over_at: now.map_or(Timestamp::UNIX_EPOCH, |it| it.modified_at),
+            over: now.version_id.clone(),
+            over_at: now.modified_at,
             uncertain: decision.uncertain,
-        }
+        })
     }
 }
 

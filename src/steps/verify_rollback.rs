@@ -27,7 +27,7 @@ impl Step for VerifyRollback {
     async fn apply(&self, cx: &Cx) -> Result<Output, StepError> {
         let rollback = &self.rollback;
         // What the restore found out in its check holds for its proof.
-        let restored = cx.output(&format!("recover.bucket.{}", rollback.bucket)).unwrap_or_default();
+        let restored = cx.output(rollback.step().as_str()).unwrap_or_default();
         let hides = restored["hides"].as_bool().unwrap_or_default();
         let found = todo_unless_stopped(cx, rollback, Proof::Content, hides).await?;
         match found.unsettled() {

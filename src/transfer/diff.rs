@@ -3,9 +3,10 @@
 use std::cmp::Ordering;
 use std::pin::Pin;
 
-use futures::{Stream, StreamExt, stream};
+use futures::{Stream, StreamExt};
 use jiff::Timestamp;
 
+use super::entries::{self, Entries};
 use crate::aws::AwsError;
 use crate::aws::s3::Object;
 
@@ -50,18 +51,12 @@ where
 {
     let source: Listed = Box::pin(source.fuse());
     let target: Listed = Box::pin(target.fuse());
-    let merge = Merge { source, target, next_source: None, next_target: None };
-    stream::unfold(Some(merge), async |merge| {
-        let mut merge = merge?;
-        match merge.next().await {
-            Ok(Some(difference)) => Some((Ok(difference), Some(merge))),
-            Ok(None) => None,
-            Err(error) => Some((Err(error), None)),
-        }
-    })
+    entries::stream(Merge { source, target, next_source: None, next_target: None })
 }
 
-impl Merge {
+impl Entries for Merge {
+    type Entry = Difference;
+
     async fn next(&mut self) -> Result<Option<Difference>, AwsError> {
         if self.next_source.is_none() {
             self.next_source = self.source.next().await.transpose()?;
@@ -98,7 +93,7 @@ fn compare(source: Object, target: Object) -> Difference {
 mod tests {
     use std::collections::BTreeMap;
 
-    use futures::TryStreamExt;
+    use futures::{TryStreamExt, stream};
     use proptest::prelude::*;
 
     use super::*;

@@ -2,8 +2,8 @@
 
 use aws_sdk_s3::Client;
 use futures::Stream;
-use futures::stream;
 
+use super::entries::{Entries, stream};
 use super::pages::Pages;
 use crate::aws::AwsError;
 use crate::aws::s3::{Object, list_page};
@@ -25,18 +25,12 @@ pub fn list(client: Client, bucket: &str) -> impl Stream<Item = Result<Object, A
         let (client, bucket) = (client.clone(), asked.clone());
         async move { list_page(&client, &bucket, token).await.map(|page| (page.objects, page.next)) }
     });
-    let reader = Reader { objects, last: None, bucket };
-    stream::unfold(Some(reader), async |reader| {
-        let mut reader = reader?;
-        match reader.next().await {
-            Ok(Some(object)) => Some((Ok(object), Some(reader))),
-            Ok(None) => None,
-            Err(error) => Some((Err(error), None)),
-        }
-    })
+    stream(Reader { objects, last: None, bucket })
 }
 
-impl Reader {
+impl Entries for Reader {
+    type Entry = Object;
+
     async fn next(&mut self) -> Result<Option<Object>, AwsError> {
         let Some(object) = self.objects.next().await? else { return Ok(None) };
         if self.last.as_ref().is_some_and(|last| *last >= object.key) {

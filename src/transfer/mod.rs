@@ -7,6 +7,7 @@
 mod compare;
 mod copy;
 mod diff;
+mod entries;
 mod failures;
 mod limiter;
 mod list;
@@ -16,6 +17,7 @@ mod parts;
 mod rollback;
 mod run;
 mod survey;
+mod work;
 
 pub use compare::{Comparer, Verdict};
 pub use copy::{Copied, Copier, CopyError, Limits};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use futures::{Stream, StreamExt};
+use futures::Stream;
 use jiff::Timestamp;
 use tokio::task::{JoinError, JoinSet};
 
@@ -11,6 +11,7 @@ use super::copy::{Copied, Copier, CopyError};
 use super::diff::{Difference, written_since};
 use super::failures::Failures;
 use super::survey::Names;
+use super::work::{self, Work};
 use crate::aws::AwsError;
 use crate::aws::s3::Object;
 
@@ -47,8 +48,11 @@ enum Done {
     Compared(Object, Result<Verdict, AwsError>),
 }
 
-struct Run {
+struct Run<F> {
+    copier: Arc<Copier>,
+    comparer: Arc<Comparer>,
     since: Option<Timestamp>,
+    progress: F,
     summary: Summary,
     foreign: Names,
     failures: Failures,
@@ -67,70 +71,44 @@ pub async fn copy_missing(
     since: Option<Timestamp>,
     progress: impl Fn(&Summary),
 ) -> Result<Summary, TransferError> {
+    let at_once = copier.limits.concurrency * 2;
     let mut run = Run {
+        copier,
+        comparer,
         since,
+        progress,
         summary: Summary::default(),
         foreign: Names::default(),
         failures: Failures::default(),
         stopped: false,
     };
-    let mut tasks = JoinSet::new();
-    let mut differences = std::pin::pin!(differences);
-    let mut listing = Ok(());
-    while run.may_go_on() {
-        if tasks.len() >= copier.limits.concurrency * 2 {
-            run.settle(tasks.join_next().await);
-            progress(&run.summary);
-            continue;
-        }
-        match differences.next().await {
-            None => break,
-            Some(Err(error)) => {
-                listing = Err(error);
-                break;
-            }
-            Some(Ok(difference)) => run.start(difference, &copier, &comparer, &mut tasks),
-        }
-        while let Some(done) = tasks.try_join_next() {
-            run.settle(Some(done));
-        }
-        progress(&run.summary);
-    }
-    // What is under way is waited for, so that no upload is left unfinished.
-    while let Some(done) = tasks.join_next().await {
-        run.settle(Some(done));
-        progress(&run.summary);
-    }
-    listing?;
+    work::carry_out(&mut run, differences, at_once).await?;
     run.end()
 }
 
-impl Run {
+impl<F: Fn(&Summary)> Work for Run<F> {
+    type Entry = Difference;
+    type Done = Done;
+
     fn may_go_on(&self) -> bool {
         !self.stopped && self.foreign.count == 0 && !self.failures.are_too_many()
     }
 
-    fn start(
-        &mut self,
-        difference: Difference,
-        copier: &Arc<Copier>,
-        comparer: &Arc<Comparer>,
-        tasks: &mut JoinSet<Done>,
-    ) {
+    fn begin(&mut self, difference: Difference, pieces: &mut JoinSet<Done>) {
         match difference {
             Difference::Same(object) => self.skip(&object),
             Difference::Extra(object) if written_since(&object, self.since) => self.summary.extra.add(&object.key, ""),
             Difference::Extra(object) => self.foreign.add(&object.key, "not in the source"),
             Difference::Missing(object) => {
-                let copier = Arc::clone(copier);
-                tasks.spawn(async move {
+                let copier = Arc::clone(&self.copier);
+                pieces.spawn(async move {
                     let copied = copier.copy(object.clone()).await;
                     Done::Copied(object, copied)
                 });
             }
             Difference::Unlike { source, target } => {
-                let comparer = Arc::clone(comparer);
-                tasks.spawn(async move {
+                let comparer = Arc::clone(&self.comparer);
+                pieces.spawn(async move {
                     let verdict = comparer.compare(&source, &target).await;
                     Done::Compared(source, verdict)
                 });
@@ -138,22 +116,29 @@ impl Run {
         }
     }
 
-    fn skip(&mut self, object: &Object) {
-        self.summary.skipped += 1;
-        self.summary.skipped_bytes += object.size_bytes;
-    }
+    fn begin_rest(&mut self, _: &mut JoinSet<Done>) {}
 
-    fn settle(&mut self, done: Option<Result<Done, JoinError>>) {
+    fn settle(&mut self, done: Result<Done, JoinError>) {
         match done {
-            None => {}
-            Some(Err(error)) => self.failures.add("a copy", &error.to_string()),
-            Some(Ok(Done::Copied(object, copied))) => self.settle_copy(&object, copied),
-            Some(Ok(Done::Compared(object, verdict))) => match verdict {
+            Err(error) => self.failures.add("a copy", &error.to_string()),
+            Ok(Done::Copied(object, copied)) => self.settle_copy(&object, copied),
+            Ok(Done::Compared(object, verdict)) => match verdict {
                 Ok(Verdict::Equal) => self.skip(&object),
                 Ok(Verdict::Different(why) | Verdict::NotCompared(why)) => self.foreign.add(&object.key, &why),
                 Err(error) => self.failures.refused(&object.key, error),
             },
         }
+    }
+
+    fn tell(&self) {
+        (self.progress)(&self.summary);
+    }
+}
+
+impl<F> Run<F> {
+    fn skip(&mut self, object: &Object) {
+        self.summary.skipped += 1;
+        self.summary.skipped_bytes += object.size_bytes;
     }
 
     fn settle_copy(&mut self, object: &Object, copied: Result<Copied, CopyError>) {

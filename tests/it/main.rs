@@ -48,6 +48,7 @@ mod state_lock;
 mod store_faults;
 mod table;
 mod terraform;
+mod terraform_copies;
 mod terraform_world;
 mod wait;
 

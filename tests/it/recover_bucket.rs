@@ -6,8 +6,8 @@ use std::time::Duration;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{
-    BucketLifecycleConfiguration, BucketVersioningStatus, ExpirationStatus, LifecycleRule, LifecycleRuleFilter,
-    NoncurrentVersionExpiration, VersioningConfiguration,
+    BucketLifecycleConfiguration, BucketVersioningStatus, CompletedMultipartUpload, CompletedPart, ExpirationStatus,
+    LifecycleRule, LifecycleRuleFilter, NoncurrentVersionExpiration, StorageClass, VersioningConfiguration,
 };
 use jiff::Timestamp;
 use lifeboat::rehearse::proxy::{Effect, Pattern, read_records};
@@ -156,6 +156,48 @@ async fn a_bucket_is_seen_as_it_was_has_lost_nothing_and_comes_back_by_the_same_
     let (code, _, said) = site.recover(&before, &CONFIRMED).await;
     assert_eq!(code, Some(0), "{said}");
     assert_eq!(site.seen().await, corrupted, "the way back is the same command");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_object_of_several_parts_comes_back_cut_as_it_was_with_its_tags() {
+    let site = Site::new().await;
+    let begun = site.s3.create_multipart_upload().bucket(BUCKET).key("large").tagging("team=logs");
+    let upload = begun.send().await.expect("an upload").upload_id().expect("an id").to_owned();
+    let mut parts = CompletedMultipartUpload::builder();
+    for (number, bytes) in [(1, 5 << 20), (2, 6 << 20), (3, 17)] {
+        let body = ByteStream::from(vec![b'x'; bytes]);
+        let put = site.s3.upload_part().bucket(BUCKET).key("large").upload_id(&upload).part_number(number).body(body);
+        let etag = put.send().await.expect("a part").e_tag().expect("an ETag").to_owned();
+        parts = parts.parts(CompletedPart::builder().part_number(number).e_tag(etag).build());
+    }
+    let complete = site.s3.complete_multipart_upload().bucket(BUCKET).key("large").upload_id(&upload);
+    let etag = complete.multipart_upload(parts.build()).send().await.expect("an object").e_tag().map(str::to_owned);
+    let to = site.later().await;
+    site.put("large", "now", "now").await;
+    site.later().await;
+    let (code, _, said) = site.recover(&to, &CONFIRMED).await;
+    assert_eq!(code, Some(0), "{said}");
+    let head = site.s3.head_object().bucket(BUCKET).key("large").send().await.expect("an object");
+    assert_eq!(head.e_tag().map(str::to_owned), etag);
+    let tags = site.s3.get_object_tagging().bucket(BUCKET).key("large").send().await.expect("tags");
+    assert_eq!(tags.tag_set().iter().map(|tag| (tag.key(), tag.value())).collect::<Vec<_>>(), [("team", "logs")]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn versions_in_an_archive_are_named_before_anything_is_changed() {
+    let site = Site::new().await;
+    let put = site.s3.put_object().bucket(BUCKET).key("cold").body(ByteStream::from_static(b"then"));
+    put.storage_class(StorageClass::Glacier).send().await.expect("an object");
+    let to = site.later().await;
+    site.put("cold", "now", "now").await;
+    site.later().await;
+    let versions = site.versions().await;
+    let (code, _, said) = site.recover(&to, &CONFIRMED).await;
+    let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert_eq!(code, Some(3), "{said}");
+    assert!(said.contains("1 object in an archive, where they cannot be copied: cold (GLACIER)"), "{said}");
+    assert!(said.contains("restore those versions first"), "{said}");
+    assert_eq!(site.versions().await, versions);
 }
 
 #[tokio::test(flavor = "multi_thread")]

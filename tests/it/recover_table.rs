@@ -10,6 +10,7 @@ use aws_sdk_dynamodb::types::{
 };
 use jiff::Timestamp;
 use lifeboat::aws::dynamodb::{recovery_window, table};
+use lifeboat::rehearse::proxy::{Effect, Pattern};
 
 use crate::state_custody::Tiny;
 
@@ -28,20 +29,24 @@ impl Site {
     }
 
     async fn create(&self, name: &str) {
+        Self::create_with(&self.client, name).await;
+    }
+
+    async fn create_with(client: &Client, name: &str) {
         let key = AttributeDefinition::builder().attribute_name("id").attribute_type(ScalarAttributeType::S).build();
         let hash = KeySchemaElement::builder().attribute_name("id").key_type(KeyType::Hash).build();
         let stream =
             StreamSpecification::builder().stream_enabled(true).stream_view_type(StreamViewType::KeysOnly).build();
         let tag = Tag::builder().key("team").value("logs").build().expect("a tag");
-        let create = self.client.create_table().table_name(name).billing_mode(BillingMode::PayPerRequest).tags(tag);
+        let create = client.create_table().table_name(name).billing_mode(BillingMode::PayPerRequest).tags(tag);
         let create = create.attribute_definitions(key.expect("a key")).key_schema(hash.expect("a key"));
         create.stream_specification(stream.expect("a stream")).send().await.expect("a table");
         let ttl = TimeToLiveSpecification::builder().enabled(true).attribute_name("expires").build().expect("TTL");
-        let set = self.client.update_time_to_live().table_name(name).time_to_live_specification(ttl);
+        let set = client.update_time_to_live().table_name(name).time_to_live_specification(ttl);
         set.send().await.expect("TTL");
         for nr in 0..3 {
             let item = HashMap::from([("id".to_owned(), AttributeValue::S(format!("item {nr}")))]);
-            self.client.put_item().table_name(name).set_item(Some(item)).send().await.expect("an item");
+            client.put_item().table_name(name).set_item(Some(item)).send().await.expect("an item");
         }
     }
 
@@ -105,6 +110,15 @@ async fn what_cannot_be_restored_to_that_time_is_refused_with_what_can() {
     refused("no-such", long_ago, &[], 3, "there is no table no-such in eu-west-2 or us-east-1").await;
     refused("metadata", "2999-01-01T00:00:00Z", &[], 2, "is in the future").await;
     refused("metadata", long_ago, &["--expect", "items"], 2, "write three words").await;
+    let elsewhere = site.tiny.moto.session("eu-west-2").dynamodb();
+    Site::create_with(&elsewhere, "metadata").await;
+    refused("metadata", long_ago, &[], 3, "table metadata is in eu-west-2 and in us-east-1").await;
+    refused("metadata", long_ago, &["--region", "eu-west-2"], 3, "point-in-time recovery of table metadata is off")
+        .await;
+    refused("metadata", long_ago, &["--region", "us-east-1"], 3, "can be restored to a time from").await;
+    refused("metadata", long_ago, &["--region", "us-west-1"], 2, "is no region of tiny").await;
+    site.tiny.proxy.control().add(Pattern::region("eu-west-2"), Effect::Refuse);
+    refused("metadata", long_ago, &["--region", "us-east-1"], 3, "can be restored to a time from").await;
     let tables = site.client.list_tables().send().await.expect("a list");
     assert_eq!(tables.table_names(), ["metadata"]);
 }

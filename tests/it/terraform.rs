@@ -134,11 +134,11 @@ async fn a_wrong_account_stops_before_anything_is_staged() {
     assert!(!site.path("run/terraform").exists());
 }
 
-async fn error_of<T: std::fmt::Debug>(result: impl Future<Output = Result<T, TerraformError>>) -> StepError {
+pub async fn error_of<T: std::fmt::Debug>(result: impl Future<Output = Result<T, TerraformError>>) -> StepError {
     StepError::from(result.await.expect_err("it cannot succeed"))
 }
 
-async fn plan(workdir: &Workdir) -> Result<lifeboat::terraform::Saved, TerraformError> {
+pub async fn plan(workdir: &Workdir) -> Result<lifeboat::terraform::Saved, TerraformError> {
     workdir.plan_base(&Default::default(), &Default::default(), &Default::default(), &Notes::default()).await
 }
 
@@ -367,42 +367,6 @@ async fn a_variable_that_nobody_sets_is_found_by_the_check() {
     let blocked = TerraformPrepare.check(&cx(&world, "infrastructure.prepare", &[])).await.expect_err("blocked");
     assert!(blocked.cause.contains("zone"), "{blocked}");
     assert!(!site.path("run/terraform").exists(), "a check writes nothing");
-}
-
-#[tokio::test]
-async fn a_run_takes_a_changed_root_only_when_asked_and_not_over_a_saved_plan() {
-    let site = Site::new(&[("main.tf", "resource \"terraform_data\" \"a\" {\n  input = nothing.at.all\n}\n")]);
-    let nothing = error_of(site.workdir().await.restage(false)).await;
-    assert!(nothing.cause.contains("nothing has been staged"), "{nothing}");
-    plan(&site.workdir().await).await.expect_err("a mistake in the root");
-    site.write("root/main.tf", "resource \"terraform_data\" \"a\" {}\n");
-    let workdir = site.workdir().await;
-    plan(&workdir).await.expect_err("the copy is still the old one");
-    let digest = workdir.restage(false).await.expect("staged anew");
-    assert_eq!(plan(&workdir).await.expect("the mistake is gone").add, 1);
-    assert_eq!(workdir.ready(&Notes::default()).await.expect("ready").staged, digest);
-    let refused = error_of(site.workdir().await.restage(false)).await;
-    assert!(refused.cause.ends_with("the base plan of the old copy is saved and not applied yet"), "{refused}");
-    workdir.apply("base", &Notes::default()).await.expect("applied");
-    site.workdir().await.restage(false).await.expect("nothing is saved any more");
-}
-
-#[tokio::test]
-async fn on_another_machine_the_root_must_be_the_one_that_the_run_was_planned_with() {
-    let site = Site::new(&[("main.tf", "resource \"terraform_data\" \"a\" {}\n")]);
-    let digest = site.workdir().await.ready(&Notes::default()).await.expect("ready").staged;
-    std::fs::remove_dir_all(site.path("run/terraform")).expect("another machine has none of it");
-    site.write("root/main.tf", "resource \"terraform_data\" \"b\" {}\n");
-    let refused = site.workdir().await.stage_as(&digest).await.expect_err("another root");
-    assert!(refused.to_string().contains(&digest) && refused.hint().is_some_and(|it| it.contains("--restage")));
-    assert!(!site.path("run/terraform/tree").exists(), "no copy of it stays");
-    let new = site.workdir().await.restage(true).await.expect("taken as it is");
-    site.workdir().await.stage_as(&new).await.expect("it is there");
-    site.write("root/main.tf", "resource \"terraform_data\" \"a\" {}\n");
-    std::fs::remove_dir_all(site.path("run/terraform")).expect("once more");
-    let workdir = site.workdir().await;
-    workdir.stage_as(&digest).await.expect("the same root");
-    assert_eq!(plan(&workdir).await.expect("it is planned anew").add, 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

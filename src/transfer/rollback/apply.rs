@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use aws_sdk_s3::types::{Delete, ObjectIdentifier};
-use futures::{Stream, StreamExt};
+use futures::Stream;
 use jiff::Timestamp;
 use tokio::task::{JoinError, JoinSet};
 
@@ -19,6 +19,7 @@ use crate::transfer::failures::Failures;
 use crate::transfer::limiter::refusal;
 use crate::transfer::run::TransferError;
 use crate::transfer::survey::Names;
+use crate::transfer::work::{self, Work};
 
 /// The most keys that one DeleteObjects takes (S3 API: "DeleteObjects").
 const KEYS_OF_A_REQUEST: usize = 1000;
@@ -51,8 +52,13 @@ enum Done {
     Hidden(Vec<Decision>, Result<Vec<(String, String)>, CopyError>),
 }
 
-#[derive(Default)]
-struct Run {
+struct Run<F> {
+    copier: Arc<Copier>,
+    comparer: Arc<Comparer>,
+    bounded: Bounded,
+    progress: F,
+    /// Keys that get their delete markers together.
+    hiding: Vec<Decision>,
     summary: RolledBack,
     failures: Failures,
     stopped: bool,
@@ -70,52 +76,18 @@ pub async fn roll_back(
     bounded: Bounded,
     progress: impl Fn(&RolledBack) + Send,
 ) -> Result<RolledBack, TransferError> {
-    let mut run = Run::default();
-    let (mut tasks, mut hiding) = (JoinSet::new(), Vec::new());
-    let mut decisions = std::pin::pin!(decisions);
-    let mut listing = Ok(());
-    while !run.stopped && !run.failures.are_too_many() {
-        if tasks.len() >= copier.limits.concurrency * 2 {
-            run.settle(tasks.join_next().await);
-            progress(&run.summary);
-            continue;
-        }
-        match decisions.next().await {
-            None => break,
-            Some(Err(error)) => {
-                listing = Err(error);
-                break;
-            }
-            Some(Ok(decision)) => match &decision.change {
-                Change::Keep | Change::Unknown { .. } => run.summary.kept += 1,
-                Change::Hide { .. } if !bounded.hides => run.summary.kept += 1,
-                Change::Hide { now } if bounded.is_passed(now) => run.settle(Some(Ok(Done::Recent(decision)))),
-                Change::Hide { .. } => {
-                    hiding.push(decision);
-                    if hiding.len() >= KEYS_OF_A_REQUEST {
-                        tasks.spawn(hide(Arc::clone(&copier), std::mem::take(&mut hiding)));
-                    }
-                }
-                Change::Restore { .. } => {
-                    tasks.spawn(restore(Arc::clone(&copier), Arc::clone(&comparer), decision, bounded));
-                }
-            },
-        }
-        while let Some(done) = tasks.try_join_next() {
-            run.settle(Some(done));
-        }
-        run.stopped |= (copier.stopping)();
-        progress(&run.summary);
-    }
-    if !run.stopped && !hiding.is_empty() {
-        tasks.spawn(hide(Arc::clone(&copier), hiding));
-    }
-    // What is under way is waited for, so that no upload is left unfinished.
-    while let Some(done) = tasks.join_next().await {
-        run.settle(Some(done));
-        progress(&run.summary);
-    }
-    listing?;
+    let at_once = copier.limits.concurrency * 2;
+    let mut run = Run {
+        copier,
+        comparer,
+        bounded,
+        progress,
+        hiding: Vec::new(),
+        summary: RolledBack::default(),
+        failures: Failures::default(),
+        stopped: false,
+    };
+    work::carry_out(&mut run, decisions, at_once).await?;
     run.end()
 }
 
@@ -196,14 +168,44 @@ async fn put_markers(copier: &Copier, decisions: &[Decision]) -> Result<Vec<(Str
     Ok(refused.collect())
 }
 
-impl Run {
-    fn settle(&mut self, done: Option<Result<Done, JoinError>>) {
+impl<F: Fn(&RolledBack)> Work for Run<F> {
+    type Entry = Decision;
+    type Done = Done;
+
+    fn may_go_on(&self) -> bool {
+        !self.stopped && !self.failures.are_too_many() && !(self.copier.stopping)()
+    }
+
+    fn begin(&mut self, decision: Decision, pieces: &mut JoinSet<Done>) {
+        match &decision.change {
+            Change::Keep | Change::Unknown { .. } => self.summary.kept += 1,
+            Change::Hide { .. } if !self.bounded.hides => self.summary.kept += 1,
+            Change::Hide { now } if self.bounded.is_passed(now) => self.summary.recent.add(&decision.key, ""),
+            Change::Hide { .. } => {
+                self.hiding.push(decision);
+                if self.hiding.len() >= KEYS_OF_A_REQUEST {
+                    self.begin_rest(pieces);
+                }
+            }
+            Change::Restore { .. } => {
+                let (copier, comparer) = (Arc::clone(&self.copier), Arc::clone(&self.comparer));
+                pieces.spawn(restore(copier, comparer, decision, self.bounded));
+            }
+        }
+    }
+
+    fn begin_rest(&mut self, pieces: &mut JoinSet<Done>) {
+        if !self.hiding.is_empty() {
+            pieces.spawn(hide(Arc::clone(&self.copier), std::mem::take(&mut self.hiding)));
+        }
+    }
+
+    fn settle(&mut self, done: Result<Done, JoinError>) {
         match done {
-            None => {}
-            Some(Err(error)) => self.failures.add("a copy", &error.to_string()),
-            Some(Ok(Done::Kept)) => self.summary.kept += 1,
-            Some(Ok(Done::Recent(decision))) => self.summary.recent.add(&decision.key, ""),
-            Some(Ok(Done::Restored(decision, bytes, copied))) => match copied {
+            Err(error) => self.failures.add("a copy", &error.to_string()),
+            Ok(Done::Kept) => self.summary.kept += 1,
+            Ok(Done::Recent(decision)) => self.summary.recent.add(&decision.key, ""),
+            Ok(Done::Restored(decision, bytes, copied)) => match copied {
                 Ok(Copied::Made | Copied::Found) => {
                     self.summary.restored += 1;
                     self.summary.restored_bytes += bytes;
@@ -211,16 +213,22 @@ impl Run {
                 Ok(Copied::Vanished) => self.failures.add(&decision.key, "its version of then is gone by now"),
                 Err(error) => self.fail(&decision.key, error),
             },
-            Some(Ok(Done::Hidden(decisions, Ok(refused)))) => {
+            Ok(Done::Hidden(decisions, Ok(refused))) => {
                 self.summary.hidden += decisions.len().saturating_sub(refused.len()) as u64;
                 refused.iter().for_each(|(key, why)| self.failures.add(key, why));
             }
-            Some(Ok(Done::Hidden(decisions, Err(error)))) => {
+            Ok(Done::Hidden(decisions, Err(error))) => {
                 self.fail(decisions.first().map_or("", |it| it.key.as_str()), error);
             }
         }
     }
 
+    fn tell(&self) {
+        (self.progress)(&self.summary);
+    }
+}
+
+impl<F> Run<F> {
     fn fail(&mut self, key: &str, error: CopyError) {
         match error {
             CopyError::Stopped => self.stopped = true,
@@ -231,7 +239,7 @@ impl Run {
 
     fn end(self) -> Result<RolledBack, TransferError> {
         self.failures.none("could not be taken back")?;
-        match self.stopped {
+        match self.stopped || (self.copier.stopping)() {
             true => Err(TransferError::Stopped(self.summary.restored + self.summary.hidden)),
             false => Ok(self.summary),
         }

@@ -1,12 +1,13 @@
 //! What every key of a bucket needs, as a stream in the order of the keys.
 
 use aws_sdk_s3::Client;
-use futures::{Stream, stream};
+use futures::Stream;
 use jiff::Timestamp;
 
 use super::history::{Decision, History};
 use crate::aws::AwsError;
 use crate::aws::s3::{Version, list_versions};
+use crate::transfer::entries::{Entries, stream};
 use crate::transfer::pages::Pages;
 
 struct Reader {
@@ -33,18 +34,12 @@ pub fn changes(
         let (client, bucket, prefix) = (client.clone(), asked.clone(), prefix.clone());
         async move { list_versions(&client, &bucket, &prefix, from).await.map(|page| (page.versions, page.next)) }
     });
-    let reader = Reader { versions, history: None, to, bucket };
-    stream::unfold(Some(reader), async |reader| {
-        let mut reader = reader?;
-        match reader.next().await {
-            Ok(Some(decision)) => Some((Ok(decision), Some(reader))),
-            Ok(None) => None,
-            Err(error) => Some((Err(error), None)),
-        }
-    })
+    stream(Reader { versions, history: None, to, bucket })
 }
 
-impl Reader {
+impl Entries for Reader {
+    type Entry = Decision;
+
     async fn next(&mut self) -> Result<Option<Decision>, AwsError> {
         loop {
             let Some(version) = self.versions.next().await? else {
@@ -64,7 +59,9 @@ impl Reader {
             }
         }
     }
+}
 
+impl Reader {
     fn out_of_order(&self, key: &str) -> AwsError {
         AwsError {
             operation: "s3:ListBucketVersions",

@@ -79,3 +79,29 @@ fn carried(head: &HeadObjectOutput) -> (BTreeMap<&String, &String>, [Option<&str
     ];
     (metadata, headers)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_comes_out_of_an_archive_is_written_where_it_can_be_read() {
+        let class = |class: &str| {
+            let version = Version {
+                key: "a".into(),
+                version_id: "1".into(),
+                is_marker: false,
+                is_latest: false,
+                modified_at: jiff::Timestamp::UNIX_EPOCH,
+                size_bytes: 1,
+                etag: "e".into(),
+                storage_class: Some(class.into()),
+                archived: false,
+            };
+            object(&version).storage_class
+        };
+        assert_eq!([class("GLACIER"), class("DEEP_ARCHIVE")], [None, None]);
+        assert_eq!(class("STANDARD_IA").as_deref(), Some("STANDARD_IA"));
+        assert_eq!(class("GLACIER_IR").as_deref(), Some("GLACIER_IR"), "it is read at once");
+    }
+}

@@ -43,7 +43,7 @@ pub struct RollbackSurvey {
     pub not_compared: Names,
     /// Keys of which nobody knows what they were; they are left alone.
     pub unknown: Names,
-    /// When the newest of all was written: what is newer came after the survey.
+    /// When the newest of what is not as it was, or not known, was written: what is newer came after the survey.
     pub newest: Option<Timestamp>,
     /// Keys where an upload in parts was under way, so that the version that is taken may have come later.
     pub uncertain: Names,

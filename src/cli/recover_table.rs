@@ -1,0 +1,121 @@
+//! `lifeboat recover table NAME --to TIME`: a table is restored to a point in time, beside itself.
+
+use clap::Args;
+use jiff::Timestamp;
+
+use super::environment::Environment;
+use super::error::{CliError, Exit};
+use super::recover::{Common, Prospect, Recovery};
+use super::wiring::{self, Connected};
+use crate::aws::{AwsError, Session, dynamodb};
+use crate::manifest::{Expectation, Manifest, Table, TableSource};
+use crate::report;
+use crate::scenario;
+
+#[derive(Args)]
+pub struct RecoverTable {
+    /// The table's name
+    name: String,
+    /// Name of the restored table [default: the table's, with the time]
+    #[arg(long = "as", value_name = "NAME")]
+    target: Option<String>,
+    /// The region of the table, where both have one of that name or one of them does not answer
+    #[arg(long, value_name = "REGION")]
+    region: Option<String>,
+    /// What the restored table must hold (repeatable): "items >= 1000"
+    #[arg(long, value_name = "EXPECTATION")]
+    expect: Vec<Expectation>,
+    /// Say whether it can be done, and do nothing
+    #[arg(long)]
+    dry_run: bool,
+    #[command(flatten)]
+    common: Common,
+}
+
+/// # Errors
+/// As [`super::recover::run`].
+pub async fn run(command: &RecoverTable, environment: &Environment) -> Result<Exit, CliError> {
+    let (declared_at, common) = (Timestamp::now(), &command.common);
+    common.plausible(declared_at)?;
+    let plans = wiring::read(&common.env, environment)?;
+    let connected = wiring::connect(&plans.manifest).await?;
+    let aws = region_of(&command.name, command.region.as_deref(), &plans.manifest, &connected).await?;
+    let target = command.target.clone().unwrap_or_else(|| name_at(&command.name, common.to));
+    let table = Table {
+        name: command.name.clone(),
+        source: command.name.clone(),
+        target,
+        from: TableSource::PointInTime(common.to),
+        adopt: None,
+        verify: command.expect.clone(),
+    };
+    let runbook = scenario::recover_table(&plans.manifest, aws.region(), &table);
+    let what = format!("restoring table {} of {} as {}", table.source, common.to, table.target);
+    let recovery = Recovery { common, declared_at, plans, connected, aws, runbook, what };
+    let words = format!(
+        "table {} as it was at {} becomes table {}; {} is left as it is\n",
+        report::escape(&table.source),
+        common.to,
+        report::escape(&table.target),
+        report::escape(&table.source)
+    );
+    recovery.carry_out(|_| Prospect::ToDo(words), command.dry_run, environment).await
+}
+
+/// `metadata-20261122T030000Z`, cut so that DynamoDB takes it: names have 3 to 255 characters.
+fn name_at(table: &str, at: Timestamp) -> String {
+    const LONGEST: usize = 255;
+    let suffix = at.strftime("-%Y%m%dT%H%M%SZ").to_string();
+    let kept: String = table.chars().take(LONGEST - suffix.len()).collect();
+    format!("{kept}{suffix}")
+}
+
+/// Clients for the region where the table is: one of the manifest's.
+async fn region_of(
+    table: &str,
+    named: Option<&str>,
+    manifest: &Manifest,
+    connected: &Connected,
+) -> Result<Session, CliError> {
+    let (first, second) = (&manifest.primary.name, &manifest.recovery.name);
+    match named {
+        Some(region) if region == first || region == second => return Ok(connected.aws_in(region).await),
+        Some(region) => {
+            let known = format!("{} knows {first} and {second}", manifest.path.display());
+            return Err(CliError::usage(format!("{region} is no region of {}", manifest.environment)).cause(known));
+        }
+        None => {}
+    }
+    let primary = connected.aws_in(first).await;
+    let unusable = |error: AwsError| {
+        CliError::blocked(format!("table {table} cannot be looked for in both regions; nothing was changed"))
+            .cause(error.to_string())
+            .hint("name its region with --region: then no other is asked")
+    };
+    let (in_primary, in_recovery) =
+        tokio::try_join!(dynamodb::has_table(&primary, table), dynamodb::has_table(&connected.aws, table))
+            .map_err(unusable)?;
+    match (in_primary, in_recovery) {
+        (true, false) => Ok(primary),
+        (false, true) => Ok(connected.aws.clone()),
+        (false, false) => {
+            Err(CliError::blocked(format!("there is no table {table} in {first} or {second}; nothing was changed"))
+                .hint("a table that was deleted is restored from a backup"))
+        }
+        (true, true) => Err(CliError::blocked(format!("table {table} is in {first} and in {second}"))
+            .cause("its name does not say which is meant")
+            .hint("name its region with --region; a global table replicates corruption as well")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_restored_table_is_named_after_the_time_and_never_too_long() {
+        let at: Timestamp = "2026-11-22T03:00:00Z".parse().unwrap();
+        assert_eq!(name_at("metadata", at), "metadata-20261122T030000Z");
+        assert_eq!(name_at(&"x".repeat(255), at).len(), 255);
+    }
+}
