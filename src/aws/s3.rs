@@ -15,7 +15,7 @@ use jiff::Timestamp;
 
 pub use bucket::{BucketPlace, Versioning, find_bucket, versioning, versions_expire_after};
 pub use conditional::{Condition, Put, Stamped, put_if, read_stamped};
-pub use list::{Object, Page, list_folders, list_page, list_under};
+pub use list::{Object, Page, PageStart, list_folders, list_page, list_under};
 pub use lock_file::LockFile;
 pub use object::{Content, read};
 pub use state::{StateObject, StateOutput, TerraformState, recovery_resources, recovery_state, state_key};

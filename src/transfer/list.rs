@@ -4,9 +4,9 @@ use aws_sdk_s3::Client;
 use futures::Stream;
 
 use super::entries::{Entries, stream};
-use super::pages::Pages;
+use super::pages::{Listing, Page, Pages};
 use crate::aws::AwsError;
-use crate::aws::s3::{Object, list_page};
+use crate::aws::s3::{Object, PageStart, list_page};
 
 struct Reader {
     objects: Pages<Object>,
@@ -15,16 +15,38 @@ struct Reader {
     bucket: String,
 }
 
+/// A bucket's listing.
+#[derive(Clone)]
+struct Objects {
+    client: Client,
+    bucket: String,
+}
+
+impl Listing for Objects {
+    type Entry = Object;
+    type From = PageStart;
+
+    async fn page(&self, from: Option<PageStart>) -> Result<Page<Object, PageStart>, AwsError> {
+        let page = list_page(&self.client, &self.bucket, from).await?;
+        Ok((page.objects, page.next.map(PageStart::Token)))
+    }
+
+    fn after(key: &str) -> PageStart {
+        PageStart::After(key.to_owned())
+    }
+
+    fn key(object: &Object) -> &str {
+        &object.key
+    }
+}
+
 /// Lists a bucket. A listing that repeats itself ends in an error, because its keys are out of order then.
 ///
 /// # Errors
 /// An item is an error where AWS refused, or listed keys out of order; it is the last item then.
 pub fn list(client: Client, bucket: &str) -> impl Stream<Item = Result<Object, AwsError>> + Send + use<> {
-    let (asked, bucket) = (bucket.to_owned(), bucket.to_owned());
-    let objects = Pages::listed(move |token| {
-        let (client, bucket) = (client.clone(), asked.clone());
-        async move { list_page(&client, &bucket, token).await.map(|page| (page.objects, page.next)) }
-    });
+    let bucket = bucket.to_owned();
+    let objects = Pages::of(Objects { client, bucket: bucket.clone() });
     stream(Reader { objects, last: None, bucket })
 }
 

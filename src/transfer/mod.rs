@@ -15,6 +15,7 @@ mod multipart;
 mod pages;
 mod parts;
 mod rollback;
+mod ruler;
 mod run;
 mod survey;
 mod work;

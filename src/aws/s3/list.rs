@@ -37,6 +37,15 @@ pub struct Page {
     pub next: Option<String>,
 }
 
+/// Where a page begins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PageStart {
+    /// Where an answer has said.
+    Token(String),
+    /// Behind a key.
+    After(String),
+}
+
 /// What to list.
 #[derive(Clone, Copy, Debug, Default)]
 struct Asked<'a> {
@@ -50,8 +59,8 @@ struct Asked<'a> {
 ///
 /// # Errors
 /// AWS refused, or the answer is cut short.
-pub async fn list_page(client: &Client, bucket: &str, token: Option<String>) -> Result<Page, AwsError> {
-    page(client, Asked { bucket, ..Asked::default() }, token).await.map(|(page, _)| page)
+pub async fn list_page(client: &Client, bucket: &str, from: Option<PageStart>) -> Result<Page, AwsError> {
+    page(client, Asked { bucket, ..Asked::default() }, from).await.map(|(page, _)| page)
 }
 
 /// All objects whose keys begin with `prefix`, in the order of their keys' UTF-8 bytes.
@@ -80,21 +89,26 @@ async fn all<T>(
     take: impl Fn(Page, Vec<String>) -> Vec<T>,
 ) -> Result<Vec<T>, AwsError> {
     let client = session.s3();
-    let (mut found, mut token) = (Vec::new(), None);
+    let (mut found, mut from) = (Vec::new(), None);
     for _ in 0..MOST_PAGES {
-        let (mut page, folders) = page(&client, asked, token).await?;
+        let (mut page, folders) = page(&client, asked, from).await?;
         let next = page.next.take();
         found.extend(take(page, folders));
         if next.is_none() {
             return Ok(found);
         }
-        token = next;
+        from = next.map(PageStart::Token);
     }
     Err(broken(OPERATION, format!("the listing of {} does not end", asked.bucket)))
 }
 
-async fn page(client: &Client, asked: Asked<'_>, token: Option<String>) -> Result<(Page, Vec<String>), AwsError> {
+async fn page(client: &Client, asked: Asked<'_>, from: Option<PageStart>) -> Result<(Page, Vec<String>), AwsError> {
     let bucket = asked.bucket;
+    let (token, after) = match from {
+        Some(PageStart::Token(token)) => (Some(token), None),
+        Some(PageStart::After(key)) => (None, Some(key)),
+        None => (None, None),
+    };
     let answer = client
         .list_objects_v2()
         .bucket(bucket)
@@ -103,6 +117,7 @@ async fn page(client: &Client, asked: Asked<'_>, token: Option<String>) -> Resul
         .encoding_type(EncodingType::Url)
         .optional_object_attributes(OptionalObjectAttributes::RestoreStatus)
         .set_continuation_token(token)
+        .set_start_after(after)
         .send()
         .await
         .map_err(explain(OPERATION))?;

@@ -49,6 +49,13 @@ pub struct Marker {
     version_id: Option<String>,
 }
 
+impl Marker {
+    /// Behind all versions of a key.
+    pub fn after(key: &str) -> Self {
+        Self { key: key.to_owned(), version_id: None }
+    }
+}
+
 /// One page.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VersionPage {

@@ -6,9 +6,9 @@ use jiff::Timestamp;
 
 use super::history::{Decision, History};
 use crate::aws::AwsError;
-use crate::aws::s3::{Version, list_versions};
+use crate::aws::s3::{Marker, Version, list_versions};
 use crate::transfer::entries::{Entries, stream};
-use crate::transfer::pages::Pages;
+use crate::transfer::pages::{Listing, Page, Pages};
 
 struct Reader {
     versions: Pages<Version>,
@@ -16,6 +16,32 @@ struct Reader {
     history: Option<History>,
     to: Timestamp,
     bucket: String,
+}
+
+/// The listing of a bucket's versions under a prefix.
+#[derive(Clone)]
+struct Versions {
+    client: Client,
+    bucket: String,
+    prefix: String,
+}
+
+impl Listing for Versions {
+    type Entry = Version;
+    type From = Marker;
+
+    async fn page(&self, from: Option<Marker>) -> Result<Page<Version, Marker>, AwsError> {
+        let page = list_versions(&self.client, &self.bucket, &self.prefix, from).await?;
+        Ok((page.versions, page.next))
+    }
+
+    fn after(key: &str) -> Marker {
+        Marker::after(key)
+    }
+
+    fn key(version: &Version) -> &str {
+        &version.key
+    }
 }
 
 /// Decides about every key under `prefix`. A key is decided when all its versions were told, so that what is done to it does
@@ -29,11 +55,8 @@ pub fn changes(
     prefix: &str,
     to: Timestamp,
 ) -> impl Stream<Item = Result<Decision, AwsError>> + Send + use<> {
-    let (asked, prefix, bucket) = (bucket.to_owned(), prefix.to_owned(), bucket.to_owned());
-    let versions = Pages::listed(move |from| {
-        let (client, bucket, prefix) = (client.clone(), asked.clone(), prefix.clone());
-        async move { list_versions(&client, &bucket, &prefix, from).await.map(|page| (page.versions, page.next)) }
-    });
+    let (bucket, prefix) = (bucket.to_owned(), prefix.to_owned());
+    let versions = Pages::of(Versions { client, bucket: bucket.clone(), prefix });
     stream(Reader { versions, history: None, to, bucket })
 }
 
