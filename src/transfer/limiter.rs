@@ -1,5 +1,4 @@
-//! How many requests may be under way: more while S3 answers, half as many when it says SlowDown (additive increase,
-//! multiplicative decrease), and how long one request is tried again.
+//! Bounds the requests under way by their pace, and says how long one request is tried again.
 //!
 //! The SDK's own retries are off for these requests: they hide the throttling that the limit adapts to, and their
 //! quota runs out in a long copy.
@@ -10,11 +9,9 @@ use std::time::{Duration, Instant, SystemTime};
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use tokio::sync::Semaphore;
 
+use super::pace::Pace;
 use crate::aws::{AwsError, explain};
 
-const FEWEST: usize = 4;
-/// Answers of 503 that come together count once.
-const COOL_DOWN: Duration = Duration::from_millis(500);
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 const MOST_ATTEMPTS: u32 = 40;
@@ -71,26 +68,22 @@ fn classify(code: Option<&str>, status: Option<u16>, answered: bool) -> Outcome 
 
 /// Bounds the requests under way.
 pub struct Limiter {
-    most: usize,
     permits: Semaphore,
     state: Mutex<State>,
 }
 
 struct State {
-    /// How many may be under way.
-    allowed: usize,
+    pace: Pace,
     /// How many permits exist; they are withdrawn as they come back.
     existing: usize,
-    successes: usize,
-    slowed_at: Option<Instant>,
     throttled: u64,
 }
 
 impl Limiter {
     pub fn new(most: usize) -> Self {
-        let most = most.max(1);
-        let state = State { allowed: most, existing: most, successes: 0, slowed_at: None, throttled: 0 };
-        Self { most, permits: Semaphore::new(most), state: Mutex::new(state) }
+        let pace = Pace::new(most);
+        let existing = pace.allowed();
+        Self { permits: Semaphore::new(existing), state: Mutex::new(State { pace, existing, throttled: 0 }) }
     }
 
     /// How often S3 asked to slow down.
@@ -138,30 +131,21 @@ impl Limiter {
     fn settle<T>(&self, answer: &Result<T, Refusal>) -> bool {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         match answer {
-            Ok(_) => {
-                state.successes += 1;
-                if state.successes >= state.allowed && state.allowed < self.most {
-                    state.successes = 0;
-                    state.allowed += 1;
-                }
-            }
+            Ok(_) => state.pace.answered(false),
             Err(Refusal { outcome: Outcome::Throttled, .. }) => {
                 state.throttled += 1;
-                if state.slowed_at.is_none_or(|at| at.elapsed() >= COOL_DOWN) {
-                    state.slowed_at = Some(Instant::now());
-                    state.allowed = (state.allowed / 2).max(FEWEST.min(self.most));
-                    state.successes = 0;
-                }
+                state.pace.answered(true);
             }
             Err(_) => {}
         }
-        if state.existing > state.allowed {
+        let allowed = state.pace.allowed();
+        if state.existing > allowed {
             state.existing -= 1;
             return true;
         }
-        if state.existing < state.allowed {
-            self.permits.add_permits(state.allowed - state.existing);
-            state.existing = state.allowed;
+        if state.existing < allowed {
+            self.permits.add_permits(allowed - state.existing);
+            state.existing = allowed;
         }
         false
     }
@@ -189,17 +173,18 @@ mod tests {
     }
 
     #[test]
-    fn slow_down_halves_the_limit_once_and_success_raises_it_again() {
+    fn the_permits_follow_the_pace_as_they_come_back() {
         let limiter = Limiter::new(64);
-        for _ in 0..10 {
-            limiter.settle::<()>(&Err(throttled()));
-        }
-        assert_eq!(limiter.state.lock().expect("a lock").allowed, 32);
-        for _ in 0..32 {
-            limiter.settle(&Ok(()));
-        }
-        assert_eq!(limiter.state.lock().expect("a lock").allowed, 33);
-        assert_eq!(limiter.throttled(), 10);
+        let free = || limiter.permits.available_permits();
+        assert_eq!(free(), 40);
+        let held = limiter.permits.try_acquire_many(40).expect("permits");
+        let withdrawn = (0..40).filter(|_| limiter.settle::<()>(&Err(throttled()))).count();
+        drop(held);
+        limiter.permits.forget_permits(withdrawn);
+        assert_eq!(limiter.throttled(), 40);
+        let state = limiter.state.lock().expect("a lock");
+        assert_eq!((free(), state.existing), (state.pace.allowed(), state.pace.allowed()));
+        assert_eq!(free(), 20, "half as many until it is counted what is refused");
     }
 
     #[tokio::test]

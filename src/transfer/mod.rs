@@ -12,6 +12,7 @@ mod failures;
 mod limiter;
 mod list;
 mod multipart;
+mod pace;
 mod pages;
 mod parts;
 mod rollback;
