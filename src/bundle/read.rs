@@ -34,6 +34,10 @@ pub enum ReadError {
 pub fn read(path: &Path) -> Result<Bundle, ReadError> {
     let failed = |source| ReadError::Io { path: path.to_owned(), source };
     if fs::metadata(path).map_err(failed)?.is_dir() {
+        // Said first: what a folder that is no bundle holds otherwise is no reason to refuse it.
+        if !path.join(FILE).is_file() {
+            return Err(Broken::NoIndex.into());
+        }
         let mut files = Files::within(MOST_BYTES);
         files.folder(path, "")?;
         return Ok(open(files.contents()?)?);

@@ -71,7 +71,7 @@ pub async fn copy_missing(
     since: Option<Timestamp>,
     progress: impl Fn(&Summary),
 ) -> Result<Summary, TransferError> {
-    let at_once = copier.limits.concurrency * 2;
+    let at_once = copier.limits.concurrency;
     let mut run = Run {
         copier,
         comparer,

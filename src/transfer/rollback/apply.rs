@@ -76,7 +76,7 @@ pub async fn roll_back(
     bounded: Bounded,
     progress: impl Fn(&RolledBack) + Send,
 ) -> Result<RolledBack, TransferError> {
-    let at_once = copier.limits.concurrency * 2;
+    let at_once = copier.limits.concurrency;
     let mut run = Run {
         copier,
         comparer,
