@@ -15,7 +15,6 @@ use aws_sdk_s3::config::retry::RetryConfig;
 use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::operation::head_object::HeadObjectOutput;
 use aws_sdk_s3::types::{ChecksumMode, StorageClass, TaggingDirective};
-use rustix::process::{Resource, getrlimit};
 
 use super::compare::{Comparer, Verdict, has_part_independent_checksum};
 use super::limiter::{Limiter, refusal};
@@ -44,13 +43,8 @@ pub struct Limits {
 }
 
 impl Default for Limits {
-    /// S3 takes 3,500 writes a second under a prefix (S3 User Guide: "Best practices design patterns: optimizing Amazon S3
-    /// performance"), and a copy takes tens of milliseconds. Each request has a connection, so that fewer are made where a
-    /// process may open few files.
     fn default() -> Self {
-        let files = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
-        let concurrency = usize::try_from(files / 3).unwrap_or(usize::MAX).clamp(16, 256);
-        Self { concurrency, parallel_above_bytes: 64 << 20, part_bytes: 64 << 20 }
+        Self { concurrency: 64, parallel_above_bytes: 64 << 20, part_bytes: 64 << 20 }
     }
 }
 
