@@ -11,7 +11,7 @@ use crate::e2e::resume::each_effect_is_there_once;
 use crate::outage::{FAILOVER, Outage};
 
 /// Long enough for a busy machine to renew in, short enough to wait for.
-const TTL: Duration = Duration::from_secs(12);
+const TTL: Duration = Duration::from_secs(20);
 
 /// Plans the failover, which changes nothing, and approves what was planned. Returns the bundle.
 async fn approved(outage: &Outage) -> String {
