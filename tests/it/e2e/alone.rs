@@ -13,8 +13,9 @@ use crate::recovered::Clouds;
 
 /// Each restore is made to take this long.
 const RESTORES_TAKE: f64 = 20.0;
-const RESTORES_MAY_TAKE: f64 = 30.0;
-const MAY_WAIT: f64 = 2.0;
+/// Below what it takes when one waits for another, and far above what a busy machine adds.
+const RESTORES_MAY_TAKE: f64 = 2.0 * RESTORES_TAKE;
+const MAY_WAIT: f64 = RESTORES_TAKE / 2.0;
 const MEMORY_MIB: u64 = 100;
 
 /// An emulator that a rehearsal has left running; ended by its process id, as the rehearsal says.
