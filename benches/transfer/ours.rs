@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use lifeboat::aws::Session;
+use lifeboat::aws::s3::etags_are_md5;
 use lifeboat::transfer::{
-    Bounded, Copier, Limits, Proof, changes, copy_missing, diff, list, roll_back, survey_rollback,
+    Bounded, Copier, Known, Limits, Proof, changes, copy_missing, diff, list, roll_back, survey_rollback,
 };
 
 /// What a comparison may read, in bytes.
@@ -46,11 +47,12 @@ async fn rollback(session: &Session, limits: Limits, bucket: &str, to: Timestamp
     let decisions = || changes(session.s3(), bucket, "", to);
     let surveying = copier();
     let comparer = Arc::new(surveying.comparer(CONTENT_BYTES));
-    let whole = (Proof::Whole, true);
+    let known = Known { hides: true, etags_tell: etags_are_md5(session, bucket).await.expect("an answer") };
+    let whole = (Proof::Whole, known);
     let found = survey_rollback(surveying, comparer, decisions(), whole, |_| {}, |_| {}).await.expect("a survey");
     let doing = copier();
     let comparer = Arc::new(doing.comparer(CONTENT_BYTES));
-    let bounded = Bounded { until: found.newest, hides: true };
+    let bounded = Bounded { until: found.newest, known };
     roll_back(doing, comparer, decisions(), bounded, |_| {}).await.expect("a whole rollback");
 }
 

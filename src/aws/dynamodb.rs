@@ -14,9 +14,7 @@ pub use changes::{
     RestoreRequest, RestoreSource, TableChange, change_table, restore_table, set_point_in_time_recovery,
     set_time_to_live, tag_table,
 };
-pub use tables::{
-    CountPage, IndexState, RecoveryWindow, ScanKey, Stream, TableState, count_page, has_table, recovery_window, table,
-};
+pub use tables::{CountPage, IndexState, ScanKey, Stream, TableState, count_page, has_table, recovery_window, table};
 
 /// Tags by key.
 pub type Tags = BTreeMap<String, String>;

@@ -24,5 +24,6 @@ pub use error::{AwsError, LOG_IN, explain};
 pub use lifetime::{Lifetime, Renewal};
 pub use session::{Caller, Session};
 pub use standing::{count, standing};
+pub use time::RecoveryWindow;
 pub(crate) use time::timestamp;
 pub use traffic::Traffic;

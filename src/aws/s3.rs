@@ -13,7 +13,7 @@ mod versions;
 use aws_sdk_s3::primitives::DateTime;
 use jiff::Timestamp;
 
-pub use bucket::{BucketPlace, Versioning, find_bucket, versioning, versions_expire_after};
+pub use bucket::{BucketPlace, Versioning, etags_are_md5, find_bucket, versioning, versions_expire_after};
 pub use conditional::{Condition, Put, Stamped, put_if, read_stamped};
 pub use list::{Object, Page, PageStart, list_folders, list_page, list_under};
 pub use lock_file::LockFile;

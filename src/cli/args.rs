@@ -3,8 +3,18 @@
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
+use jiff::Timestamp;
 
 use super::{approve, check, failover, plan, recover, rehearse, report, resume, review, runs, state, status};
+
+/// Reads a point in time.
+///
+/// # Errors
+/// It is none, or does not say its zone: which clock was meant would be a guess.
+pub fn time(text: &str) -> Result<Timestamp, String> {
+    text.parse()
+        .map_err(|_| "write date, time and zone, such as 2026-11-22T03:00:00Z or 2026-11-22T04:00:00+01:00".to_owned())
+}
 
 /// Moves a Terraform-managed AWS stack to another region.
 #[derive(Parser)]

@@ -18,7 +18,7 @@ use super::lease::{Desk, LeaseArgs, Reading};
 use super::overrides::Overrides;
 use super::preflight::{blocked, unless_stopped, warnings};
 use super::wiring::RunPlace;
-use super::{ahead, confirm, credentials, gate, home, signals, wiring};
+use super::{ahead, args, confirm, credentials, gate, home, signals, wiring};
 use crate::engine::{self, Engine, Preflight};
 use crate::manifest::Manifest;
 use crate::report;
@@ -33,7 +33,7 @@ pub struct Failover {
     #[arg(long, value_name = "ENV")]
     pub confirm: Option<String>,
     /// When the impact began, for the report's RTO and RPO: 2026-11-22T03:12:00Z
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", value_parser = args::time)]
     pub impact_at: Option<Timestamp>,
     /// Do what this bundle says, and nothing else; it must be approved
     #[arg(long, value_name = "BUNDLE")]

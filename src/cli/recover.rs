@@ -1,5 +1,5 @@
-//! `lifeboat recover bucket|table NAME --to TIME`: what was corrupted is brought back as it was. A bucket that keeps versions
-//! is taken back where it is; a table is restored beside itself.
+//! `lifeboat recover aurora|table|bucket NAME --to TIME`: what was corrupted is brought back as it was. A bucket that keeps
+//! versions is taken back where it is; a cluster or a table is restored beside itself.
 
 use clap::{ArgGroup, Args, Subcommand};
 use jiff::Timestamp;
@@ -12,10 +12,11 @@ use super::home::NewRun;
 use super::lease::{Desk, LeaseArgs};
 use super::overrides::Overrides;
 use super::preflight::{blocked, unless_stopped, warnings};
+use super::recover_aurora::RecoverAurora;
 use super::recover_bucket::RecoverBucket;
 use super::recover_table::RecoverTable;
 use super::wiring::{Connected, Plans, RunPlace};
-use super::{confirm, credentials, gate, home, recover_bucket, recover_table, signals, wiring};
+use super::{args, confirm, credentials, gate, home, recover_aurora, recover_bucket, recover_table, signals, wiring};
 use crate::aws::Session;
 use crate::engine::{self, Preflight};
 use crate::report;
@@ -30,6 +31,8 @@ pub struct Recover {
 
 #[derive(Subcommand)]
 enum What {
+    /// Restore a cluster to a point in time, beside itself under another identifier
+    Aurora(RecoverAurora),
     /// Take a bucket that keeps versions back to a time; nothing is lost, and the same command with a later time undoes it
     Bucket(RecoverBucket),
     /// Restore a table to a point in time, beside itself under another name
@@ -43,13 +46,13 @@ pub struct Common {
     #[arg(long, value_name = "ENV")]
     pub env: String,
     /// The time that it shall be as at, with its zone: 2026-11-22T03:00:00Z
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", value_parser = args::time)]
     pub to: Timestamp,
     /// The environment's name once more, instead of typing it when asked
     #[arg(long, value_name = "ENV")]
     confirm: Option<String>,
     /// When the impact began, for the report's RTO and RPO
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", value_parser = args::time)]
     impact_at: Option<Timestamp>,
     #[command(flatten)]
     lease: LeaseArgs,
@@ -76,6 +79,7 @@ impl Common {
 /// changed.
 pub async fn run(command: &Recover, environment: &Environment) -> Result<Exit, CliError> {
     match &command.what {
+        What::Aurora(command) => recover_aurora::run(command, environment).await,
         What::Bucket(command) => recover_bucket::run(command, environment).await,
         What::Table(command) => recover_table::run(command, environment).await,
     }

@@ -6,9 +6,10 @@ use jiff::Timestamp;
 use super::environment::Environment;
 use super::error::{CliError, Exit};
 use super::recover::{Common, Prospect, Recovery};
-use super::wiring::{self, Connected};
-use crate::aws::{AwsError, Session, dynamodb};
-use crate::manifest::{Expectation, Manifest, Table, TableSource};
+use super::recover_region::{Sought, region_of};
+use super::wiring;
+use crate::aws::{Session, dynamodb};
+use crate::manifest::{Expectation, Table, TableSource};
 use crate::report;
 use crate::scenario;
 
@@ -39,7 +40,13 @@ pub async fn run(command: &RecoverTable, environment: &Environment) -> Result<Ex
     common.plausible(declared_at)?;
     let plans = wiring::read(&common.env, environment)?;
     let connected = wiring::connect(&plans.manifest).await?;
-    let aws = region_of(&command.name, command.region.as_deref(), &plans.manifest, &connected).await?;
+    let sought = Sought {
+        what: format!("table {}", command.name),
+        deleted: "a table that was deleted is restored from a backup",
+        doubled: "a global table replicates corruption as well",
+    };
+    let has = async |session: &Session| dynamodb::has_table(session, &command.name).await;
+    let aws = region_of(sought, command.region.as_deref(), &plans.manifest, &connected, has).await?;
     let target = command.target.clone().unwrap_or_else(|| name_at(&command.name, common.to));
     let table = Table {
         name: command.name.clone(),
@@ -68,44 +75,6 @@ fn name_at(table: &str, at: Timestamp) -> String {
     let suffix = at.strftime("-%Y%m%dT%H%M%SZ").to_string();
     let kept: String = table.chars().take(LONGEST - suffix.len()).collect();
     format!("{kept}{suffix}")
-}
-
-/// Clients for the region where the table is: one of the manifest's.
-async fn region_of(
-    table: &str,
-    named: Option<&str>,
-    manifest: &Manifest,
-    connected: &Connected,
-) -> Result<Session, CliError> {
-    let (first, second) = (&manifest.primary.name, &manifest.recovery.name);
-    match named {
-        Some(region) if region == first || region == second => return Ok(connected.aws_in(region).await),
-        Some(region) => {
-            let known = format!("{} knows {first} and {second}", manifest.path.display());
-            return Err(CliError::usage(format!("{region} is no region of {}", manifest.environment)).cause(known));
-        }
-        None => {}
-    }
-    let primary = connected.aws_in(first).await;
-    let unusable = |error: AwsError| {
-        CliError::blocked(format!("table {table} cannot be looked for in both regions; nothing was changed"))
-            .cause(error.to_string())
-            .hint("name its region with --region: then no other is asked")
-    };
-    let (in_primary, in_recovery) =
-        tokio::try_join!(dynamodb::has_table(&primary, table), dynamodb::has_table(&connected.aws, table))
-            .map_err(unusable)?;
-    match (in_primary, in_recovery) {
-        (true, false) => Ok(primary),
-        (false, true) => Ok(connected.aws.clone()),
-        (false, false) => {
-            Err(CliError::blocked(format!("there is no table {table} in {first} or {second}; nothing was changed"))
-                .hint("a table that was deleted is restored from a backup"))
-        }
-        (true, true) => Err(CliError::blocked(format!("table {table} is in {first} and in {second}"))
-            .cause("its name does not say which is meant")
-            .hint("name its region with --region; a global table replicates corruption as well")),
-    }
 }
 
 #[cfg(test)]

@@ -21,3 +21,4 @@ mod values;
 pub use crate::document::{Invalid, Problem};
 pub use load::{FILE, environments, load, load_file};
 pub use model::*;
+pub use names::cluster_name_fault;

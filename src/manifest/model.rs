@@ -174,6 +174,8 @@ pub enum ClusterSource {
     LatestSnapshot,
     /// Identifier or ARN.
     Snapshot(String),
+    /// The continuous backup of a cluster that stands beside it, at that time. No manifest says it: a recovery does.
+    PointInTime(Timestamp),
 }
 
 /// A DynamoDB table that is restored from a backup.

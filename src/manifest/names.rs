@@ -128,6 +128,11 @@ fn key(text: &str) -> Option<&'static str> {
     }
 }
 
+/// Why a text is no DB cluster identifier, as a manifest would say it.
+pub fn cluster_name_fault(text: &str) -> Option<&'static str> {
+    cluster(text)
+}
+
 fn cluster(text: &str) -> Option<&'static str> {
     if !(1..=63).contains(&text.len()) {
         Some("an identifier has 1 to 63 characters")

@@ -10,7 +10,7 @@ use crate::manifest::{Component, Manifest};
 use crate::runbook::{Action, Phase, Runbook, StepId, StepSpec};
 
 pub use failover::{FAILOVER, failover};
-pub use recover::{RECOVER, recover_bucket, recover_table};
+pub use recover::{RECOVER, recover_bucket, recover_cluster, recover_table};
 
 /// The runbook that a run of this kind would have by the manifest as it is now.
 pub fn again(then: &Runbook, manifest: &Manifest) -> Runbook {
@@ -21,6 +21,7 @@ pub fn again(then: &Runbook, manifest: &Manifest) -> Runbook {
     let region = &then.to_region;
     let made = then.steps.iter().find_map(|step| match &step.action {
         Action::RollBackBucket { rollback } => Some(recover_bucket(manifest, region, rollback)),
+        Action::RestoreCluster { cluster } => Some(recover_cluster(manifest, region, cluster)),
         Action::RestoreTable { table } => Some(recover_table(manifest, region, table)),
         _ => None,
     });

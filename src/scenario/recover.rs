@@ -1,7 +1,7 @@
 //! Recovery from corruption: what is there is taken back to how it was at a time, in the region where it is.
 
 use super::{expected, step};
-use crate::manifest::{Component, Manifest, Objective, Table};
+use crate::manifest::{Cluster, Component, Manifest, Objective, Table};
 use crate::runbook::{Action, BucketRollback, NotChecked, Phase, Runbook, StepSpec};
 
 /// Its name in runbooks.
@@ -48,6 +48,41 @@ pub fn recover_bucket(manifest: &Manifest, region: &str, rollback: &BucketRollba
         },
     ];
     runbook(manifest, region, Component::Bucket, steps, not_checked)
+}
+
+/// The runbook that restores a cluster of `region` to a point in time, beside itself.
+pub fn recover_cluster(manifest: &Manifest, region: &str, cluster: &Cluster) -> Runbook {
+    let Cluster { name, source, target, .. } = cluster;
+    let restore = format!("restore.aurora.{name}");
+    let component = Some(Component::Aurora);
+    let steps = vec![
+        step(
+            &restore,
+            Phase::Restore,
+            &[],
+            format!("restore cluster {source} as {target}"),
+            component,
+            expected::RESTORE_CLUSTER,
+            Action::RestoreCluster { cluster: cluster.clone() },
+        ),
+        step(
+            &format!("verify.aurora.{name}"),
+            Phase::Verification,
+            &[&restore],
+            format!("verify cluster {target}"),
+            component,
+            expected::VERIFY,
+            Action::VerifyCluster { cluster: cluster.clone() },
+        ),
+    ];
+    let not_checked = vec![
+        NotChecked { what: format!("rows of cluster {target}"), why: "nothing was asked of the database".into() },
+        NotChecked {
+            what: format!("IAM roles, custom endpoints, autoscaling and alarms of cluster {target}"),
+            why: "a restore brings none of them, and they are not read".into(),
+        },
+    ];
+    runbook(manifest, region, Component::Aurora, steps, not_checked)
 }
 
 /// The runbook that restores a table of `region` to a point in time, beside itself.

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use serde::{Deserialize, Serialize};
+
 use super::declared::{Declared, DeclaredSet};
+use super::ownership::copied_tags;
 use crate::aws::rds::{InstanceRequest, InstanceState};
 use crate::manifest::Cluster;
 use crate::verify::{Difference, Parity};
@@ -11,7 +14,7 @@ use crate::verify::{Difference, Parity};
 const SERVERLESS: &str = "db.serverless";
 
 /// An instance that the cluster shall have.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InstanceSettings {
     /// Its address in the Terraform root, where that declares it.
     pub address: Option<String>,
@@ -81,6 +84,33 @@ fn request(cluster: &Cluster, declared: &Declared, id: String, engine: &str) -> 
 }
 
 impl InstanceSettings {
+    /// As an instance is that stands, for another cluster. In which zone it stands is left to RDS.
+    pub fn of_instance(state: &InstanceState, id: String, cluster: &str, engine: &str) -> Self {
+        let interval = state.monitoring_interval_seconds.filter(|seconds| *seconds > 0);
+        let insights = state.performance_insights.filter(|on| *on);
+        let request = InstanceRequest {
+            id,
+            cluster: cluster.to_owned(),
+            engine: engine.to_owned(),
+            class: state.class.clone(),
+            promotion_tier: state.promotion_tier,
+            publicly_accessible: state.publicly_accessible,
+            parameter_group: state.parameter_group.clone(),
+            performance_insights: insights,
+            performance_insights_kms_key: insights.and_then(|_| state.performance_insights_kms_key.clone()),
+            performance_insights_retention_days: insights.and(state.performance_insights_retention_days),
+            monitoring_interval_seconds: interval,
+            monitoring_role: interval.and_then(|_| state.monitoring_role.clone()),
+            auto_minor_version_upgrade: state.auto_minor_version_upgrade,
+            copy_tags_to_snapshot: None,
+            availability_zone: None,
+            maintenance_window: state.maintenance_window.clone(),
+            ca_certificate: state.ca_certificate.clone(),
+            tags: copied_tags(&state.tags),
+        };
+        Self { address: None, request }
+    }
+
     pub fn is_serverless(&self) -> bool {
         self.request.class == SERVERLESS
     }

@@ -2,18 +2,20 @@
 
 use std::collections::BTreeSet;
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::StepError;
 use super::cluster_source::Snapshot;
 use super::cluster_version::{is_newer, reaches, restore_version};
 use super::declared::{Declared, DeclaredSet, declared_at};
-use crate::aws::rds::{ClusterChange, ClusterState, RestoreRequest, Scaling, Tags};
+use super::ownership::copied_tags;
+use crate::aws::rds::{ClusterChange, ClusterState, RestoreRequest, RestoreSource, Scaling, Tags};
 use crate::manifest::Cluster;
 use crate::verify::{Difference, Parity};
 
 /// Settings of a cluster. `None` is left to RDS and not compared.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ClusterSettings {
     pub engine: Option<String>,
     pub engine_version: Option<String>,
@@ -59,6 +61,32 @@ impl ClusterSettings {
         }
         settings.not_set = settings.left_to_rds();
         Ok(settings)
+    }
+
+    /// As a cluster is that stands. Its key is left to RDS, which takes the source's.
+    pub fn of_cluster(state: &ClusterState) -> Self {
+        Self {
+            engine: Some(state.engine.clone()),
+            engine_version: Some(state.engine_version.clone()),
+            availability_zones: None,
+            port: state.port,
+            subnet_group: state.subnet_group.clone(),
+            security_groups: Some(state.security_groups.clone()).filter(|groups| !groups.is_empty()),
+            parameter_group: state.parameter_group.clone(),
+            log_exports: Some(state.log_exports.clone()),
+            scaling: state.scaling.clone(),
+            deletion_protection: state.deletion_protection,
+            copy_tags_to_snapshot: state.copy_tags_to_snapshot,
+            backup_retention_days: state.backup_retention_days,
+            backup_window: state.backup_window.clone(),
+            maintenance_window: state.maintenance_window.clone(),
+            iam_authentication: state.iam_authentication,
+            storage_type: state.storage_type.clone(),
+            encrypted: state.encrypted,
+            kms_key: None,
+            tags: copied_tags(&state.tags),
+            not_set: Vec::new(),
+        }
     }
 
     fn declared(declared: &Declared) -> Self {
@@ -133,12 +161,20 @@ impl ClusterSettings {
         }
         let engine = self.engine.clone().or_else(|| snapshot.engine.clone());
         let engine = engine.ok_or_else(|| StepError::failed(format!("the engine of {} is not known", snapshot.arn)))?;
-        Ok(RestoreRequest {
-            id: id.to_owned(),
-            snapshot: snapshot.identifier(),
+        let source = RestoreSource::Snapshot {
+            id: snapshot.identifier(),
             engine,
             engine_version: restore_version(self.engine_version.as_deref(), snapshot.engine_version.as_deref()),
             availability_zones: self.availability_zones.clone(),
+        };
+        Ok(self.restore_from(id, source))
+    }
+
+    /// What to ask a restore for.
+    pub fn restore_from(&self, id: &str, source: RestoreSource) -> RestoreRequest {
+        RestoreRequest {
+            id: id.to_owned(),
+            source,
             port: self.port,
             subnet_group: self.subnet_group.clone(),
             security_groups: self.security_groups.clone(),
@@ -153,7 +189,7 @@ impl ClusterSettings {
             storage_type: self.storage_type.clone(),
             kms_key: self.kms_key.clone(),
             tags: self.tags.clone(),
-        })
+        }
     }
 
     /// Everything about the cluster that is not as it shall be.

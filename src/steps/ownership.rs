@@ -35,6 +35,13 @@ impl Owner {
     }
 }
 
+/// The tags of a resource that its copy shall have: without AWS's own, which cannot be set, and those of the run that made
+/// it, which is not the one that copies it.
+pub fn copied_tags(tags: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let by_others = |key: &str| key.starts_with("aws:") || [RUN_TAG, RECOVERY_POINT_TAG].contains(&key);
+    tags.iter().filter(|(key, _)| !by_others(key)).map(|(key, value)| (key.clone(), value.clone())).collect()
+}
+
 /// What to say of a resource that is not ours: cause and hint. A run reads the recovery state only once, so that what is
 /// imported there serves a new run.
 pub fn conflict(cx: &Cx, what: &str, address: Option<&str>, id: &str, run: Option<&str>) -> (String, String) {

@@ -2,6 +2,9 @@
 
 use jiff::Timestamp;
 
+use super::Blocked;
+use crate::aws::RecoveryWindow;
+
 /// Something that stands in the recovery region and holds the data at a time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Candidate {
@@ -84,6 +87,25 @@ fn passed_over(candidate: &Candidate) -> Option<String> {
     }
 }
 
+/// Whether something can be restored to that time: `table metadata`.
+///
+/// # Errors
+/// The time is outside the window.
+pub fn within(what: &str, window: RecoveryWindow, at: Timestamp) -> Result<(), Blocked> {
+    let RecoveryWindow { earliest, latest } = window;
+    if (earliest..=latest).contains(&at) {
+        return Ok(());
+    }
+    let hint = match at > latest {
+        true => "the newest five minutes cannot be restored yet: name a time up to the end of the window, or wait",
+        false => "name a time within the window, or restore an older backup",
+    };
+    Err(Blocked {
+        cause: format!("{what} can be restored to a time from {earliest} to {latest}; {at} is outside"),
+        hint: Some(hint.to_owned()),
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -120,5 +142,17 @@ mod tests {
         let pending = NoneUsable::Pending(vec!["new (copying, 40 %)".into()]);
         assert_eq!(newest(&[failed.clone(), copying]), Err(pending));
         assert_eq!(newest(&[failed]), Err(NoneUsable::Unusable(vec!["bad (failed)".into()])));
+    }
+
+    #[test]
+    fn a_time_outside_the_window_is_refused_with_the_window() {
+        let time = |text: &str| text.parse::<Timestamp>().expect("a time");
+        let window = RecoveryWindow { earliest: time("2026-11-01T00:00:00Z"), latest: time("2026-11-22T03:05:00Z") };
+        let refused = |at| within("table t", window, time(at)).expect_err("it is refused");
+        for at in ["2026-11-01T00:00:00Z", "2026-11-22T03:05:00Z"] {
+            assert_eq!(within("table t", window, time(at)), Ok(()));
+        }
+        assert!(refused("2026-11-22T03:05:01Z").hint.is_some_and(|hint| hint.contains("five minutes")));
+        assert!(refused("2026-10-31T23:59:59Z").cause.contains("table t can be restored to a time from 2026-11-01T"));
     }
 }

@@ -1,5 +1,6 @@
 //! Restores an Aurora cluster from a snapshot that stands in the recovery region, with the instances and settings that
-//! the Terraform root declares for it, so that Terraform can adopt it without a change.
+//! the Terraform root declares for it, so that Terraform can adopt it without a change; or to a point in time of a cluster
+//! that stands, beside it and as it is.
 //!
 //! One cluster whatever happens: its identifier is the manifest's, and it carries the run's id. A cluster of that name
 //! that is neither this run's nor in the recovery state is never touched. One that is in the recovery state is waited
@@ -7,10 +8,12 @@
 
 use async_trait::async_trait;
 use futures::{StreamExt, TryStreamExt};
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::cluster_instances::{InstanceSettings, instances};
 use super::cluster_look::ClusterLook;
+use super::cluster_point::check_point;
 use super::cluster_settings::ClusterSettings;
 use super::cluster_source::{Snapshot, choose};
 use super::declared::{DeclaredSet, declared};
@@ -21,13 +24,15 @@ use super::{
     wait_until,
 };
 use crate::aws::AwsError;
-use crate::aws::rds::{self, RestoreRequest, Scaling};
-use crate::manifest::{Cluster, Component};
+use crate::aws::rds::{self, RestoreRequest, RestoreSource, Scaling};
+use crate::manifest::{Cluster, ClusterSource, Component};
 use crate::verify::in_words;
 
 /// The capacity of serverless instances that the Terraform root declares none for, in Aurora capacity units: enough to
 /// serve at first, and said in what was not set.
 const CAPACITY: Scaling = Scaling { min: 0.5, max: 16.0, pause_after_seconds: None };
+/// The fact, and the part of the output, that tells how the source of a restore to a point in time was.
+pub(super) const WANTED: &str = "wanted";
 /// How many instances are created at a time.
 const CREATES: usize = 4;
 
@@ -37,6 +42,7 @@ pub struct RestoreCluster {
 }
 
 /// What the cluster shall be.
+#[derive(Serialize, Deserialize)]
 pub(super) struct Wanted {
     pub settings: ClusterSettings,
     pub instances: Vec<InstanceSettings>,
@@ -44,11 +50,24 @@ pub(super) struct Wanted {
 
 impl Wanted {
     pub(super) fn of(cx: &Cx, cluster: &Cluster, engine: Option<&str>) -> Result<Self, StepError> {
+        if matches!(cluster.from, ClusterSource::PointInTime(_)) {
+            return Self::as_found(cx, cluster);
+        }
         let set = if cluster.adopt.is_some() { declared(cx)? } else { DeclaredSet::new() };
         let settings = ClusterSettings::of(cluster, &set)?;
         let engine = settings.engine.as_deref().or(engine).unwrap_or_default();
         let instances = instances(cluster, &set, engine);
         Ok(Self { settings, instances })
+    }
+
+    /// As the check of the restore has found its source.
+    fn as_found(cx: &Cx, cluster: &Cluster) -> Result<Self, StepError> {
+        let restored = || cx.output(&format!("restore.aurora.{}", cluster.name))?.get(WANTED).cloned();
+        let found = cx.facts().get(WANTED).cloned().or_else(restored);
+        let found =
+            found.ok_or_else(|| StepError::failed(format!("how {} was is not in the journal", cluster.source)))?;
+        serde_json::from_value(found)
+            .map_err(|error| StepError::failed(format!("the settings in the journal are not understood: {error}")))
     }
 
     /// What to ask for: also a capacity for serverless instances that nothing declares, because RDS makes no such
@@ -81,6 +100,9 @@ impl Wanted {
 #[async_trait]
 impl Step for RestoreCluster {
     async fn check(&self, cx: &Cx) -> Result<Checked, Blocked> {
+        if let ClusterSource::PointInTime(at) = self.cluster.from {
+            return check_point(&cx.world.aws, &self.cluster, at).await;
+        }
         let manifest = &cx.world.manifest;
         let all = rds::cluster_snapshots(&cx.world.aws).await?;
         let target = &self.cluster.target;
@@ -231,8 +253,15 @@ impl RestoreCluster {
     /// Sends the restore. "Exists already" may be the answer to a request of ours whose reply was lost; whose it is
     /// is looked at afterwards.
     async fn begin(&self, cx: &Cx, wanted: &Wanted) -> Result<(), StepError> {
+        let Cluster { source, target, from, .. } = &self.cluster;
         let snapshot = Snapshot::from_facts(cx.facts())?;
-        let mut request = wanted.restore(&self.cluster.target, &snapshot)?;
+        let mut request = match from {
+            ClusterSource::PointInTime(at) => {
+                let source = RestoreSource::PointInTime { cluster: source.clone(), at: *at };
+                wanted.settings.restore_from(target, source)
+            }
+            ClusterSource::LatestSnapshot | ClusterSource::Snapshot(_) => wanted.restore(target, &snapshot)?,
+        };
         request.tags.extend(run_tags(&cx.world.run, &snapshot.arn));
         cx.status(format!("{}: restoring from {}", self.what(), snapshot.arn));
         match rds::restore_cluster(&cx.world.aws, request).await {
@@ -344,7 +373,7 @@ impl RestoreCluster {
             cluster.chain(instances).map(|(address, id)| json!({ "address": address, "id": id })).collect();
         let ids: Vec<&String> = wanted.instances.iter().map(|instance| &instance.request.id).collect();
         let restored = self.owner(cx, look) == Owner::ThisRun;
-        json!({
+        let mut output = json!({
             "id": self.cluster.target,
             "arn": look.cluster.arn,
             "endpoint": look.cluster.endpoint,
@@ -354,7 +383,12 @@ impl RestoreCluster {
             "restored": restored,
             "recovery_point": restored.then(|| cx.facts().get("recovery_point")).flatten(),
             "not_set": wanted.not_as_declared(look),
-        })
+        });
+        // For the proof, which has no other way to know how the source was.
+        if let Some(wanted) = cx.facts().get(WANTED) {
+            output[WANTED] = wanted.clone();
+        }
+        output
     }
 }
 

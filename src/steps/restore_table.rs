@@ -12,8 +12,9 @@ use serde_json::{Value, json};
 use super::declared::{declared, declared_at};
 use super::encryption::check_key;
 use super::ownership::{Owner, address_taken, conflict, in_place, run_tags};
+use super::recovery_point::within;
 use super::table_settings::{Change, TableSettings};
-use super::table_source::{ChosenBackup, choose, facts, facts_at, misplaced, within};
+use super::table_source::{ChosenBackup, choose, facts, facts_at, misplaced};
 use super::{
     APPEARS, Blocked, Checked, Compensation, Cx, Output, Ready, SETTLES, Seen, Standing, Step, StepError, deadline,
     wait_until,
@@ -192,7 +193,13 @@ impl RestoreTable {
                 hint: Some("choose another name for the restored table".to_owned()),
             });
         }
-        within(source, dynamodb::recovery_window(session, source).await?, at)?;
+        let Some(window) = dynamodb::recovery_window(session, source).await? else {
+            return Err(Blocked {
+                cause: format!("point-in-time recovery of table {source} is off"),
+                hint: Some("only a backup can bring back what was: aws dynamodb list-backups --table-name".to_owned()),
+            });
+        };
+        within(&format!("table {source}"), window, at)?;
         let warnings = check_key(session, state.kms_key.as_deref(), &format!("table {source}")).await?;
         Ok(Checked { facts: facts_at(&state, at, warnings.as_slice()), standing: Standing::Absent })
     }

@@ -14,13 +14,13 @@ use serde_json::{Value, json};
 
 use super::restore_bucket::{CONTENT_BYTES, Pace, is_archived};
 use super::{Blocked, Checked, Compensation, Cx, Output, Progress, Seen, Standing, Step, StepError};
-use crate::aws::s3::{BucketPlace, Versioning, find_bucket, versioning, versions_expire_after};
+use crate::aws::s3::{BucketPlace, Versioning, etags_are_md5, find_bucket, versioning, versions_expire_after};
 use crate::aws::{AwsError, Session};
 use crate::manifest::Manifest;
 use crate::runbook::BucketRollback;
 use crate::transfer::{
-    Bounded, Change, Copier, Decision, Limits, Proof, RollbackSurvey, RolledBack, TransferError, changes, roll_back,
-    survey_rollback,
+    Bounded, Change, Copier, Decision, Known, Limits, Proof, RollbackSurvey, RolledBack, TransferError, changes,
+    roll_back, survey_rollback,
 };
 
 const AGAIN: &str = "retry the step: what is as it was is left alone";
@@ -63,9 +63,9 @@ impl Step for RollBackBucket {
         if !cx.begun() {
             return Ok(Seen::Absent);
         }
-        let found = todo_unless_stopped(cx, &self.rollback, Proof::Whole, hides(cx)).await?;
+        let found = todo_unless_stopped(cx, &self.rollback, Proof::Whole, known(cx)).await?;
         Ok(match found.is_settled() {
-            true => Seen::Done(output(&RolledBack { kept: found.kept, ..RolledBack::default() }, hides(cx))),
+            true => Seen::Done(output(&RolledBack { kept: found.kept, ..RolledBack::default() }, known(cx))),
             false => Seen::Absent,
         })
     }
@@ -82,8 +82,8 @@ impl Step for RollBackBucket {
             let done = done.restored + done.hidden;
             pace.tell(|| Progress::Count { done, total, unit: "objects".to_owned() });
         };
-        let done = roll_back(copier, comparer, decisions, Bounded { until, hides: hides(cx) }, tell).await;
-        Ok(output(&done.map_err(explain)?, hides(cx)))
+        let done = roll_back(copier, comparer, decisions, Bounded { until, known: known(cx) }, tell).await;
+        Ok(output(&done.map_err(explain)?, known(cx)))
     }
 
     async fn verify(&self, _: &Cx, _: &Output) -> Result<(), StepError> {
@@ -95,20 +95,21 @@ impl Step for RollBackBucket {
     }
 }
 
-fn output(done: &RolledBack, hides: bool) -> Output {
+fn output(done: &RolledBack, known: Known) -> Output {
     json!({
         "restored": done.restored,
         "restored_bytes": done.restored_bytes,
         "hidden": done.hidden,
         "kept": done.kept,
         "recent": done.recent,
-        "hides": hides,
+        "hides": known.hides,
     })
 }
 
-/// Whether the check found that keys without a version of then were not there then.
-fn hides(cx: &Cx) -> bool {
-    cx.facts().get("hides").and_then(Value::as_bool).unwrap_or_default()
+/// What the check found out beside the listing.
+fn known(cx: &Cx) -> Known {
+    let flag = |name: &str| cx.facts().get(name).and_then(Value::as_bool).unwrap_or_default();
+    Known { hides: flag("hides"), etags_tell: flag("etags_tell") }
 }
 
 fn looked_at(keys: u64) -> Progress {
@@ -161,18 +162,18 @@ async fn may_roll_back(
     }
     let days = versions_expire_after(session, bucket).await?;
     let hides = days.is_none_or(|days| SignedDuration::from_hours(i64::from(days) * 24) > now.duration_since(*to));
-    let found = todo(session, rollback, Proof::Whole, hides, each, progress).await?;
+    let known = Known { hides, etags_tell: etags_are_md5(session, bucket).await? };
+    let found = todo(session, rollback, Proof::Whole, known, each, progress).await?;
     if let Some(archived) = found.archived.say("in an archive, where they cannot be copied") {
         return Err(blocked(format!("{bucket} has {archived}"), THAW));
     }
-    Ok(Looked { survey: found, hides })
+    Ok(Looked { survey: found, known })
 }
 
 /// What a check has found.
 struct Looked {
     survey: RollbackSurvey,
-    /// Whether no lifecycle rule can have removed a version of then.
-    hides: bool,
+    known: Known,
 }
 
 /// What a bucket needs to be as it was; `each` is told every key that needs something.
@@ -183,7 +184,7 @@ async fn todo(
     session: &Session,
     rollback: &BucketRollback,
     proof: Proof,
-    hides: bool,
+    known: Known,
     each: impl FnMut(&Decision) + Send,
     progress: impl Fn(u64) + Send,
 ) -> Result<RollbackSurvey, AwsError> {
@@ -191,7 +192,7 @@ async fn todo(
     let copier = Arc::new(Copier::over_current(session, bucket, Limits::default(), || false));
     let comparer = Arc::new(copier.comparer(CONTENT_BYTES));
     let decisions = changes(session.s3(), bucket, prefix, *to);
-    survey_rollback(copier, comparer, decisions, (proof, hides), each, progress).await
+    survey_rollback(copier, comparer, decisions, (proof, known), each, progress).await
 }
 
 /// The same for a step, as long as nobody asks it to stop.
@@ -199,12 +200,12 @@ pub(super) async fn todo_unless_stopped(
     cx: &Cx,
     rollback: &BucketRollback,
     proof: Proof,
-    hides: bool,
+    known: Known,
 ) -> Result<RollbackSurvey, StepError> {
     let pace = Pace::new(cx.clone());
     let tell = |keys| pace.tell(|| looked_at(keys));
     tokio::select! {
-        found = todo(&cx.world.aws, rollback, proof, hides, |_| {}, tell) => Ok(found?),
+        found = todo(&cx.world.aws, rollback, proof, known, |_| {}, tell) => Ok(found?),
         () = cx.stopped() => Err(StepError::interrupted(format!("stopped while looking at {}", rollback.bucket))),
     }
 }
@@ -283,7 +284,7 @@ fn unwritable(path: &Path, error: &io::Error) -> Blocked {
     }
 }
 
-fn facts(rollback: &BucketRollback, Looked { survey: found, hides }: &Looked) -> Value {
+fn facts(rollback: &BucketRollback, Looked { survey: found, known }: &Looked) -> Value {
     let uncertain = found.uncertain.say(
         "with an upload in parts that was begun before then and finished nobody knows when: which version was there is \
          not certain",
@@ -294,7 +295,8 @@ fn facts(rollback: &BucketRollback, Looked { survey: found, hides }: &Looked) ->
     );
     json!({
         "keys": found.keys,
-        "hides": hides,
+        "hides": known.hides,
+        "etags_tell": known.etags_tell,
         "newest": found.newest.map(|at| at.to_string()),
         "unknown": found.unknown,
         "kept": found.kept,

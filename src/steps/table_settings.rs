@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::declared::Declared;
-use super::ownership::{RECOVERY_POINT_TAG, RUN_TAG};
+use super::ownership::copied_tags;
 use crate::aws::dynamodb::{RestoreRequest, RestoreSource, Stream, TableChange, TableState, Tags};
 use crate::verify::{Difference, Parity};
 
@@ -123,7 +123,7 @@ impl TableSettings {
             // A restore in the same region keeps the source's key by itself.
             kms_key: None,
             indexes: indexes.collect(),
-            tags: state.tags.iter().filter(|(key, _)| !is_set_by_others(key)).map(own).collect(),
+            tags: copied_tags(&state.tags),
             not_set: Vec::new(),
         }
     }
@@ -218,15 +218,6 @@ impl TableSettings {
         }
         parity.differences
     }
-}
-
-/// Tags of AWS's own, which cannot be set, and of the run that made the table, which is not the one that copies it.
-fn is_set_by_others(key: &str) -> bool {
-    key.starts_with("aws:") || [RUN_TAG, RECOVERY_POINT_TAG].contains(&key)
-}
-
-fn own((key, value): (&String, &String)) -> (String, String) {
-    (key.clone(), value.clone())
 }
 
 fn keys(hash: &Option<String>, range: &Option<String>) -> String {

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::Blocked;
 use super::recovery_point::{Candidate, CandidateState, NoneUsable, newest};
 use super::table_settings::TableSettings;
-use crate::aws::dynamodb::{Backup, BackupDetail, RecoveryWindow, TableState};
+use crate::aws::dynamodb::{Backup, BackupDetail, TableState};
 use crate::manifest::{Table, TableSource};
 
 /// The chosen backup, and what the operator should know about others.
@@ -57,30 +57,6 @@ pub fn facts_at(source: &TableState, at: Timestamp, warnings: &[String]) -> Valu
         "bytes": source.approximate_bytes,
         "settings": TableSettings::of_table(source),
         "warnings": warnings,
-    })
-}
-
-/// Whether a table can be restored to that time.
-///
-/// # Errors
-/// Point-in-time recovery is off, or the time is outside its window.
-pub fn within(table: &str, window: Option<RecoveryWindow>, at: Timestamp) -> Result<(), Blocked> {
-    let Some(RecoveryWindow { earliest, latest }) = window else {
-        return Err(Blocked {
-            cause: format!("point-in-time recovery of table {table} is off"),
-            hint: Some("only a backup can bring back what was: aws dynamodb list-backups --table-name".to_owned()),
-        });
-    };
-    if (earliest..=latest).contains(&at) {
-        return Ok(());
-    }
-    let hint = match at > latest {
-        true => "the newest five minutes cannot be restored yet: name a time up to the end of the window, or wait",
-        false => "name a time within the window, or restore an older backup",
-    };
-    Err(Blocked {
-        cause: format!("table {table} can be restored to a time from {earliest} to {latest}; {at} is outside"),
-        hint: Some(hint.to_owned()),
     })
 }
 
@@ -191,19 +167,6 @@ mod tests {
         let chosen = chosen(&found).expect("one is available");
         assert_eq!(chosen.arn, found[2].arn);
         assert!(chosen.warnings[0].contains("is newer but not ready (creating)"), "{:?}", chosen.warnings);
-    }
-
-    #[test]
-    fn a_time_outside_the_window_is_refused_with_the_window() {
-        let time = |text: &str| text.parse::<Timestamp>().expect("a time");
-        let window = RecoveryWindow { earliest: time("2026-11-01T00:00:00Z"), latest: time("2026-11-22T03:05:00Z") };
-        let refused = |window, at| within("t", window, time(at)).expect_err("it is refused");
-        for at in ["2026-11-01T00:00:00Z", "2026-11-22T03:05:00Z"] {
-            assert_eq!(within("t", Some(window), time(at)), Ok(()));
-        }
-        assert!(refused(Some(window), "2026-11-22T03:05:01Z").hint.is_some_and(|hint| hint.contains("five minutes")));
-        assert!(refused(Some(window), "2026-10-31T23:59:59Z").cause.contains("from 2026-11-01T00:00:00Z to"));
-        assert!(refused(None, "2026-11-22T03:00:00Z").cause.contains("is off"));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use serde_json::json;
 use super::roll_back_bucket::todo_unless_stopped;
 use super::{Blocked, Checked, Compensation, Cx, Output, Seen, Step, StepError};
 use crate::runbook::BucketRollback;
-use crate::transfer::Proof;
+use crate::transfer::{Known, Proof};
 
 /// The step `verify.bucket.NAME` of a recovery.
 pub struct VerifyRollback {
@@ -29,7 +29,9 @@ impl Step for VerifyRollback {
         // What the restore found out in its check holds for its proof.
         let restored = cx.output(rollback.step().as_str()).unwrap_or_default();
         let hides = restored["hides"].as_bool().unwrap_or_default();
-        let found = todo_unless_stopped(cx, rollback, Proof::Content, hides).await?;
+        // A proof asks where ETags differ.
+        let known = Known { hides, etags_tell: false };
+        let found = todo_unless_stopped(cx, rollback, Proof::Content, known).await?;
         match found.unsettled() {
             None => Ok(json!({ "keys": found.keys, "unknown": found.unknown })),
             Some(unsettled) => {

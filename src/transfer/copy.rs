@@ -287,7 +287,6 @@ fn patient_client(session: &Session) -> Client {
             TimeoutConfig::builder()
                 .connect_timeout(Duration::from_secs(5))
                 .operation_attempt_timeout(LONGEST_REQUEST)
-                .operation_timeout(LONGEST_REQUEST)
                 .build(),
         )
         .build();

@@ -26,6 +26,8 @@ pub use copy::{Copied, Copier, CopyError, Limits};
 pub use diff::{Difference, diff};
 pub use limiter::Limiter;
 pub use list::list;
-pub use rollback::{Bounded, Change, Decision, Proof, RollbackSurvey, RolledBack, changes, roll_back, survey_rollback};
+pub use rollback::{
+    Bounded, Change, Decision, Known, Proof, RollbackSurvey, RolledBack, changes, roll_back, survey_rollback,
+};
 pub use run::{Summary, TransferError, copy_missing};
 pub use survey::{Bounds, Names, Survey, survey};

@@ -37,6 +37,7 @@ mod import;
 mod keys;
 mod placement;
 mod proxy;
+mod recover_aurora;
 mod recover_bucket;
 mod recover_table;
 mod rehearsal;

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::Tags;
-use crate::aws::{AwsError, Session, explain, timestamp};
+use crate::aws::{AwsError, RecoveryWindow, Session, explain, timestamp};
 
 /// What a stream shows (DynamoDB API: "StreamSpecification"): `NEW_AND_OLD_IMAGES`, `KEYS_ONLY`, ….
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -123,13 +123,6 @@ pub async fn table(session: &Session, name: &str) -> Result<Option<TableState>, 
     }
     state.tags = tags;
     Ok(Some(state))
-}
-
-/// The times that a table can be restored to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RecoveryWindow {
-    pub earliest: Timestamp,
-    pub latest: Timestamp,
 }
 
 /// The window of a table's point-in-time recovery (DynamoDB API: "DescribeContinuousBackups"); `None` where that is off.

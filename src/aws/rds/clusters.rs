@@ -4,11 +4,15 @@ use std::collections::BTreeSet;
 
 use aws_sdk_rds::types::{CloudwatchLogsExportConfiguration, DbCluster, ServerlessV2ScalingConfiguration};
 
+use aws_smithy_types::DateTime;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
 use super::{Tags, from_tags, to_tags};
-use crate::aws::{AwsError, Session, explain};
+use crate::aws::{AwsError, RecoveryWindow, Session, explain, timestamp};
 
 /// Serverless v2 capacity (RDS API: "ServerlessV2ScalingConfiguration").
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Scaling {
     /// Aurora capacity units.
     pub min: f64,
@@ -53,17 +57,29 @@ pub struct ClusterState {
     pub encrypted: Option<bool>,
     pub kms_key: Option<String>,
     pub tags: Tags,
+    /// What its continuous backup can restore; `None` where RDS tells none.
+    pub window: Option<RecoveryWindow>,
 }
 
-/// What RestoreDBClusterFromSnapshot is asked for. `None` leaves a setting to RDS.
-#[derive(Clone, Debug, Default, PartialEq)]
+/// What a cluster is restored from.
+#[derive(Clone, Debug, PartialEq)]
+pub enum RestoreSource {
+    Snapshot {
+        /// Identifier or ARN.
+        id: String,
+        engine: String,
+        engine_version: Option<String>,
+        availability_zones: Option<BTreeSet<String>>,
+    },
+    /// The continuous backup of a cluster that stands in the region.
+    PointInTime { cluster: String, at: Timestamp },
+}
+
+/// What RestoreDBClusterFromSnapshot or RestoreDBClusterToPointInTime is asked for. `None` leaves a setting to RDS.
+#[derive(Clone, Debug, PartialEq)]
 pub struct RestoreRequest {
     pub id: String,
-    /// Identifier or ARN.
-    pub snapshot: String,
-    pub engine: String,
-    pub engine_version: Option<String>,
-    pub availability_zones: Option<BTreeSet<String>>,
+    pub source: RestoreSource,
     pub port: Option<i32>,
     pub subnet_group: Option<String>,
     pub security_groups: Option<BTreeSet<String>>,
@@ -111,36 +127,48 @@ pub async fn cluster(session: &Session, id: &str) -> Result<Option<ClusterState>
     }
 }
 
-/// Begins to restore a cluster (RDS API: "RestoreDBClusterFromSnapshot").
+/// What both kinds of restore take alike.
+macro_rules! with_settings {
+    ($call:expr, $request:ident) => {
+        $call
+            .db_cluster_identifier($request.id)
+            .set_port($request.port)
+            .set_db_subnet_group_name($request.subnet_group)
+            .set_vpc_security_group_ids($request.security_groups.map(list))
+            .set_db_cluster_parameter_group_name($request.parameter_group)
+            .set_enable_cloudwatch_logs_exports($request.log_exports.map(list))
+            .set_serverless_v2_scaling_configuration($request.scaling.map(scaling))
+            .set_deletion_protection($request.deletion_protection)
+            .set_copy_tags_to_snapshot($request.copy_tags_to_snapshot)
+            .set_backup_retention_period($request.backup_retention_days)
+            .set_preferred_backup_window($request.backup_window)
+            .set_enable_iam_database_authentication($request.iam_authentication)
+            .set_storage_type($request.storage_type)
+            .set_kms_key_id($request.kms_key)
+            .set_tags(to_tags(&$request.tags))
+    };
+}
+
+/// Begins to restore a cluster (RDS API: "RestoreDBClusterFromSnapshot", "RestoreDBClusterToPointInTime").
 ///
 /// # Errors
 /// `DBClusterAlreadyExistsFault` also where an earlier request was accepted and its reply lost.
 pub async fn restore_cluster(session: &Session, request: RestoreRequest) -> Result<(), AwsError> {
-    session
-        .rds()
-        .restore_db_cluster_from_snapshot()
-        .db_cluster_identifier(request.id)
-        .snapshot_identifier(request.snapshot)
-        .engine(request.engine)
-        .set_engine_version(request.engine_version)
-        .set_availability_zones(request.availability_zones.map(list))
-        .set_port(request.port)
-        .set_db_subnet_group_name(request.subnet_group)
-        .set_vpc_security_group_ids(request.security_groups.map(list))
-        .set_db_cluster_parameter_group_name(request.parameter_group)
-        .set_enable_cloudwatch_logs_exports(request.log_exports.map(list))
-        .set_serverless_v2_scaling_configuration(request.scaling.map(scaling))
-        .set_deletion_protection(request.deletion_protection)
-        .set_copy_tags_to_snapshot(request.copy_tags_to_snapshot)
-        .set_backup_retention_period(request.backup_retention_days)
-        .set_preferred_backup_window(request.backup_window)
-        .set_enable_iam_database_authentication(request.iam_authentication)
-        .set_storage_type(request.storage_type)
-        .set_kms_key_id(request.kms_key)
-        .set_tags(to_tags(&request.tags))
-        .send()
-        .await
-        .map_err(explain("rds:RestoreDBClusterFromSnapshot"))?;
+    match request.source {
+        RestoreSource::Snapshot { id, engine, engine_version, availability_zones } => {
+            let restore = session.rds().restore_db_cluster_from_snapshot().snapshot_identifier(id).engine(engine);
+            let restore = restore.set_engine_version(engine_version);
+            let restore = restore.set_availability_zones(availability_zones.map(list));
+            let restore = with_settings!(restore, request);
+            restore.send().await.map_err(explain("rds:RestoreDBClusterFromSnapshot"))?;
+        }
+        RestoreSource::PointInTime { cluster, at } => {
+            let restore = session.rds().restore_db_cluster_to_point_in_time().source_db_cluster_identifier(cluster);
+            // RDS knows whole seconds.
+            let restore = with_settings!(restore.restore_to_time(DateTime::from_secs(at.as_second())), request);
+            restore.send().await.map_err(explain("rds:RestoreDBClusterToPointInTime"))?;
+        }
+    }
     Ok(())
 }
 
@@ -239,7 +267,13 @@ fn from_sdk(cluster: &DbCluster) -> ClusterState {
         encrypted: cluster.storage_encrypted(),
         kms_key: maybe(cluster.kms_key_id()),
         tags: from_tags(cluster.tag_list()),
+        window: window(cluster),
     }
+}
+
+fn window(cluster: &DbCluster) -> Option<RecoveryWindow> {
+    let earliest = cluster.earliest_restorable_time().and_then(timestamp)?;
+    Some(RecoveryWindow { earliest, latest: cluster.latest_restorable_time().and_then(timestamp)? })
 }
 
 fn member(member: &aws_sdk_rds::types::DbClusterMember) -> Member {

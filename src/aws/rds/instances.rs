@@ -1,6 +1,7 @@
 //! Instances of Aurora clusters: describe, create.
 
 use aws_sdk_rds::types::DbInstance;
+use serde::{Deserialize, Serialize};
 
 use super::{Tags, from_tags, to_tags};
 use crate::aws::{AwsError, Session, explain};
@@ -18,12 +19,18 @@ pub struct InstanceState {
     /// `in-sync`, `pending-reboot`, …
     pub parameter_group_status: Option<String>,
     pub performance_insights: Option<bool>,
+    pub performance_insights_kms_key: Option<String>,
+    pub performance_insights_retention_days: Option<i32>,
     pub monitoring_interval_seconds: Option<i32>,
+    pub monitoring_role: Option<String>,
+    pub auto_minor_version_upgrade: Option<bool>,
+    pub maintenance_window: Option<String>,
+    pub ca_certificate: Option<String>,
     pub tags: Tags,
 }
 
 /// What CreateDBInstance is asked for. `None` leaves a setting to RDS.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InstanceRequest {
     pub id: String,
     pub cluster: String,
@@ -104,7 +111,13 @@ fn from_sdk(instance: &DbInstance) -> InstanceState {
         parameter_group: group.and_then(|group| group.db_parameter_group_name().map(str::to_owned)),
         parameter_group_status: group.and_then(|group| group.parameter_apply_status().map(str::to_owned)),
         performance_insights: instance.performance_insights_enabled(),
+        performance_insights_kms_key: instance.performance_insights_kms_key_id().map(str::to_owned),
+        performance_insights_retention_days: instance.performance_insights_retention_period(),
         monitoring_interval_seconds: instance.monitoring_interval(),
+        monitoring_role: instance.monitoring_role_arn().map(str::to_owned),
+        auto_minor_version_upgrade: instance.auto_minor_version_upgrade(),
+        maintenance_window: instance.preferred_maintenance_window().map(str::to_owned),
+        ca_certificate: instance.ca_certificate_identifier().map(str::to_owned),
         tags: from_tags(instance.tag_list()),
     }
 }

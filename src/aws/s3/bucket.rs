@@ -2,7 +2,7 @@
 //! there.
 
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
-use aws_sdk_s3::types::ExpirationStatus;
+use aws_sdk_s3::types::{ExpirationStatus, ServerSideEncryption};
 
 use crate::aws::{AwsError, Session, explain};
 
@@ -81,6 +81,24 @@ pub async fn versions_expire_after(session: &Session, bucket: &str) -> Result<Op
     let expirations = enabled.filter_map(|rule| rule.noncurrent_version_expiration());
     // A rule that only counts versions removes them as soon as there are more.
     Ok(expirations.map(|it| it.noncurrent_days().unwrap_or(0)).min())
+}
+
+/// Whether an object of one piece that the bucket's default encrypts has its content's MD5 for an ETag: not under a key of
+/// KMS (S3 API: "GetBucketEncryption", "Object").
+///
+/// # Errors
+/// AWS could not be asked. Where it may not be, nothing is promised.
+pub async fn etags_are_md5(session: &Session, bucket: &str) -> Result<bool, AwsError> {
+    let answer = session.s3().get_bucket_encryption().bucket(bucket).send().await;
+    let answer = match answer.map_err(explain("s3:GetEncryptionConfiguration")) {
+        Ok(answer) => answer,
+        Err(error) if error.is("ServerSideEncryptionConfigurationNotFoundError") => return Ok(true),
+        Err(error) if error.is("AccessDenied") => return Ok(false),
+        Err(error) => return Err(error),
+    };
+    let rules = answer.server_side_encryption_configuration().map(|it| it.rules()).unwrap_or_default();
+    let mut defaults = rules.iter().filter_map(|rule| rule.apply_server_side_encryption_by_default());
+    Ok(defaults.all(|default| *default.sse_algorithm() == ServerSideEncryption::Aes256))
 }
 
 /// The text of `<Status>` in an answer.

@@ -60,7 +60,7 @@ pub async fn build(manifest: &Manifest, cluster: &Cluster, regions: &Regions) ->
 /// The name that the backup job would give it; or the one that the manifest asks for.
 fn snapshot_name(cluster: &Cluster) -> String {
     match &cluster.from {
-        ClusterSource::LatestSnapshot => {
+        ClusterSource::LatestSnapshot | ClusterSource::PointInTime(_) => {
             format!("{}-backup-{}", cluster.source, Timestamp::now().strftime("%Y-%m-%d-%H-%M"))
         }
         ClusterSource::Snapshot(chosen) => chosen.rsplit(':').next().unwrap_or(chosen).to_owned(),

@@ -75,8 +75,8 @@ fn standing(settings: &ClusterSettings) -> ClusterState {
 fn the_restore_asks_for_everything_that_the_root_declares() {
     let settings = ClusterSettings::of(&cluster(), &declared(&[])).expect("all that matters is known");
     let request = settings.restore("logs-dr", &snapshot(true)).expect("it can be asked for");
-    assert_eq!(request.snapshot, "copy");
-    assert_eq!(request.engine, "aurora-mysql");
+    let RestoreSource::Snapshot { id, engine, .. } = &request.source else { panic!("{request:?}") };
+    assert_eq!((id.as_str(), engine.as_str()), ("copy", "aurora-mysql"));
     assert_eq!(request.subnet_group.as_deref(), Some("logs"));
     assert_eq!(request.security_groups, Some(BTreeSet::from(["sg-1".to_owned()])));
     assert_eq!(request.parameter_group.as_deref(), Some("logs"));
@@ -141,7 +141,8 @@ fn a_snapshot_newer_than_declared_is_restored_as_it_is_and_said() {
     let set = declared(&[("engine_version", json!("8.0.mysql_aurora.3.04.0"))]);
     let settings = ClusterSettings::of(&cluster(), &set).expect("all that matters is known");
     let request = settings.restore("logs-dr", &snapshot(true)).expect("it can be asked for");
-    assert_eq!(request.engine_version.as_deref(), Some("8.0.mysql_aurora.3.08.2"));
+    let RestoreSource::Snapshot { engine_version, .. } = request.source else { panic!("{request:?}") };
+    assert_eq!(engine_version.as_deref(), Some("8.0.mysql_aurora.3.08.2"));
     let actual = standing(&settings);
     assert_eq!(settings.differences(&actual), []);
     let said = "engine_version (8.0.mysql_aurora.3.08.2, newer than the declared 8.0.mysql_aurora.3.04.0)";
@@ -155,7 +156,9 @@ fn the_declared_zones_are_asked_for_where_they_are_known() {
     let zones = |value: Value| {
         let set = declared(&[("availability_zones", value)]);
         let settings = ClusterSettings::of(&cluster(), &set).expect("all that matters is known");
-        settings.restore("logs-dr", &snapshot(true)).expect("it can be asked for").availability_zones
+        let request = settings.restore("logs-dr", &snapshot(true)).expect("it can be asked for");
+        let RestoreSource::Snapshot { availability_zones, .. } = request.source else { panic!("{:?}", request.source) };
+        availability_zones
     };
     let both = BTreeSet::from(["us-east-1a".to_owned(), "us-east-1b".to_owned()]);
     assert_eq!(zones(json!(["us-east-1b", "us-east-1a"])), Some(both));

@@ -10,7 +10,7 @@ use tokio::task::{JoinError, JoinSet};
 
 use super::compare::{object, same_object};
 use super::history::{Change, Decision};
-use super::survey::{Likeness, Proof, likeness};
+use super::survey::{Known, Likeness, Proof, likeness};
 use crate::aws::AwsError;
 use crate::aws::s3::Version;
 use crate::transfer::compare::Comparer;
@@ -30,8 +30,7 @@ pub struct Bounded {
     /// What is current since later than this was written after anybody was asked: it is left alone, unless it is what this
     /// work has made.
     pub until: Option<Timestamp>,
-    /// Whether keys without a version of then are known not to have been there.
-    pub hides: bool,
+    pub known: Known,
 }
 
 /// What was done in all.
@@ -101,7 +100,7 @@ async fn restore(copier: Arc<Copier>, comparer: Arc<Comparer>, decision: Decisio
     let Change::Restore { then, now } = &decision.change else { return Done::Kept };
     let bytes = then.size_bytes;
     // The same object may have been written again with other metadata, or by an earlier attempt.
-    if matches!(likeness(then, now, Proof::Whole), Likeness::Asked) {
+    if matches!(likeness(then, now, Proof::Whole, bounded.known), Likeness::Asked) {
         match same_object(&copier, &comparer, then, now).await {
             Ok(None) => return Done::Kept,
             Ok(Some(_)) => {}
@@ -179,7 +178,7 @@ impl<F: Fn(&RolledBack)> Work for Run<F> {
     fn begin(&mut self, decision: Decision, pieces: &mut JoinSet<Done>) {
         match &decision.change {
             Change::Keep | Change::Unknown { .. } => self.summary.kept += 1,
-            Change::Hide { .. } if !self.bounded.hides => self.summary.kept += 1,
+            Change::Hide { .. } if !self.bounded.known.hides => self.summary.kept += 1,
             Change::Hide { now } if self.bounded.is_passed(now) => self.summary.recent.add(&decision.key, ""),
             Change::Hide { .. } => {
                 self.hiding.push(decision);

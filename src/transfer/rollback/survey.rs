@@ -26,6 +26,15 @@ pub enum Proof {
     Whole,
 }
 
+/// What is known of a bucket beside its listing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Known {
+    /// Keys without a version of then were not there then: none of their versions can be gone.
+    pub hides: bool,
+    /// Other ETags are other content. Where they are not, two versions of equal size are asked for their checksums.
+    pub etags_tell: bool,
+}
+
 /// What is left to do.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct RollbackSurvey {
@@ -89,7 +98,6 @@ impl RollbackSurvey {
 }
 
 /// Goes through all decisions. `each` is told every one whose key needs something, in the order in which that is known.
-/// Without `hides` nobody knows of keys without a version of then whether there was one.
 ///
 /// # Errors
 /// AWS refused.
@@ -97,7 +105,7 @@ pub async fn survey_rollback(
     copier: Arc<Copier>,
     comparer: Arc<Comparer>,
     decisions: impl Stream<Item = Result<Decision, AwsError>> + Send,
-    (proof, hides): (Proof, bool),
+    (proof, known): (Proof, Known),
     mut each: impl FnMut(&Decision) + Send,
     progress: impl Fn(u64) + Send,
 ) -> Result<RollbackSurvey, AwsError> {
@@ -119,12 +127,12 @@ pub async fn survey_rollback(
         match &decision.change {
             Change::Keep => found.kept += 1,
             Change::Unknown { .. } => found.unknown.add(&decision.key, ""),
-            Change::Hide { .. } if !hides => found.unknown.add(&decision.key, ""),
+            Change::Hide { .. } if !known.hides => found.unknown.add(&decision.key, ""),
             Change::Hide { .. } => {
                 found.hide.add(&decision.key, "");
                 each(&decision);
             }
-            Change::Restore { then, now } => match likeness(then, now, proof) {
+            Change::Restore { then, now } => match likeness(then, now, proof, known) {
                 Likeness::Same => found.kept += 1,
                 Likeness::Different => {
                     found.restore(then, "");
@@ -153,8 +161,8 @@ pub(super) enum Likeness {
     Asked,
 }
 
-pub(super) fn likeness(then: &Version, now: &Version, proof: Proof) -> Likeness {
-    if now.is_marker || then.size_bytes != now.size_bytes {
+pub(super) fn likeness(then: &Version, now: &Version, proof: Proof, known: Known) -> Likeness {
+    if now.is_marker || then.size_bytes != now.size_bytes || (known.etags_tell && then.etag != now.etag) {
         return Likeness::Different;
     }
     match (then.etag == now.etag, proof) {

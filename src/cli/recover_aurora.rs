@@ -1,0 +1,109 @@
+//! `lifeboat recover aurora NAME --to TIME`: a cluster is restored to a point in time, beside itself.
+
+use clap::Args;
+use jiff::Timestamp;
+
+use super::environment::Environment;
+use super::error::{CliError, Exit};
+use super::recover::{Common, Prospect, Recovery};
+use super::recover_region::{Sought, region_of};
+use super::wiring;
+use crate::aws::{Session, rds};
+use crate::manifest::{Cluster, ClusterSource, cluster_name_fault};
+use crate::report;
+use crate::scenario;
+
+/// The most characters of an identifier (Amazon RDS User Guide: "Naming constraints in Amazon RDS").
+const MOST: usize = 63;
+/// The same where instances are named after the cluster: there are sixteen of them at most.
+const LONGEST: usize = MOST - "-16".len();
+
+#[derive(Args)]
+pub struct RecoverAurora {
+    /// The cluster's identifier
+    name: String,
+    /// Identifier of the restored cluster [default: the cluster's, with the time]
+    #[arg(long = "as", value_name = "NAME")]
+    target: Option<String>,
+    /// The region of the cluster, where both have one of that name or one of them does not answer
+    #[arg(long, value_name = "REGION")]
+    region: Option<String>,
+    /// Say whether it can be done, and do nothing
+    #[arg(long)]
+    dry_run: bool,
+    #[command(flatten)]
+    common: Common,
+}
+
+/// # Errors
+/// As [`super::recover::run`].
+pub async fn run(command: &RecoverAurora, environment: &Environment) -> Result<Exit, CliError> {
+    let (declared_at, common) = (Timestamp::now(), &command.common);
+    common.plausible(declared_at)?;
+    let target = command.target.clone().unwrap_or_else(|| name_at(&command.name, common.to));
+    plausible(&command.name, MOST)?;
+    plausible(&target, LONGEST)?;
+    let plans = wiring::read(&common.env, environment)?;
+    let connected = wiring::connect(&plans.manifest).await?;
+    let sought = Sought {
+        what: format!("cluster {}", command.name),
+        deleted: "a cluster that was deleted is restored from a snapshot",
+        doubled: "a global database replicates corruption as well",
+    };
+    let has = async |session: &Session| Ok(rds::cluster(session, &command.name).await?.is_some());
+    let aws = region_of(sought, command.region.as_deref(), &plans.manifest, &connected, has).await?;
+    let cluster = Cluster {
+        name: command.name.clone(),
+        source: command.name.clone(),
+        target,
+        from: ClusterSource::PointInTime(common.to),
+        instances: 0,
+        adopt: None,
+        subnet_group: None,
+        security_groups: Vec::new(),
+    };
+    let runbook = scenario::recover_cluster(&plans.manifest, aws.region(), &cluster);
+    let what = format!("restoring cluster {} of {} as {}", cluster.source, common.to, cluster.target);
+    let recovery = Recovery { common, declared_at, plans, connected, aws, runbook, what };
+    let words = format!(
+        "cluster {} as it was at {} becomes cluster {}; {} is left as it is\n",
+        report::escape(&cluster.source),
+        common.to,
+        report::escape(&cluster.target),
+        report::escape(&cluster.source)
+    );
+    recovery.carry_out(|_| Prospect::ToDo(words), command.dry_run, environment).await
+}
+
+fn plausible(name: &str, longest: usize) -> Result<(), CliError> {
+    let long = (name.len() > longest).then_some("its instances would have names of more than 63 characters");
+    match cluster_name_fault(name).or(long) {
+        None => Ok(()),
+        Some(fault) => Err(CliError::usage(format!("{name} is no identifier of a cluster")).cause(fault)),
+    }
+}
+
+/// `logs-20261122t030000z`, cut so that its instances can be named after it. RDS knows no capitals.
+fn name_at(cluster: &str, at: Timestamp) -> String {
+    let suffix = at.strftime("-%Y%m%dt%H%M%Sz").to_string();
+    let kept: String = cluster.chars().take(LONGEST - suffix.len()).collect();
+    format!("{}{suffix}", kept.trim_end_matches('-'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_restored_cluster_is_named_after_the_time_as_rds_takes_it() {
+        let at: Timestamp = "2026-11-22T03:00:00Z".parse().unwrap();
+        let long = format!("{}-{}", "x".repeat(42), "y".repeat(20));
+        for name in ["logs", &long, &"x".repeat(63)] {
+            let named = name_at(name, at);
+            assert!(named.ends_with("-20261122t030000z"), "{named}");
+            assert!(plausible(&named, LONGEST).is_ok(), "{named}");
+        }
+        assert!(plausible(&"x".repeat(61), LONGEST).is_err());
+        assert!(plausible("a--b", LONGEST).is_err());
+    }
+}

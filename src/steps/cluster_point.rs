@@ -1,0 +1,86 @@
+//! What a restore of a cluster to a point in time takes from the cluster that stands: whether it can be done, and how the
+//! restored one shall be.
+
+use jiff::Timestamp;
+use serde_json::json;
+
+use super::cluster_instances::InstanceSettings;
+use super::cluster_settings::ClusterSettings;
+use super::encryption::check_key;
+use super::recovery_point::within;
+use super::restore_cluster::{WANTED, Wanted};
+use super::{Blocked, Checked, Standing};
+use crate::aws::rds::{self, ClusterState};
+use crate::aws::{AwsError, Session};
+use crate::manifest::Cluster;
+
+/// Whether the source can be restored to that time, beside itself.
+///
+/// # Errors
+/// The source is gone or tells no such time, or the name is taken.
+pub(super) async fn check_point(session: &Session, cluster: &Cluster, at: Timestamp) -> Result<Checked, Blocked> {
+    let Cluster { source, target, .. } = cluster;
+    let region = session.region();
+    let Some(state) = rds::cluster(session, source).await? else {
+        return Err(Blocked {
+            cause: format!("there is no cluster {source} in {region}"),
+            hint: Some("a cluster that was deleted is restored from a snapshot".to_owned()),
+        });
+    };
+    if rds::cluster(session, target).await?.is_some() {
+        return Err(Blocked {
+            cause: format!("cluster {target} stands in {region} already"),
+            hint: Some("choose another name for the restored cluster".to_owned()),
+        });
+    }
+    let Some(window) = state.window else {
+        return Err(Blocked {
+            cause: format!("RDS tells no time that cluster {source} can be restored to: it is {}", state.status),
+            hint: Some("a snapshot can bring back what was: aws rds describe-db-cluster-snapshots".to_owned()),
+        });
+    };
+    within(&format!("cluster {source}"), window, at)?;
+    let wanted = wanted(session, cluster, &state).await?;
+    if let Some(taken) = taken(session, &wanted.instances).await? {
+        return Err(Blocked {
+            cause: format!("instance {taken} stands in {region} already"),
+            hint: Some("choose another name for the restored cluster: its instances are named after it".to_owned()),
+        });
+    }
+    let warnings: Vec<String> =
+        check_key(session, state.kms_key.as_deref(), &format!("cluster {source}")).await?.into_iter().collect();
+    let facts = json!({
+        "recovery_point": state.arn,
+        "recovery_point_at": at.to_string(),
+        "engine": state.engine,
+        "engine_version": state.engine_version,
+        "encrypted": state.encrypted,
+        "warnings": warnings,
+        (WANTED): wanted,
+    });
+    Ok(Checked { facts, standing: Standing::Absent })
+}
+
+/// As the source is now: the writer first, because the first instance of a cluster is the one that writes.
+async fn wanted(session: &Session, cluster: &Cluster, state: &ClusterState) -> Result<Wanted, AwsError> {
+    let mut members: Vec<_> = state.members.iter().collect();
+    members.sort_by_key(|member| !member.writer);
+    let mut instances = Vec::new();
+    for member in members {
+        if let Some(seen) = rds::instance(session, &member.id).await? {
+            let id = format!("{}-{}", cluster.target, instances.len() + 1);
+            instances.push(InstanceSettings::of_instance(&seen, id, &cluster.target, &state.engine));
+        }
+    }
+    Ok(Wanted { settings: ClusterSettings::of_cluster(state), instances })
+}
+
+/// The first of the instances whose identifier is taken.
+async fn taken(session: &Session, instances: &[InstanceSettings]) -> Result<Option<String>, AwsError> {
+    for instance in instances {
+        if rds::instance(session, &instance.request.id).await?.is_some() {
+            return Ok(Some(instance.request.id.clone()));
+        }
+    }
+    Ok(None)
+}
