@@ -22,6 +22,8 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$here/terraform.sh"
 # shellcheck source=scripts/emulator.sh
 . "$here/emulator.sh"
+# shellcheck source=scripts/mariadb.sh
+. "$here/mariadb.sh"
 
 mkdir -p "$cache" 2>/dev/null && [ -w "$cache" ] || die "the cache folder cannot be written" \
   "$cache is not a folder that this user may write to" "set LIFEBOAT_CACHE to one that is"
@@ -31,6 +33,7 @@ take_turn
 find_terraform
 write_terraform_configuration
 find_emulator
+find_mariadb
 
 {
   echo "# Written by scripts/setup.sh of lifeboat, and overwritten by it. Source it."
@@ -38,6 +41,7 @@ find_emulator
   unless_set CARGO_TARGET_DIR "$cache/target"
   echo "export TF_CLI_CONFIG_FILE=$(quote "$cache/terraformrc")"
   echo "export LIFEBOAT_MOTO=$(quote "$emulator")"
+  [ -z "$mariadb" ] || echo "export LIFEBOAT_MARIADB=$(quote "$mariadb")"
   case $terraform in
     "$cache/bin/terraform") echo "export PATH=$(quote "$cache/bin"):\"\$PATH\"" ;;
     # lifeboat takes the first terraform or tofu on the PATH, and here that one is too old.

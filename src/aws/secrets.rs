@@ -1,4 +1,4 @@
-//! Secrets Manager: whether a secret's name is free. No value of a secret is ever asked for.
+//! Secrets Manager: whether a secret's name is free, and the login that a manifest names. No other value is ever asked for.
 
 use jiff::Timestamp;
 
@@ -29,4 +29,14 @@ pub async fn secret(session: &Session, name: &str) -> Result<SecretState, AwsErr
         Err(error) if error.is("ResourceNotFoundException") => Ok(SecretState::Missing),
         Err(error) => Err(error),
     }
+}
+
+/// The text of a secret (Secrets Manager API: "GetSecretValue"). It is never written anywhere.
+///
+/// # Errors
+/// AWS refused, or there is none of that name in the region.
+pub async fn secret_text(session: &Session, name: &str) -> Result<Option<String>, AwsError> {
+    let answer = session.secrets().get_secret_value().secret_id(name).send().await;
+    let answer = answer.map_err(explain("secretsmanager:GetSecretValue"))?;
+    Ok(answer.secret_string().map(str::to_owned))
 }

@@ -9,7 +9,9 @@ use super::recover::{Common, Prospect, Recovery};
 use super::recover_region::{Sought, region_of};
 use super::wiring;
 use crate::aws::{Session, rds};
-use crate::manifest::{Cluster, ClusterSource, cluster_name_fault};
+use crate::manifest::{
+    Cluster, ClusterSource, Manifest, RowCheck, Rows, cluster_name_fault, host_and_port, read_row_check,
+};
 use crate::report;
 use crate::scenario;
 
@@ -28,6 +30,12 @@ pub struct RecoverAurora {
     /// The region of the cluster, where both have one of that name or one of them does not answer
     #[arg(long, value_name = "REGION")]
     region: Option<String>,
+    /// What its rows must answer, besides what the manifest asks (repeatable): 'sql("SELECT COUNT(*) FROM logs") >= 1'
+    #[arg(long, value_name = "QUESTION", value_parser = read_row_check)]
+    expect: Vec<RowCheck>,
+    /// A tunnel to the restored cluster, where its endpoint cannot be reached from here
+    #[arg(long, value_name = "HOST:PORT", value_parser = tunnel)]
+    via: Option<String>,
     /// Say whether it can be done, and do nothing
     #[arg(long)]
     dry_run: bool,
@@ -52,6 +60,7 @@ pub async fn run(command: &RecoverAurora, environment: &Environment) -> Result<E
     };
     let has = async |session: &Session| Ok(rds::cluster(session, &command.name).await?.is_some());
     let aws = region_of(sought, command.region.as_deref(), &plans.manifest, &connected, has).await?;
+    let rows = rows(command, &plans.manifest)?;
     let cluster = Cluster {
         name: command.name.clone(),
         source: command.name.clone(),
@@ -61,6 +70,7 @@ pub async fn run(command: &RecoverAurora, environment: &Environment) -> Result<E
         adopt: None,
         subnet_group: None,
         security_groups: Vec::new(),
+        rows,
     };
     let runbook = scenario::recover_cluster(&plans.manifest, aws.region(), &cluster);
     let what = format!("restoring cluster {} of {} as {}", cluster.source, common.to, cluster.target);
@@ -73,6 +83,31 @@ pub async fn run(command: &RecoverAurora, environment: &Environment) -> Result<E
         report::escape(&cluster.source)
     );
     recovery.carry_out(|_| Prospect::ToDo(words), command.dry_run, environment).await
+}
+
+/// What the manifest asks of this cluster in a failover, and more; by a way of its own, because its tunnel leads elsewhere.
+fn rows(command: &RecoverAurora, manifest: &Manifest) -> Result<Option<Rows>, CliError> {
+    let named = |cluster: &&Cluster| [&cluster.source, &cluster.target].contains(&&command.name);
+    let known = manifest.clusters.iter().find(named).and_then(|cluster| cluster.rows.clone());
+    match known {
+        Some(mut rows) => {
+            rows.via.clone_from(&command.via);
+            rows.verify.extend(command.expect.iter().cloned());
+            Ok(Some(rows))
+        }
+        None if command.expect.is_empty() && command.via.is_none() => Ok(None),
+        None => {
+            let cause =
+                format!("{} has no aurora block of {} with an sql block", manifest.path.display(), command.name);
+            Err(CliError::usage("nobody knows who shall ask the rows")
+                .cause(cause)
+                .hint("write sql { login = secret(\"name\") } into its aurora block"))
+        }
+    }
+}
+
+fn tunnel(text: &str) -> Result<String, String> {
+    host_and_port(text).map(|_| text.to_owned()).ok_or_else(|| "write HOST:PORT, such as 127.0.0.1:3306".to_owned())
 }
 
 fn plausible(name: &str, longest: usize) -> Result<(), CliError> {

@@ -165,6 +165,43 @@ pub struct Cluster {
     /// Explicit settings for a cluster that no Terraform root declares.
     pub subnet_group: Option<String>,
     pub security_groups: Vec<String>,
+    /// What its rows are asked. Journals of versions that asked none have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rows: Option<Rows>,
+}
+
+/// What the rows of a cluster are asked, and how.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Rows {
+    pub login: Login,
+    /// The database of names that say none.
+    pub database: Option<String>,
+    /// `HOST:PORT` of a tunnel to the cluster, instead of its endpoint.
+    pub via: Option<String>,
+    /// A PEM file with the authorities that the server's certificate must come from; relative to the manifest's folder.
+    pub ca: Option<PathBuf>,
+    pub verify: Vec<RowCheck>,
+}
+
+/// Where a user name and a password are.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Login {
+    /// Name or ARN of a secret in the cluster's region: JSON with `username` and `password` (AWS Secrets Manager User
+    /// Guide: "JSON structure of AWS Secrets Manager secrets").
+    Secret(String),
+    /// `NAME`, of the environment variables `NAME_USER` and `NAME_PASSWORD`.
+    Env(String),
+}
+
+/// A question to a database.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RowCheck {
+    /// Name of a table that `CHECK TABLE` must find in order.
+    CheckTable(String),
+    /// A query that gives one number, and what is expected of it.
+    Query { sql: String, comparison: Comparison, value: u64 },
 }
 
 /// Which snapshot a cluster is restored from.

@@ -44,6 +44,12 @@ pub(super) const TABLE: Rule = Rule { noun: "a DynamoDB table name", refuse: tab
 /// Amazon DynamoDB API: "RestoreTableFromBackup", `BackupArn`.
 pub(super) const BACKUP: Rule = Rule { noun: "the ARN of a DynamoDB backup", refuse: backup };
 
+/// AWS Secrets Manager API: "CreateSecret"; or the ARN.
+pub(super) const SECRET: Rule = Rule { noun: "a secret's name or ARN", refuse: secret };
+
+/// Environment variables: begin of a name.
+pub(super) const ENV_PREFIX: Rule = Rule { noun: "the beginning of a variable's name", refuse: env_prefix };
+
 /// AWS Glue API: "Databases": folded to lower case, at most 255 characters.
 pub(super) const DATABASE: Rule = Rule { noun: "a Glue database name", refuse: database };
 
@@ -147,6 +153,17 @@ fn cluster(text: &str) -> Option<&'static str> {
     } else {
         None
     }
+}
+
+fn secret(text: &str) -> Option<&'static str> {
+    let fits = (1..=2048).contains(&text.len()) && all(text, |c| c.is_ascii_alphanumeric() || "/_+=.@-:!".contains(c));
+    (!fits).then_some("letters, digits and /_+=.@- are allowed")
+}
+
+fn env_prefix(text: &str) -> Option<&'static str> {
+    let fits = all(text, |c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_');
+    (!fits || !text.starts_with(|c: char| c.is_ascii_uppercase()))
+        .then_some("capitals, digits and underscores are allowed")
 }
 
 fn snapshot(text: &str) -> Option<&'static str> {

@@ -9,6 +9,7 @@ use super::names::{
     BACKUP, BUCKET, CLUSTER, DATABASE, LOCATION, OBJECT_URI, Rule, SECURITY_GROUP, SNAPSHOT, SUBNET_GROUP, TABLE,
 };
 use super::reader::{Fields, Later, Reader, Schema, at};
+use super::rows::rows;
 use super::values::{Choice, choice, expectations, integer, list, named, object, string};
 use super::{Bucket, Catalog, CatalogSource, Cluster, ClusterSource, Quantity, Table, TableSource};
 use crate::document::quoted;
@@ -28,8 +29,9 @@ const AURORA: Schema = Schema {
         ("adopt", "\"aws_rds_cluster.NAME\""),
         ("subnet_group", "\"NAME\""),
         ("security_groups", "[\"sg-…\"]"),
+        ("verify", "[check_table(\"logs\")]"),
     ],
-    blocks: &[],
+    blocks: &[("sql", "sql { login = secret(\"name\") }")],
 };
 
 const TABLE_BLOCK: Schema = Schema {
@@ -65,7 +67,7 @@ pub(super) fn cluster(reader: &mut Reader, block: &Block) -> Option<Cluster> {
     let fields = Fields::new(reader, block, AURORA);
     let source = fields.required(reader, "source", named(CLUSTER));
     let target = target(reader, &fields, CLUSTER, "target cluster");
-    let from = fields.required(reader, "from", choice(&["latest_snapshot"], &["snapshot"]));
+    let from = fields.required(reader, "from", choice("what to restore from", &["latest_snapshot"], &["snapshot"]));
     let from = from.and_then(|from| match from {
         Choice::Word => Some(ClusterSource::LatestSnapshot),
         Choice::Call(_, id) => checked(reader, &fields, "from", SNAPSHOT, id).map(ClusterSource::Snapshot),
@@ -74,6 +76,7 @@ pub(super) fn cluster(reader: &mut Reader, block: &Block) -> Option<Cluster> {
     let adopt = adopt(reader, &fields, "aws_rds_cluster");
     let subnet_group = fields.optional(reader, "subnet_group", named(SUBNET_GROUP));
     let security_groups = fields.optional(reader, "security_groups", list(named(SECURITY_GROUP)));
+    let rows = rows(reader, &fields);
     if let Some(target) = &target {
         let longest = target.len() + 1 + instances.to_string().len();
         if longest > MAX_INSTANCE_NAME {
@@ -91,6 +94,7 @@ pub(super) fn cluster(reader: &mut Reader, block: &Block) -> Option<Cluster> {
         adopt,
         subnet_group,
         security_groups: security_groups.unwrap_or_default(),
+        rows,
     })
 }
 
@@ -100,7 +104,7 @@ pub(super) fn table(reader: &mut Reader, block: &Block) -> Option<Table> {
     let fields = Fields::new(reader, block, TABLE_BLOCK);
     let source = fields.required(reader, "source", named(TABLE));
     let target = target(reader, &fields, TABLE, "target table");
-    let from = fields.required(reader, "from", choice(&["latest_backup"], &["backup"]));
+    let from = fields.required(reader, "from", choice("what to restore from", &["latest_backup"], &["backup"]));
     let from = from.and_then(|from| match from {
         Choice::Word => Some(TableSource::LatestBackup),
         Choice::Call(_, arn) => checked(reader, &fields, "from", BACKUP, arn).map(TableSource::Backup),
@@ -138,7 +142,7 @@ pub(super) fn catalog(reader: &mut Reader, block: &Block) -> Option<Catalog> {
     let fields = Fields::new(reader, block, CATALOG);
     let source = fields.required(reader, "source", named(DATABASE));
     let target = target(reader, &fields, DATABASE, "target database");
-    let from = fields.required(reader, "from", choice(&[], &["export", "replica"]));
+    let from = fields.required(reader, "from", choice("what to restore from", &[], &["export", "replica"]));
     let from = from.and_then(|from| match from {
         Choice::Call("export", uri) => checked(reader, &fields, "from", OBJECT_URI, uri).map(CatalogSource::Export),
         Choice::Call(_, database) => checked(reader, &fields, "from", DATABASE, database).map(CatalogSource::Replica),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use hcl_edit::expr::{BinaryOperator, Expression, Traversal, TraversalOperator};
+use hcl_edit::expr::{BinaryOp, BinaryOperator, Expression, Traversal, TraversalOperator};
 use jiff::SignedDuration;
 
 use super::duration;
@@ -140,6 +140,7 @@ pub(super) fn object(reader: &mut Reader, expression: &Expression) -> Option<BTr
 
 /// A bare word, where there is one, or one of some functions of one text.
 pub(super) fn choice(
+    what: &'static str,
     words: &'static [&'static str],
     calls: &'static [&'static str],
 ) -> impl Fn(&mut Reader, &Expression) -> Option<Choice> {
@@ -166,7 +167,7 @@ pub(super) fn choice(
             }
             other => format!("this is {}", kind(other)),
         };
-        reader.hinted(at(expression), "what to restore from is not understood", label, hint);
+        reader.hinted(at(expression), format!("{what} is not understood"), label, hint);
         None
     }
 }
@@ -206,6 +207,22 @@ fn path(traversal: &Traversal) -> Option<Vec<&str>> {
     std::iter::once(Some(first)).chain(rest).collect()
 }
 
+/// The comparison that an operation is.
+pub(super) fn comparison(reader: &mut Reader, expression: &Expression, operation: &BinaryOp) -> Option<Comparison> {
+    let comparison = match operation.operator.value() {
+        BinaryOperator::Eq => Some(Comparison::Equal),
+        BinaryOperator::GreaterEq => Some(Comparison::AtLeast),
+        BinaryOperator::Greater => Some(Comparison::MoreThan),
+        BinaryOperator::LessEq => Some(Comparison::AtMost),
+        BinaryOperator::Less => Some(Comparison::LessThan),
+        _ => None,
+    };
+    if comparison.is_none() {
+        reader.hinted(at(expression), "expected a comparison", "another operator", "known: ==, >=, >, <=, <");
+    }
+    comparison
+}
+
 /// `[items >= 1000]`, of the quantities that the block has.
 pub(super) fn expectations(
     known: &'static [(&'static str, Quantity)],
@@ -218,17 +235,7 @@ pub(super) fn expectations(
             reader.hinted(at(expression), "expected a comparison", found, format!("write {example} >= 1"));
             return None;
         };
-        let comparison = match operation.operator.value() {
-            BinaryOperator::Eq => Some(Comparison::Equal),
-            BinaryOperator::GreaterEq => Some(Comparison::AtLeast),
-            BinaryOperator::Greater => Some(Comparison::MoreThan),
-            BinaryOperator::LessEq => Some(Comparison::AtMost),
-            BinaryOperator::Less => Some(Comparison::LessThan),
-            _ => None,
-        };
-        if comparison.is_none() {
-            reader.hinted(at(expression), "expected a comparison", "another operator", "known: ==, >=, >, <=, <");
-        }
+        let comparison = comparison(reader, expression, operation);
         let word = operation.lhs_expr.as_variable().map(|word| word.as_str());
         let quantity = known.iter().find(|(name, _)| Some(*name) == word).map(|(_, quantity)| *quantity);
         if quantity.is_none() {

@@ -1,7 +1,7 @@
 //! Failover: the primary region is lost; the stack is rebuilt in the recovery region, its data restored and proven,
 //! and the traffic moved there.
 
-use super::{expected, step};
+use super::{expected, rows_not_checked, step};
 use crate::manifest::{Component, Manifest};
 use crate::runbook::{Action, ApplyScope, NotChecked, Phase, Runbook, StepId, StepSpec};
 
@@ -232,11 +232,8 @@ fn cutovers(manifest: &Manifest, proven: &[StepId]) -> Vec<StepSpec> {
 
 /// What a failover of this manifest does not prove, said before it runs.
 fn not_checked(manifest: &Manifest) -> Vec<NotChecked> {
-    let mut list = Vec::new();
+    let mut list: Vec<NotChecked> = manifest.clusters.iter().filter_map(rows_not_checked).collect();
     let mut add = |what: String, why: &str| list.push(NotChecked { what, why: why.into() });
-    for cluster in &manifest.clusters {
-        add(format!("rows of cluster {}", cluster.target), "no query is sent to the database");
-    }
     for table in &manifest.tables {
         if table.verify.is_empty() {
             add(format!("number of items of table {}", table.target), "the manifest expects none");

@@ -6,8 +6,8 @@ mod recover;
 
 use jiff::SignedDuration;
 
-use crate::manifest::{Component, Manifest};
-use crate::runbook::{Action, Phase, Runbook, StepId, StepSpec};
+use crate::manifest::{Cluster, Component, Manifest};
+use crate::runbook::{Action, NotChecked, Phase, Runbook, StepId, StepSpec};
 
 pub use failover::{FAILOVER, failover};
 pub use recover::{RECOVER, recover_bucket, recover_cluster, recover_table};
@@ -26,6 +26,23 @@ pub fn again(then: &Runbook, manifest: &Manifest) -> Runbook {
         _ => None,
     });
     made.unwrap_or_else(|| then.clone())
+}
+
+/// What is not proven of a cluster's rows.
+fn rows_not_checked(cluster: &Cluster) -> Option<NotChecked> {
+    let target = &cluster.target;
+    let (what, why) = match &cluster.rows {
+        None => (format!("rows of cluster {target}"), "no query is sent to the database"),
+        Some(rows) if rows.verify.is_empty() => {
+            (format!("rows of cluster {target}"), "no question is asked, only the login")
+        }
+        Some(rows) if rows.ca.is_none() => (
+            format!("whether what answers is cluster {target}"),
+            "the certificate is not looked at: `ca` names no authorities",
+        ),
+        Some(_) => return None,
+    };
+    Some(NotChecked { what, why: why.into() })
 }
 
 fn step(

@@ -1,6 +1,6 @@
 //! Recovery from corruption: what is there is taken back to how it was at a time, in the region where it is.
 
-use super::{expected, step};
+use super::{expected, rows_not_checked, step};
 use crate::manifest::{Cluster, Component, Manifest, Objective, Table};
 use crate::runbook::{Action, BucketRollback, NotChecked, Phase, Runbook, StepSpec};
 
@@ -75,13 +75,11 @@ pub fn recover_cluster(manifest: &Manifest, region: &str, cluster: &Cluster) -> 
             Action::VerifyCluster { cluster: cluster.clone() },
         ),
     ];
-    let not_checked = vec![
-        NotChecked { what: format!("rows of cluster {target}"), why: "nothing was asked of the database".into() },
-        NotChecked {
-            what: format!("IAM roles, custom endpoints, autoscaling and alarms of cluster {target}"),
-            why: "a restore brings none of them, and they are not read".into(),
-        },
-    ];
+    let mut not_checked: Vec<NotChecked> = rows_not_checked(cluster).into_iter().collect();
+    not_checked.extend([NotChecked {
+        what: format!("IAM roles, custom endpoints, autoscaling and alarms of cluster {target}"),
+        why: "a restore brings none of them, and they are not read".into(),
+    }]);
     runbook(manifest, region, Component::Aurora, steps, not_checked)
 }
 

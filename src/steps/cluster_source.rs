@@ -143,6 +143,7 @@ mod tests {
             adopt: None,
             subnet_group: None,
             security_groups: Vec::new(),
+            rows: None,
         }
     }
 

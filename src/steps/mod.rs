@@ -6,6 +6,7 @@
 mod cluster_instances;
 mod cluster_look;
 mod cluster_point;
+mod cluster_rows;
 mod cluster_settings;
 mod cluster_source;
 mod cluster_version;

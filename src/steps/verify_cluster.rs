@@ -1,12 +1,13 @@
 //! Proves that a restored cluster serves as declared, after Terraform has adopted it: cluster and instances are
 //! available, one of them writes, there is an endpoint, and no setting differs. Changes nothing.
 //!
-//! The rows are not looked at here: that takes a connection into the VPC, which is what the manifest's checks are for.
+//! Where the manifest says how, the rows are asked as well. That takes a connection into the VPC, or a tunnel.
 
 use async_trait::async_trait;
 use serde_json::json;
 
 use super::cluster_look::ClusterLook;
+use super::cluster_rows::{Asker, faults as row_faults};
 use super::restore_cluster::Wanted;
 use super::{Blocked, Checked, Compensation, Cx, Output, Seen, Step, StepError};
 use crate::manifest::Cluster;
@@ -18,7 +19,11 @@ pub struct VerifyCluster {
 
 #[async_trait]
 impl Step for VerifyCluster {
-    async fn check(&self, _cx: &Cx) -> Result<Checked, Blocked> {
+    /// Who asks the rows must be known before there is anything to ask.
+    async fn check(&self, cx: &Cx) -> Result<Checked, Blocked> {
+        if let Some(rows) = &self.cluster.rows {
+            Asker::of(&cx.world.aws, rows, &cx.world.manifest.path).await?;
+        }
         Ok(Checked::default())
     }
 
@@ -37,12 +42,26 @@ impl Step for VerifyCluster {
             let cause = format!("cluster {target} is not as declared: {}", faults.join("; "));
             return Err(StepError::check_failed(cause).hint("mend it, then retry the step: it looks anew"));
         }
-        Ok(json!({
+        let mut output = json!({
             "id": target,
             "endpoint": look.cluster.endpoint,
             "instances": wanted.instances.len(),
             "not_compared": wanted.not_as_declared(&look),
-        }))
+        });
+        if let Some(rows) = &self.cluster.rows {
+            let asker = Asker::of(&cx.world.aws, rows, &cx.world.manifest.path)
+                .await
+                .map_err(|blocked| StepError { hint: blocked.hint, ..StepError::failed(blocked.cause) })?;
+            let answers = asker.ask(cx, &look.cluster).await?;
+            if let Some(faults) = row_faults(&answers) {
+                return Err(StepError::check_failed(format!(
+                    "the rows of cluster {target} are not as expected: {faults}"
+                ))
+                .hint("find out what is missing before any traffic moves; then retry the step: it asks anew"));
+            }
+            output["rows"] = json!(answers);
+        }
+        Ok(output)
     }
 
     async fn verify(&self, _cx: &Cx, _output: &Output) -> Result<(), StepError> {

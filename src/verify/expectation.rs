@@ -3,17 +3,33 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::manifest::{Comparison, Expectation, Quantity};
+use crate::manifest::{Comparison, Expectation, Quantity, RowCheck};
 
 impl Expectation {
     /// Whether `actual` is as expected.
     pub fn holds(&self, actual: u64) -> bool {
-        match self.comparison {
-            Comparison::Equal => actual == self.value,
-            Comparison::AtLeast => actual >= self.value,
-            Comparison::MoreThan => actual > self.value,
-            Comparison::AtMost => actual <= self.value,
-            Comparison::LessThan => actual < self.value,
+        self.comparison.holds(actual, self.value)
+    }
+}
+
+impl Comparison {
+    pub fn holds(self, actual: u64, expected: u64) -> bool {
+        match self {
+            Self::Equal => actual == expected,
+            Self::AtLeast => actual >= expected,
+            Self::MoreThan => actual > expected,
+            Self::AtMost => actual <= expected,
+            Self::LessThan => actual < expected,
+        }
+    }
+}
+
+/// As the manifest writes it: `sql("SELECT COUNT(*) FROM logs") >= 1`, `check_table("logs")`.
+impl fmt::Display for RowCheck {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::CheckTable(table) => write!(f, "check_table({table:?})"),
+            Self::Query { sql, comparison, value } => write!(f, "sql({sql:?}) {comparison} {value}"),
         }
     }
 }

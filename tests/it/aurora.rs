@@ -22,6 +22,7 @@ pub fn cluster() -> Cluster {
         adopt: Some(CLUSTER.into()),
         subnet_group: None,
         security_groups: Vec::new(),
+        rows: None,
     }
 }
 

@@ -30,6 +30,7 @@ pub fn cluster() -> Cluster {
         adopt: None,
         subnet_group: None,
         security_groups: vec![],
+        rows: None,
     }
 }
 

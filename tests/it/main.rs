@@ -4,6 +4,7 @@
 
 mod command;
 mod harness;
+mod mariadb;
 #[path = "../support/offline.rs"]
 mod offline;
 mod outage;
@@ -43,6 +44,7 @@ mod recover_table;
 mod rehearsal;
 mod rehearsal_world;
 mod review;
+mod sql;
 mod standing;
 mod state_custody;
 mod state_lock;

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use lifeboat::aws::rds::{cluster, instance};
 use lifeboat::rehearse::proxy::{Effect, Pattern, read_records};
 
+use crate::mariadb::{MariaDb, PASSWORD};
 use crate::state_custody::Tiny;
 
 struct Site {
@@ -87,6 +88,50 @@ async fn a_cluster_is_restored_beside_itself_with_its_settings_and_instances() {
 
     let (code, said) = site.recover("logs", &to, &go).await;
     assert_eq!((code, said.contains("cluster logs-then stands in us-east-1 already")), (Some(3), true), "{said}");
+}
+
+const AURORA: &str = r#"
+aurora "logs" {
+  source = "logs"
+  target = "logs-dr"
+  from   = latest_snapshot
+  verify = [sql("SELECT COUNT(*) FROM events") >= 3, check_table("events")]
+  sql {
+    login    = secret("logs/checker")
+    database = "logs"
+  }
+}
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_rows_of_the_restored_cluster_are_asked_through_a_tunnel_what_the_manifest_and_the_operator_want_to_know() {
+    let (site, database) = (Site::new().await, MariaDb::start().await);
+    let to = site.then().await;
+    let via = format!("127.0.0.1:{}", database.port);
+    let more = ["--via", &via, "--confirm", "tiny", "--expect", "sql(\"SELECT MAX(id) FROM events\") == 3"];
+    let (code, said) = site.recover("logs", &to, &more).await;
+    assert_eq!((code, said.contains("nobody knows who shall ask the rows")), (Some(2), true), "{said}");
+    site.tiny.write_manifest(AURORA);
+    let (code, said) = site.recover("logs", &to, &more).await;
+    assert_eq!((code, said.contains("secret logs/checker must be in us-east-1")), (Some(3), true), "{said}");
+    let login = serde_json::json!({ "username": "checker", "password": PASSWORD, "engine": "mysql" }).to_string();
+    let secrets = site.tiny.moto.session("us-east-1").secrets();
+    secrets.create_secret().name("logs/checker").secret_string(login).send().await.expect("a secret");
+    let (code, said) = site.recover("logs", &to, &more).await;
+    assert_eq!(code, Some(0), "{said}");
+    let run = site.tiny.run();
+    let report = site.tiny.report(&run).await.to_string();
+    assert!(report.contains("certificate is not looked at") && !report.contains("rows of cluster"), "{report}");
+    let journal =
+        std::fs::read_to_string(site.tiny.path(&format!("state/runs/{run}/journal.jsonl"))).expect("a journal");
+    let verified = journal.lines().find(|line| line.contains("\"rows\":[")).expect("the answers");
+    assert!(verified.contains("SELECT MAX(id) FROM events") && verified.contains("\"found\":3"), "{verified}");
+    assert!(!journal.contains("sorts"), "the password");
+
+    database.execute("DELETE FROM logs.events WHERE id = 2").await;
+    let (code, said) = site.recover("logs", &to, &[&more[..], &["--as", "logs-short"]].concat()).await;
+    assert_eq!(code, Some(5), "{said}");
+    assert!(said.contains("SELECT COUNT(*) FROM events\") >= 3 was expected, found 2"), "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -74,6 +74,7 @@ pub fn manifest() -> Manifest {
             adopt: Some("module.database.aws_rds_cluster.logs".into()),
             subnet_group: None,
             security_groups: Vec::new(),
+            rows: None,
         }],
         tables: vec![Table {
             name: "orders".into(),

@@ -18,6 +18,7 @@ fn cluster() -> Cluster {
         adopt: Some(ADDRESS.into()),
         subnet_group: None,
         security_groups: Vec::new(),
+        rows: None,
     }
 }
 

@@ -1,0 +1,151 @@
+//! Asks the rows of a restored cluster what the manifest wants to know.
+
+use std::path::Path;
+
+use serde::Serialize;
+
+use super::{Blocked, Cx, Ready, SETTLES, StepError, deadline, wait_until};
+use crate::aws::rds::ClusterState;
+use crate::aws::{Session, secrets};
+use crate::manifest::{Component, Login, RowCheck, Rows, host_and_port};
+use crate::verify::sql::{Credentials, Database, Found, Place, SqlError, fault};
+
+/// What Aurora listens on where nothing else was said (Amazon Aurora User Guide: "Aurora MySQL").
+const PORT: u16 = 3306;
+
+/// An answered question, for the journal.
+#[derive(Debug, Serialize)]
+pub(super) struct Answer {
+    check: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    found: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fault: Option<String>,
+}
+
+/// What is wrong with the answers, in words.
+pub(super) fn faults(answers: &[Answer]) -> Option<String> {
+    let faults: Vec<&str> = answers.iter().filter_map(|answer| answer.fault.as_deref()).collect();
+    (!faults.is_empty()).then(|| faults.join("; "))
+}
+
+/// Who asks, with the login that was found.
+pub(super) struct Asker<'a> {
+    rows: &'a Rows,
+    credentials: Credentials,
+    ca: Option<std::path::PathBuf>,
+}
+
+impl<'a> Asker<'a> {
+    /// `manifest` is the file whose folder the authorities' file is relative to.
+    ///
+    /// # Errors
+    /// The login or that file is not there.
+    pub async fn of(session: &Session, rows: &'a Rows, manifest: &Path) -> Result<Self, Blocked> {
+        let credentials = credentials(session, &rows.login).await?;
+        let ca = rows.ca.as_ref().map(|ca| manifest.parent().unwrap_or(Path::new("/")).join(ca));
+        if let Some(missing) = ca.as_ref().filter(|ca| !ca.is_file()) {
+            return Err(Blocked {
+                cause: format!("there is no file {}, which `ca` names", missing.display()),
+                hint: Some("fetch the bundle that AWS publishes (Amazon RDS User Guide: \"Using SSL/TLS to encrypt a connection \
+                            to a DB instance or cluster\"), or leave `ca` out"
+                    .to_owned()),
+            });
+        }
+        Ok(Self { rows, credentials, ca })
+    }
+
+    /// Asks everything, whatever the answers are.
+    ///
+    /// # Errors
+    /// There is no connection, the login is refused, or the operator asked to stop.
+    pub async fn ask(&self, cx: &Cx, cluster: &ClusterState) -> Result<Vec<Answer>, StepError> {
+        let place = self.place(cluster)?;
+        let what = format!("the database of cluster {}", cluster.id);
+        let connected = wait_until(cx, &what, SETTLES.min(UNREACHABLE), async || {
+            match Database::connect(&place, &self.credentials).await {
+                Ok(database) => Ok(Ready::Yes(database)),
+                Err(SqlError::Unreachable(why)) => Ok(Ready::NotYet(format!("not there: {why}"))),
+                Err(SqlError::Refused(why)) => Err(StepError::failed(why).hint(LOGIN)),
+            }
+        });
+        let mut database =
+            connected.await.map_err(|error| match error.parks() || error.hint.as_deref() == Some(LOGIN) {
+                true => error,
+                false => StepError { hint: Some(reachable(&place)), ..error },
+            })?;
+        let mut answers = Vec::new();
+        for check in &self.rows.verify {
+            cx.status(format!("{what}: {check}"));
+            let found = tokio::select! {
+                found = database.ask(check) => found.map_err(|error| StepError::failed(error.to_string()).hint(AGAIN))?,
+                () = cx.stopped() => return Err(StepError::interrupted(format!("stopped while asking {what}"))),
+                () = tokio::time::sleep(deadline(cx, Component::Aurora)) => {
+                    return Err(StepError::failed(format!("{what} has not answered {check}")).hint(AGAIN));
+                }
+            };
+            answers.push(answer(check, &found));
+        }
+        database.close().await;
+        Ok(answers)
+    }
+
+    fn place(&self, cluster: &ClusterState) -> Result<Place, StepError> {
+        let endpoint = cluster.endpoint.clone();
+        let (host, port) = match self.rows.via.as_deref().and_then(host_and_port) {
+            Some((host, port)) => (host.to_owned(), port),
+            None => {
+                let host = endpoint.clone();
+                let host = host.ok_or_else(|| StepError::failed(format!("cluster {} has no endpoint", cluster.id)))?;
+                (host, cluster.port.and_then(|port| u16::try_from(port).ok()).unwrap_or(PORT))
+            }
+        };
+        let (ca, database) = (self.ca.clone(), self.rows.database.clone());
+        Ok(Place { host, port, certified: endpoint, ca, database })
+    }
+}
+
+/// How long a database that should be there is looked for: names and routes may lag behind a moment.
+const UNREACHABLE: std::time::Duration = std::time::Duration::from_secs(90);
+const AGAIN: &str = "retry the step: it asks anew";
+const LOGIN: &str = "correct `sql` in the manifest, the secret or the variables that it names, or the user\'s rights; then retry \
+                     the step";
+
+fn reachable(place: &Place) -> String {
+    let endpoint = place.certified.as_deref().unwrap_or("its endpoint");
+    format!(
+        "it has to be reached from here: run lifeboat in the VPC, or open a tunnel to {endpoint} and name it with `via` in the \
+         manifest's `sql` block (or --via of a recovery); then retry the step"
+    )
+}
+
+fn answer(check: &RowCheck, found: &Found) -> Answer {
+    let number = if let Found::Number(number) = found { Some(*number) } else { None };
+    Answer { check: check.to_string(), found: number, fault: fault(check, found) }
+}
+
+async fn credentials(session: &Session, login: &Login) -> Result<Credentials, Blocked> {
+    match login {
+        Login::Secret(name) => {
+            let region = session.region();
+            let text = secrets::secret_text(session, name).await.map_err(|error| Blocked {
+                cause: format!("the login to the database is not to be had: {error}"),
+                hint: Some(format!("secret {name} must be in {region}: replicate it there")),
+            })?;
+            text.as_deref().and_then(Credentials::in_json).ok_or_else(|| Blocked {
+                cause: format!("secret {name} in {region} holds no login"),
+                hint: Some("it must be JSON with username and password, as RDS writes it".to_owned()),
+            })
+        }
+        Login::Env(prefix) => {
+            let variable = |end: &str| {
+                let name = format!("{prefix}_{end}");
+                std::env::var(&name).map_err(|_| Blocked {
+                    cause: format!("the login to the database is not to be had: {name} is not set"),
+                    hint: Some(format!("export {prefix}_USER and {prefix}_PASSWORD")),
+                })
+            };
+            Ok(Credentials { user: variable("USER")?, password: variable("PASSWORD")? })
+        }
+    }
+}
