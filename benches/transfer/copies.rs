@@ -7,12 +7,12 @@ use crate::trial::{Copying, Figure, Trial, at_most, beside, median};
 use crate::world::S3;
 
 /// Every request takes 30 ms.
-const FAR: &str = "lat_us=30000";
+pub const FAR: &str = "lat_us=30000";
 /// As many requests in flight as s5cmd has workers.
-const MANY: usize = 256;
-const OBJECTS: u64 = 10_000;
+pub const MANY: usize = 256;
+pub const OBJECTS: u64 = 10_000;
 
-fn seed(s3: &S3, bucket: &str, objects: u64, bytes: u64) {
+pub fn seed(s3: &S3, bucket: &str, objects: u64, bytes: u64) {
     s3.admin(&format!("clear?bucket={bucket}"));
     s3.admin(&format!("seed?bucket={bucket}&count={objects}&size={bytes}&prefix=data/,images/,logs/,tables/"));
 }

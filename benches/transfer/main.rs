@@ -1,7 +1,7 @@
 //! What the bulk S3 engine costs beside the tools that people use today, and beside the least that any client needs.
 //!
 //! `cargo bench --bench transfer` measures all, with a name behind `--` only that: `near`, `far`, `throttled`, `nothing`,
-//! `rollback`, `large`. Tools are looked for in the folder `LIFEBOAT_PEERS` and on the PATH. Every measurement is of
+//! `rollback`, `large`, `endurance`. Tools are looked for in the folder `LIFEBOAT_PEERS` and on the PATH. Every measurement is of
 //! whole processes against a server in memory (`server`), into a fresh target, and the state it leaves is compared: a wrong
 //! one ends the benchmark. Prints a table with the goal beside each figure; a miss is marked as one, and the exit code is
 //! 1 then.
@@ -9,6 +9,7 @@
 #![expect(clippy::print_stdout, clippy::disallowed_methods, reason = "a benchmark prints, and starts what it measures")]
 
 mod copies;
+mod endurance;
 mod limit;
 mod ours;
 mod rollbacks;
@@ -24,13 +25,14 @@ use world::S3;
 
 type Measure = fn(&S3) -> Vec<Figure>;
 
-const PAIRS: [(&str, Measure); 6] = [
+const PAIRS: [(&str, Measure); 7] = [
     ("near", copies::near),
     ("far", copies::far),
     ("throttled", copies::throttled),
     ("nothing", copies::nothing_to_do),
     ("rollback", rollbacks::all),
     ("large", copies::large),
+    ("endurance", endurance::all),
 ];
 
 fn main() -> ExitCode {

@@ -60,6 +60,11 @@ impl S3 {
         Stats { requests: number("total"), connections: number("connections"), slowed: number("slowed") }
     }
 
+    /// How often it was asked for one operation since `zero`.
+    pub fn asked(&self, operation: &str) -> u64 {
+        self.admin("stats")["requests"][operation].as_u64().unwrap_or_default()
+    }
+
     /// What a bucket holds, to be compared.
     pub fn held(&self, bucket: &str) -> Value {
         self.admin(&format!("count?bucket={bucket}"))

@@ -5,6 +5,7 @@
 
 mod backups;
 mod changes;
+mod policy;
 mod tables;
 
 use std::collections::BTreeMap;
@@ -14,6 +15,7 @@ pub use changes::{
     RestoreRequest, RestoreSource, TableChange, change_table, restore_table, set_point_in_time_recovery,
     set_time_to_live, tag_table,
 };
+pub use policy::{put_resource_policy, resource_policy};
 pub use tables::{CountPage, IndexState, ScanKey, Stream, TableState, count_page, has_table, recovery_window, table};
 
 /// Tags by key.

@@ -9,6 +9,7 @@ mod session;
 mod time;
 mod traffic;
 
+pub mod autoscaling;
 pub mod dynamodb;
 pub mod glue;
 pub mod kms;

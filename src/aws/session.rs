@@ -132,6 +132,12 @@ impl Session {
         aws_sdk_rds::Client::from_conf(config.build())
     }
 
+    pub fn autoscaling(&self) -> aws_sdk_applicationautoscaling::Client {
+        let traffic = self.traffic.of("application-autoscaling");
+        let config = aws_sdk_applicationautoscaling::config::Builder::from(&self.config).interceptor(traffic);
+        aws_sdk_applicationautoscaling::Client::from_conf(config.build())
+    }
+
     pub fn dynamodb(&self) -> aws_sdk_dynamodb::Client {
         let config = aws_sdk_dynamodb::config::Builder::from(&self.config).interceptor(self.traffic.of("dynamodb"));
         aws_sdk_dynamodb::Client::from_conf(config.build())

@@ -26,6 +26,7 @@ mod restore_catalog;
 mod restore_cluster;
 mod restore_table;
 mod roll_back_bucket;
+mod table_attached;
 mod table_settings;
 mod table_source;
 mod terraform_apply;

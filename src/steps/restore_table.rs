@@ -13,8 +13,9 @@ use super::declared::{declared, declared_at};
 use super::encryption::check_key;
 use super::ownership::{Owner, address_taken, conflict, in_place, run_tags};
 use super::recovery_point::within;
+use super::table_attached::{Attached, Read};
 use super::table_settings::{Change, TableSettings};
-use super::table_source::{ChosenBackup, choose, facts, facts_at, misplaced};
+use super::table_source::{ATTACHED, ChosenBackup, choose, facts, facts_at, misplaced};
 use super::{
     APPEARS, Blocked, Checked, Compensation, Cx, Output, Ready, SETTLES, Seen, Standing, Step, StepError, deadline,
     wait_until,
@@ -97,7 +98,10 @@ impl Step for RestoreTable {
                 return Ok(Seen::Conflict { cause, hint: Some(hint) });
             }
             Owner::Terraform => true,
-            Owner::ThisRun => self.with_run_tags(cx, wanted.clone())?.next_change(&state).is_none(),
+            Owner::ThisRun => {
+                let settled = self.with_run_tags(cx, wanted.clone())?.next_change(&state).is_none();
+                settled && unready(&state).is_none() && self.detached(cx, &state).await?.is_none()
+            }
         };
         Ok(match unready(&state) {
             Some(status) => Seen::InProgress(format!("table {}: {status}", self.table.target)),
@@ -128,6 +132,10 @@ impl Step for RestoreTable {
         let mut state = self.active(cx).await?;
         if self.owner(cx, &state, begun) == Owner::ThisRun {
             state = self.mend(cx, &self.with_run_tags(cx, wanted.clone())?, state).await?;
+            if let Some((wanted, actual)) = self.detached(cx, &state).await? {
+                cx.status(format!("{}: setting resource policy and autoscaling", self.what()));
+                wanted.put(&cx.world.aws, &state.arn, &actual).await?;
+            }
         }
         Ok(self.output(cx, &state, &wanted))
     }
@@ -142,6 +150,9 @@ impl Step for RestoreTable {
             faults.extend(wanted.differences(&state).iter().map(ToString::to_string));
             if matches!(self.table.from, TableSource::PointInTime(_)) {
                 faults.extend(wanted.index_differences(&state).iter().map(ToString::to_string));
+            }
+            if let Some((wanted, actual)) = self.detached(cx, &state).await? {
+                faults.extend(wanted.differences(&actual));
             }
         }
         if faults.is_empty() {
@@ -200,8 +211,13 @@ impl RestoreTable {
             });
         };
         within(&format!("table {source}"), window, at)?;
-        let warnings = check_key(session, state.kms_key.as_deref(), &format!("table {source}")).await?;
-        Ok(Checked { facts: facts_at(&state, at, warnings.as_slice()), standing: Standing::Absent })
+        let Read { attached, doubts: mut warnings } = Attached::of(session, source, &state).await?;
+        warnings.extend(check_key(session, state.kms_key.as_deref(), &format!("table {source}")).await?);
+        if !state.replicas.is_empty() {
+            let regions = state.replicas.join(", ");
+            warnings.push(format!("table {source} has replicas ({regions}): the restored one has none"));
+        }
+        Ok(Checked { facts: facts_at(&state, &attached, at, &warnings), standing: Standing::Absent })
     }
 
     async fn look(&self, cx: &Cx) -> Result<Option<TableState>, StepError> {
@@ -277,6 +293,20 @@ impl RestoreTable {
             Ok(unready(&state).map_or(Ready::Yes(state), Ready::NotYet))
         })
         .await
+    }
+
+    /// What is to be attached to the table as it is to its source, beside what is, where something is missing.
+    async fn detached(&self, cx: &Cx, state: &TableState) -> Result<Option<(Attached, Attached)>, StepError> {
+        let Some(found) = cx.facts().get(ATTACHED) else { return Ok(None) };
+        let found: Attached = serde_json::from_value(found.clone())
+            .map_err(|error| StepError::failed(format!("the settings in the journal are not understood: {error}")))?;
+        let Table { source, target, .. } = &self.table;
+        let wanted = found.of_copy((source, self.backup(cx)?), (target, &state.arn));
+        if wanted == Attached::default() {
+            return Ok(None);
+        }
+        let actual = Attached::of(&cx.world.aws, target, state).await?.attached;
+        Ok((!wanted.differences(&actual).is_empty()).then_some((wanted, actual)))
     }
 
     fn gone(&self) -> StepError {

@@ -6,10 +6,11 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType, PointInTimeRecoverySpecification,
-    ScalarAttributeType, StreamSpecification, StreamViewType, Tag, TimeToLiveSpecification,
+    ProvisionedThroughput, ScalarAttributeType, StreamSpecification, StreamViewType, Tag, TimeToLiveSpecification,
 };
 use jiff::Timestamp;
-use lifeboat::aws::dynamodb::{recovery_window, table};
+use lifeboat::aws::autoscaling::{self, ScaledCapacity, ScalingPolicy};
+use lifeboat::aws::dynamodb::{put_resource_policy, recovery_window, resource_policy, table};
 use lifeboat::rehearse::proxy::{Effect, Pattern};
 
 use crate::state_custody::Tiny;
@@ -86,13 +87,64 @@ async fn a_table_is_restored_beside_itself_with_the_settings_that_a_restore_lose
     assert_eq!(restored.tags.get("team").map(String::as_str), Some("logs"));
     let report = site.tiny.report(&site.tiny.run()).await;
     assert_eq!(report["scenario"], "recover", "{report}");
-    assert!(report["not_checked"].to_string().contains("autoscaling"), "{report}");
+    assert!(report["not_checked"].to_string().contains("alarms"), "{report}");
 
     let (code, said) = site.recover("metadata", &to, &expect).await;
     assert_eq!((code, said.contains("table metadata-then stands in us-east-1 already")), (Some(3), true), "{said}");
     let short = ["--as", "metadata-short", "--confirm", "tiny", "--expect", "items >= 4"];
     let (code, said) = site.recover("metadata", &to, &short).await;
     assert_eq!((code, said.contains("it holds 3 items, expected items >= 4")), (Some(5), true), "{said}");
+}
+
+/// A provisioned table whose reads are scaled, with a resource policy.
+async fn attach(site: &Site) -> String {
+    let throughput = ProvisionedThroughput::builder().read_capacity_units(5).write_capacity_units(5).build();
+    let provisioned = site.client.update_table().table_name("metadata").billing_mode(BillingMode::Provisioned);
+    provisioned.provisioned_throughput(throughput.expect("it")).send().await.expect("a provisioned table");
+    let session = site.tiny.moto.session("us-east-1");
+    let policy = ScalingPolicy {
+        name: "reads".into(),
+        metric: "DynamoDBReadCapacityUtilization".into(),
+        target: 70.0,
+        scale_in_cooldown_seconds: Some(60),
+        scale_out_cooldown_seconds: Some(30),
+        disable_scale_in: Some(false),
+    };
+    let reads = ScaledCapacity {
+        resource: "table/metadata".into(),
+        dimension: "dynamodb:table:ReadCapacityUnits".into(),
+        min: 5,
+        max: 50,
+        policies: vec![policy],
+        other_policies: Vec::new(),
+    };
+    autoscaling::scale(&session, &reads).await.expect("it is scaled");
+    let arn = table(&session, "metadata").await.expect("an answer").expect("the table").arn;
+    let policy = format!(
+        r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow","Principal":{{"AWS":"123456789012"}},"Action":"dynamodb:GetItem","Resource":"{arn}"}}]}}"#
+    );
+    put_resource_policy(&session, &arn, &policy).await.expect("a policy");
+    policy
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_attached_to_the_table_is_attached_to_the_restored_one() {
+    let site = Site::new().await;
+    let policy = attach(&site).await;
+    let to = site.recoverable().await.to_string();
+    let (code, said) =
+        site.recover("metadata", &to, &["--as", "then", "--confirm", "tiny", "--region", "us-east-1"]).await;
+    assert_eq!(code, Some(0), "{said}");
+    let session = site.tiny.moto.session("us-east-1");
+    let restored = table(&session, "then").await.expect("an answer").expect("the table");
+    assert_eq!(restored.billing_mode, "PROVISIONED");
+    let scaled = autoscaling::scaled(&session, &["table/then".to_owned()]).await.expect("an answer");
+    assert_eq!(scaled.len(), 1, "{scaled:?}");
+    assert_eq!((scaled[0].min, scaled[0].max, scaled[0].policies[0].target), (5, 50, 70.0));
+    let attached = resource_policy(&session, &restored.arn).await.expect("an answer");
+    assert_eq!(attached, Some(policy.replace("table/metadata", "table/then")));
+    let before = autoscaling::scaled(&session, &["table/metadata".to_owned()]).await.expect("an answer");
+    assert_eq!(before.len(), 1, "the source keeps its own");
 }
 
 #[tokio::test(flavor = "multi_thread")]

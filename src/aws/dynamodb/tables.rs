@@ -54,6 +54,8 @@ pub struct TableState {
     pub deletion_protection: bool,
     /// ARN of the KMS key, where that is not DynamoDB's own.
     pub kms_key: Option<String>,
+    /// Regions of a global table's replicas.
+    pub replicas: Vec<String>,
     pub indexes: BTreeMap<String, IndexState>,
     /// ARN of the backup or of the table that it was restored from, if it was.
     pub restored_from: Option<String>,
@@ -235,6 +237,7 @@ fn from_description(table: &TableDescription) -> TableState {
         stream: table.stream_specification().and_then(Stream::from_sdk),
         table_class: class.map_or("STANDARD", |class| class.as_str()).to_owned(),
         deletion_protection: table.deletion_protection_enabled().unwrap_or_default(),
+        replicas: table.replicas().iter().filter_map(|it| it.region_name().map(str::to_owned)).collect(),
         indexes: indexes.collect(),
         restored_from: restore
             .and_then(|restore| restore.source_backup_arn().or(restore.source_table_arn()).map(str::to_owned)),
@@ -243,5 +246,21 @@ fn from_description(table: &TableDescription) -> TableState {
         restore_in_progress: restore.is_some_and(|restore| restore.restore_in_progress()),
         approximate_bytes: table.table_size_bytes().and_then(|bytes| u64::try_from(bytes).ok()).unwrap_or_default(),
         ..TableState::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_dynamodb::types::ReplicaDescription;
+
+    use super::*;
+
+    /// As DescribeTable tells a global table; the emulator knows none.
+    #[test]
+    fn a_global_tables_replicas_are_told_by_their_regions() {
+        let replica = |region: &str| ReplicaDescription::builder().region_name(region).build();
+        let table = TableDescription::builder().table_name("logs").replicas(replica("eu-west-2"));
+        let state = from_description(&table.replicas(replica("us-east-1")).build());
+        assert_eq!(state.replicas, ["eu-west-2", "us-east-1"]);
     }
 }
