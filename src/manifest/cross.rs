@@ -134,7 +134,7 @@ pub(super) fn misplaced(manifest: &Manifest) -> Vec<(String, String, String)> {
     });
     let tables = manifest.tables.iter().filter_map(|table| match &table.from {
         TableSource::Backup(backup) => Some((format!("table \"{}\"", table.name), backup.as_str())),
-        TableSource::LatestBackup | TableSource::PointInTime(_) => None,
+        TableSource::LatestBackup | TableSource::Replica | TableSource::PointInTime(_) => None,
     });
     let region = manifest.recovery.name.as_str();
     let elsewhere = clusters.chain(tables).filter_map(|(title, point)| {

@@ -234,6 +234,8 @@ pub enum TableSource {
     LatestBackup,
     /// ARN of the backup.
     Backup(String),
+    /// None: it is a global table, whose replica stands in the recovery region.
+    Replica,
     /// The continuous backups of a table that stands beside it, at that time. No manifest says it: a recovery does.
     PointInTime(Timestamp),
 }

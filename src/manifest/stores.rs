@@ -69,7 +69,7 @@ pub(super) fn cluster(reader: &mut Reader, block: &Block) -> Option<Cluster> {
     let target = target(reader, &fields, CLUSTER, "target cluster");
     let from = fields.required(reader, "from", choice("what to restore from", &["latest_snapshot"], &["snapshot"]));
     let from = from.and_then(|from| match from {
-        Choice::Word => Some(ClusterSource::LatestSnapshot),
+        Choice::Word(_) => Some(ClusterSource::LatestSnapshot),
         Choice::Call(_, id) => checked(reader, &fields, "from", SNAPSHOT, id).map(ClusterSource::Snapshot),
     });
     let instances = fields.optional(reader, "instances", integer(1, MAX_INSTANCES)).unwrap_or(1);
@@ -104,13 +104,30 @@ pub(super) fn table(reader: &mut Reader, block: &Block) -> Option<Table> {
     let fields = Fields::new(reader, block, TABLE_BLOCK);
     let source = fields.required(reader, "source", named(TABLE));
     let target = target(reader, &fields, TABLE, "target table");
-    let from = fields.required(reader, "from", choice("what to restore from", &["latest_backup"], &["backup"]));
+    let from =
+        fields.required(reader, "from", choice("what to restore from", &["latest_backup", "replica"], &["backup"]));
     let from = from.and_then(|from| match from {
-        Choice::Word => Some(TableSource::LatestBackup),
+        Choice::Word("replica") => Some(TableSource::Replica),
+        Choice::Word(_) => Some(TableSource::LatestBackup),
         Choice::Call(_, arn) => checked(reader, &fields, "from", BACKUP, arn).map(TableSource::Backup),
     });
     let adopt = adopt(reader, &fields, "aws_dynamodb_table");
     let verify = fields.optional(reader, "verify", expectations(&[("items", Quantity::Items)]));
+    if from == Some(TableSource::Replica) {
+        if source.is_some() && target.is_some() && source != target {
+            let hint = "all replicas of a global table have its name: write the same twice";
+            reader.hinted(
+                fields.value_span("target"),
+                "the replica cannot have another name",
+                "not the source's",
+                hint,
+            );
+        }
+        if adopt.is_some() {
+            let hint = "a replica belongs to the state that declares its table: leave adopt out";
+            reader.hinted(fields.span("adopt"), "a replica is not adopted", "", hint);
+        }
+    }
     Some(Table {
         name: name?,
         source: source?,
@@ -146,7 +163,7 @@ pub(super) fn catalog(reader: &mut Reader, block: &Block) -> Option<Catalog> {
     let from = from.and_then(|from| match from {
         Choice::Call("export", uri) => checked(reader, &fields, "from", OBJECT_URI, uri).map(CatalogSource::Export),
         Choice::Call(_, database) => checked(reader, &fields, "from", DATABASE, database).map(CatalogSource::Replica),
-        Choice::Word => None,
+        Choice::Word(_) => None,
     });
     if let (Some(CatalogSource::Replica(replica)), Some(target)) = (&from, &target)
         && replica == target

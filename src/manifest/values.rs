@@ -11,9 +11,9 @@ use super::reader::{Later, Reader, at};
 use super::{Comparison, Expectation, Quantity, Text};
 use crate::document::{Value, kind, quoted};
 
-/// A function such as `snapshot("…")` with its argument, or the one bare word, such as `latest_snapshot`.
+/// A function such as `snapshot("…")` with its argument, or a bare word, such as `latest_snapshot`.
 pub(super) enum Choice {
-    Word,
+    Word(&'static str),
     Call(&'static str, String),
 }
 
@@ -150,8 +150,8 @@ pub(super) fn choice(
         let hint = format!("write {}", known.collect::<Vec<_>>().join(" or "));
         let label = match expression {
             Expression::Variable(word) => {
-                if words.contains(&word.as_str()) {
-                    return Some(Choice::Word);
+                if let Some(known) = words.iter().find(|known| **known == word.as_str()) {
+                    return Some(Choice::Word(known));
                 }
                 format!("{} is not known", quoted(word.as_str()))
             }

@@ -13,7 +13,7 @@ use super::pair::race;
 use super::proxy::{Effect, Pattern, Proxy, ProxyOptions, Summary, read_records};
 use super::world::{self, Plenty, World};
 use super::{Emulator, EmulatorOptions, RehearseError};
-use crate::manifest::Manifest;
+use crate::manifest::{Manifest, Region, TableSource};
 use crate::runbook::Runbook;
 
 /// What is rehearsed and how.
@@ -218,7 +218,11 @@ fn declare(plan: &Plan, world: &World, proxy: &Proxy) {
     for home in &world.buckets_at {
         control.bucket_home(&home.bucket, &home.region);
     }
-    let lost = Pattern::region(&plan.manifest.primary.name);
+    let Region { name: primary, .. } = &plan.manifest.primary;
+    for table in plan.manifest.tables.iter().filter(|table| table.from == TableSource::Replica) {
+        control.replicated(&table.target, &[primary, &plan.manifest.recovery.name]);
+    }
+    let lost = Pattern::region(primary);
     let effect = match plan.outage {
         Outage::Refuses => Effect::Refuse,
         Outage::Hangs => Effect::Hang,

@@ -2,7 +2,7 @@
 //! and the traffic moved there.
 
 use super::{expected, rows_not_checked, step};
-use crate::manifest::{Component, Manifest};
+use crate::manifest::{Component, Manifest, TableSource};
 use crate::runbook::{Action, ApplyScope, NotChecked, Phase, Runbook, StepId, StepSpec};
 
 /// Its name in runbooks.
@@ -96,9 +96,12 @@ fn restores(manifest: &Manifest) -> Vec<StepSpec> {
         spec(
             format!("restore.table.{}", table.name),
             "infrastructure.plan",
-            format!("restore table {}", table.target),
+            match table.from {
+                TableSource::Replica => format!("use the replica of table {}", table.target),
+                _ => format!("restore table {}", table.target),
+            },
             Component::Table,
-            expected::RESTORE_TABLE,
+            if table.from == TableSource::Replica { expected::VERIFY } else { expected::RESTORE_TABLE },
             Action::RestoreTable { table: table.clone() },
         )
     });
@@ -239,6 +242,11 @@ fn not_checked(manifest: &Manifest) -> Vec<NotChecked> {
             add(format!("number of items of table {}", table.target), "the manifest expects none");
         }
         add(format!("contents of the items of table {}", table.target), "items are counted, not compared");
+        if table.from == TableSource::Replica {
+            let what =
+                format!("whether the replica of table {} had everything at the time of the impact", table.target);
+            add(what, "its replication from the primary region cannot be asked");
+        }
     }
     for bucket in &manifest.buckets {
         add(format!("older versions of objects in {}", bucket.target), "only current versions are copied");

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::in_account::InAccount;
 use super::*;
+use crate::manifest::TableSource;
 use crate::runbook::{Action, StepSpec};
 
 /// The step for a specification. One that changes something makes sure first that it does so in the right account.
@@ -38,6 +39,9 @@ fn plain(spec: &StepSpec) -> Arc<dyn Step> {
         Action::TerraformDeclare => Arc::new(TerraformDeclare),
         Action::TerraformSettled => Arc::new(TerraformSettled),
         Action::RestoreCluster { cluster } => Arc::new(RestoreCluster { cluster: cluster.clone() }),
+        Action::RestoreTable { table } if table.from == TableSource::Replica => {
+            Arc::new(UseReplica { table: table.clone() })
+        }
         Action::RestoreTable { table } => Arc::new(RestoreTable { table: table.clone() }),
         Action::RestoreBucket { bucket } => Arc::new(RestoreBucket { bucket: bucket.clone() }),
         Action::VerifyCluster { cluster } => Arc::new(VerifyCluster { cluster: cluster.clone() }),

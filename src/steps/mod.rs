@@ -27,6 +27,7 @@ mod restore_cluster;
 mod restore_table;
 mod roll_back_bucket;
 mod table_attached;
+mod table_replica;
 mod table_settings;
 mod table_source;
 mod terraform_apply;
@@ -56,6 +57,7 @@ pub use restore_catalog::{Desired, RestoreCatalog, check_catalog, load_catalog, 
 pub use restore_cluster::RestoreCluster;
 pub use restore_table::RestoreTable;
 pub use roll_back_bucket::{RollBackBucket, Todo, list_todo};
+pub use table_replica::UseReplica;
 pub use terraform_apply::{STATE_BEFORE, TerraformApply};
 pub use terraform_declare::TerraformDeclare;
 pub use terraform_plan::TerraformPlan;

@@ -179,7 +179,7 @@ impl RestoreTable {
     async fn choose(&self, session: &Session, region: &str, primary: &str) -> Result<ChosenBackup, Blocked> {
         let found = match &self.table.from {
             TableSource::LatestBackup => dynamodb::backups(session, &self.table.source).await?,
-            TableSource::PointInTime(_) => Vec::new(),
+            TableSource::Replica | TableSource::PointInTime(_) => Vec::new(),
             TableSource::Backup(arn) => match misplaced(arn, region) {
                 Some(blocked) => return Err(blocked),
                 None => dynamodb::backup(session, arn).await?.into_iter().map(|detail| detail.backup).collect(),
@@ -267,7 +267,9 @@ impl RestoreTable {
         cx.status(format!("{}: restoring from {backup}", self.what()));
         let source = match self.table.from {
             TableSource::PointInTime(at) => RestoreSource::PointInTime { table: self.table.source.clone(), at },
-            TableSource::LatestBackup | TableSource::Backup(_) => RestoreSource::Backup(backup.to_owned()),
+            TableSource::LatestBackup | TableSource::Replica | TableSource::Backup(_) => {
+                RestoreSource::Backup(backup.to_owned())
+            }
         };
         match dynamodb::restore_table(&cx.world.aws, wanted.restore(&self.table.target, source)).await {
             Ok(()) => Ok(true),

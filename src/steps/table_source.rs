@@ -117,7 +117,7 @@ fn blocked(table: &Table, none: NoneUsable, region: &str, primary: &str) -> Bloc
          that up: aws dynamodb create-backup --region {region} --table-name {source} --backup-name NAME"
     );
     let (cause, hint) = match (none, &table.from) {
-        (NoneUsable::Nothing, TableSource::LatestBackup | TableSource::PointInTime(_)) => {
+        (NoneUsable::Nothing, TableSource::LatestBackup | TableSource::Replica | TableSource::PointInTime(_)) => {
             (format!("no backup of table {source} stands in {region}: its only source is in {primary}"), back_up)
         }
         (NoneUsable::Nothing, TableSource::Backup(arn)) => (

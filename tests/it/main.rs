@@ -50,6 +50,7 @@ mod state_custody;
 mod state_lock;
 mod store_faults;
 mod table;
+mod table_replica;
 mod terraform;
 mod terraform_copies;
 mod terraform_world;

@@ -174,9 +174,9 @@ async fn the_table_is_in_the_primary_and_its_backup_in_the_recovery_region(moto:
     assert!(here.dynamodb().list_tables().send().await.expect("tables").table_names().is_empty());
     let backups = here.dynamodb().list_backups().table_name("shop-orders").send().await.expect("backups");
     let [backup] = backups.backup_summaries() else { panic!("{backups:?}") };
-    assert_eq!(backup.backup_arn(), Some(world.tables[0].backup_arn.as_str()));
+    assert_eq!(backup.backup_arn(), world.tables[0].backup_arn.as_deref());
     let restore = here.dynamodb().restore_table_from_backup().target_table_name("restored");
-    let restored = restore.backup_arn(&world.tables[0].backup_arn).send().await.expect("restored");
+    let restored = restore.set_backup_arn(world.tables[0].backup_arn.clone()).send().await.expect("restored");
     let table = restored.table_description.expect("a table");
     assert_eq!(table_items(&here, "restored").await, 1000);
     let kinds: BTreeMap<&str, &ScalarAttributeType> = table

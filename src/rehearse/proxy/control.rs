@@ -33,6 +33,8 @@ struct State {
     births: HashMap<(Kind, String, String), Instant>,
     /// The home regions of buckets.
     homes: BTreeMap<String, String>,
+    /// The regions of global tables, by name.
+    replicated: BTreeMap<String, Vec<String>>,
 }
 
 /// A rule's name, for whoever wants to end it or know what it did.
@@ -92,6 +94,16 @@ impl Control {
     /// where AWS would have to answer them.
     pub fn bucket_home(&self, bucket: &str, region: &str) {
         self.lock().homes.insert(bucket.to_owned(), region.to_owned());
+    }
+
+    /// Has a table told to be a global one, with replicas in these regions. The emulator knows none.
+    pub fn replicated(&self, table: &str, regions: &[&str]) {
+        let regions = regions.iter().map(|region| (*region).to_owned()).collect();
+        self.lock().replicated.insert(table.to_owned(), regions);
+    }
+
+    pub(super) fn replicas(&self, table: &str) -> Option<Vec<String>> {
+        self.lock().replicated.get(table).cloned()
     }
 
     /// How many requests have come that a pattern matches.

@@ -21,6 +21,7 @@ use super::call::{Call, Head};
 use super::entry::{Entry, agent};
 use super::lanes::Lanes;
 use super::record::{RequestLog, RequestOutcome};
+use super::replicas::with_replicas;
 use super::rules::{Action, Verdict};
 use super::settle::{Kind, hold_back};
 use super::trap::{Catch, Release, Sprung};
@@ -152,11 +153,13 @@ impl Way {
         entry.passed_on(response.status().as_u16());
         let (mut parts, body) = response.into_parts();
         strip(&mut parts.headers);
-        let body = match (Kind::told(call), verdict.settle) {
-            (Some(kind), Some(time)) if parts.status.is_success() => {
-                self.held_back(kind, call, time, &mut parts.headers, body).await?
-            }
-            _ => Passing::new(None, Some(body)),
+        let held = Kind::told(call).zip(verdict.settle);
+        let replicas = call.resource.as_ref().filter(|_| call.operation == "DescribeTable");
+        let replicas = replicas.and_then(|table| self.control.replicas(table));
+        let body = match (&held, &replicas) {
+            (None, None) => Passing::new(None, Some(body)),
+            _ if !parts.status.is_success() => Passing::new(None, Some(body)),
+            _ => self.told_otherwise(call, held, replicas, &mut parts.headers, body).await?,
         };
         let body = body.when_done(|bytes| entry.finish(bytes));
         Ok(Response::from_parts(parts, body))
@@ -195,18 +198,22 @@ impl Way {
         Request::from_parts(parts, body)
     }
 
-    async fn held_back(
+    /// An answer that is not the emulator's: what is new is still in creation, what is replicated has replicas.
+    async fn told_otherwise(
         &self,
-        kind: Kind,
         call: &Call,
-        time: Duration,
+        held: Option<(Kind, Duration)>,
+        replicas: Option<Vec<String>>,
         headers: &mut HeaderMap,
         body: Incoming,
     ) -> Result<Passing, hyper::Error> {
         let (bytes, rest) = peek(body, HOLD_BACK_BYTES).await?;
-        let young = |name: &str| self.control.is_young(kind, &call.region, name, time);
         let text = std::str::from_utf8(&bytes).ok().filter(|_| rest.is_none());
-        let Some(changed) = text.and_then(|text| hold_back(kind, text, young)) else {
+        let held = text.zip(held).and_then(|(text, (kind, time))| {
+            hold_back(kind, text, |name| self.control.is_young(kind, &call.region, name, time))
+        });
+        let told = replicas.and_then(|regions| with_replicas(held.as_deref().or(text)?, &regions));
+        let Some(changed) = told.or(held) else {
             return Ok(Passing::new(Some(bytes), rest));
         };
         // The checksum of the answer as it was; clients that know it would find the new one damaged.

@@ -11,6 +11,7 @@ mod entry;
 mod forward;
 mod lanes;
 mod record;
+mod replicas;
 mod rest;
 mod rules;
 mod server;

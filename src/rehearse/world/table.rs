@@ -1,8 +1,9 @@
-//! A source table in the primary region, and its backup in the recovery region.
+//! A source table in the primary region, and its backup or its replica in the recovery region.
 //!
 //! DynamoDB's own backups stay in their region; what brings them over is AWS Backup, which the emulator lacks. So a
 //! table of the same name and content is made in the recovery region, backed up there and deleted: what is left looks
-//! as a copied backup does, except that its ARN names the recovery region.
+//! as a copied backup does, except that its ARN names the recovery region. Of a global table that second one is left, as its
+//! replica: the proxy tells that it is one.
 
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType as Role, Projection,
@@ -30,7 +31,8 @@ const WRITERS: usize = 4;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SourceTable {
     pub name: String,
-    pub backup_arn: String,
+    /// `None` of a global table.
+    pub backup_arn: Option<String>,
     pub items: u64,
 }
 
@@ -45,11 +47,14 @@ pub async fn build(manifest: &Manifest, table: &Table, regions: &Regions) -> Res
     let items = amount(&what, Quantity::Items, &table.verify, USUAL_ITEMS, MOST_ITEMS)?;
     let declared = table.adopt.as_deref().and_then(|address| Declared::find(manifest, address));
     let shape = declared.and_then(|declared| declared.table()).unwrap_or_default();
-    let (here, ()) = tokio::try_join!(
-        back_up(&regions.recovery, manifest, table, &shape, items),
-        fill(&regions.primary, manifest, table, &shape, items),
-    )?;
-    Ok(SourceTable { name: table.name.clone(), backup_arn: here, items })
+    let stand_in = async {
+        match table.from {
+            TableSource::Replica => fill(&regions.recovery, manifest, table, &shape, items).await.map(|()| None),
+            _ => back_up(&regions.recovery, manifest, table, &shape, items).await.map(Some),
+        }
+    };
+    let (backup_arn, ()) = tokio::try_join!(stand_in, fill(&regions.primary, manifest, table, &shape, items))?;
+    Ok(SourceTable { name: table.name.clone(), backup_arn, items })
 }
 
 async fn back_up(
