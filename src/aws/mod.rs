@@ -11,6 +11,7 @@ mod traffic;
 
 pub mod autoscaling;
 pub mod dynamodb;
+pub mod firehose;
 pub mod glue;
 pub mod kms;
 pub mod logs;

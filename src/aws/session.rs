@@ -143,6 +143,11 @@ impl Session {
         aws_sdk_dynamodb::Client::from_conf(config.build())
     }
 
+    pub fn firehose(&self) -> aws_sdk_firehose::Client {
+        let config = aws_sdk_firehose::config::Builder::from(&self.config).interceptor(self.traffic.of("firehose"));
+        aws_sdk_firehose::Client::from_conf(config.build())
+    }
+
     pub fn glue(&self) -> aws_sdk_glue::Client {
         let config = aws_sdk_glue::config::Builder::from(&self.config).interceptor(self.traffic.of("glue"));
         aws_sdk_glue::Client::from_conf(config.build())

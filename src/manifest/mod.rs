@@ -20,6 +20,7 @@ mod stores;
 mod values;
 
 pub use crate::document::{Invalid, Problem};
+pub use check::MARK;
 pub use load::{FILE, environments, load, load_file};
 pub use model::*;
 pub use names::cluster_name_fault;

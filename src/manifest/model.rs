@@ -326,6 +326,12 @@ pub enum Probe {
         status: u16,
         contains: Option<String>,
     },
+    /// A marked record that is put into a Firehose stream must come to rest in its bucket.
+    Firehose {
+        stream: Text,
+        /// What is put, with `{mark}` where the mark shall be; by default a JSON object of its own.
+        record: Option<String>,
+    },
     /// Program and arguments; run in the manifest's folder, a relative program is relative to it.
     Command {
         argv: Vec<String>,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::in_account::InAccount;
 use super::*;
-use crate::manifest::TableSource;
+use crate::manifest::{Probe, TableSource};
 use crate::runbook::{Action, StepSpec};
 
 /// The step for a specification. One that changes something makes sure first that it does so in the right account.
@@ -20,6 +20,8 @@ pub fn make(spec: &StepSpec) -> Arc<dyn Step> {
         | Action::RestoreCatalog { .. }
         | Action::RollBackBucket { .. }
         | Action::Cutover { .. } => Arc::new(InAccount(step)),
+        // It puts a record.
+        Action::Probe { check } if matches!(check.probe, Probe::Firehose { .. }) => Arc::new(InAccount(step)),
         Action::TerraformDeclare
         | Action::TerraformSettled
         | Action::VerifyCluster { .. }

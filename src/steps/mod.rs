@@ -13,6 +13,7 @@ mod cluster_version;
 mod cutover;
 mod cx;
 mod declared;
+mod delivery;
 mod encryption;
 mod error;
 mod in_account;

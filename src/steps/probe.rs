@@ -1,4 +1,5 @@
-//! A check of the recovered service by HTTP or by a program, before any traffic goes there. Changes nothing itself.
+//! A check of the recovered service by HTTP, by a program, or by a marked record, before any traffic goes there. Changes nothing
+//! itself but for that record.
 
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
@@ -8,6 +9,7 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 
 use super::cutover::file_name;
+use super::delivery::arrives;
 use super::{Blocked, Checked, Compensation, Cx, Output, Resolver, Seen, Step, StepError, reference};
 use crate::manifest::{Check, Probe, Text};
 use crate::verify::command::{self, CommandCheck, CommandEnded};
@@ -41,6 +43,10 @@ impl Step for RunProbe {
                     answer = ask(&self.check.name, &expectation, timeout) => answer,
                     () = cx.stopped() => Err(StepError::interrupted("stopped while the check was asking")),
                 }
+            }
+            Probe::Firehose { stream, record } => {
+                let stream = Resolver::of(cx).require(stream).await?;
+                arrives(cx, &self.check.name, &stream, record.as_deref(), timeout).await
             }
             Probe::Command { argv } => {
                 let check = command(cx, &self.check.name, argv, timeout)?;
@@ -78,7 +84,8 @@ pub fn check_probe(check: &Check, folder: &Path, path: &str) -> Result<(), Block
             Ok(_) => Ok(()),
             Err(error) => Err(Blocked { cause: format!("check {}: {error}", check.name), hint: None }),
         },
-        Probe::Http { .. } => Ok(()),
+        // What it delivers to may be made by this very run.
+        Probe::Http { .. } | Probe::Firehose { .. } => Ok(()),
         Probe::Command { argv } => program(&check.name, argv, folder, path).map(drop),
     }
 }

@@ -31,6 +31,7 @@ mod aurora;
 mod cutover;
 mod cutover_resumed;
 mod cutover_silent;
+mod delivery;
 mod emulator;
 mod forks;
 mod guards;

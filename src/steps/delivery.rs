@@ -1,0 +1,202 @@
+//! A marked record goes into a Firehose stream, and must come to rest in its bucket: the whole way of the data, as the service
+//! uses it.
+
+use std::collections::BTreeSet;
+use std::io::Read;
+use std::time::{Duration, Instant};
+
+use flate2::read::MultiGzDecoder;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
+
+use super::{Cx, Output, StepError};
+use crate::aws::firehose::{self, Delivery};
+use crate::aws::s3::{Object, list_under};
+use crate::aws::{AwsError, Session, explain};
+use crate::manifest::MARK;
+
+/// Between two looks into the bucket.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// Larger objects are not read: Firehose makes none that are larger (Firehose API: "BufferingHints", 128 MiB).
+const READ_BYTES: u64 = 128 << 20;
+/// A compressed object that grows beyond that is none of its.
+const UNPACKED_BYTES: u64 = 2 << 30;
+/// How far this machine's clock may be ahead of S3's.
+const CLOCK_SKEW: SignedDuration = SignedDuration::from_mins(5);
+
+/// Puts the record and waits until it is there. Gives back `stream`, `bucket`, `key`, `elapsed_ms`.
+///
+/// # Errors
+/// The stream does not deliver into a bucket as text, the record does not come in time, or the operator asked to stop.
+pub(super) async fn arrives(
+    cx: &Cx,
+    name: &str,
+    stream: &str,
+    record: Option<&str>,
+    timeout: Duration,
+) -> Result<Output, StepError> {
+    let session = &cx.world.aws;
+    let delivery = legible(name, stream, firehose::delivery(session, stream).await)?;
+    let put_at = Timestamp::now();
+    let mark = format!("lifeboat-{}-{}", cx.world.run, put_at.as_millisecond());
+    let record =
+        record.map_or_else(|| json!({ "lifeboat_check": MARK }).to_string(), str::to_owned).replace(MARK, &mark);
+    firehose::put(session, stream, &format!("{record}\n")).await?;
+    let (began, bucket) = (Instant::now(), &delivery.bucket);
+    let mut seen = BTreeSet::new();
+    loop {
+        cx.status(format!("waiting for the marked record in {bucket}; {} new objects looked at", seen.len()));
+        let look = async {
+            for object in new_objects(session, &delivery, put_at, &seen).await? {
+                if holds(session, &delivery, &object, &mark).await? {
+                    return Ok(Some(object.key));
+                }
+                seen.insert(object.key);
+            }
+            Ok::<_, AwsError>(None)
+        };
+        let found = tokio::select! {
+            found = look => found?,
+            () = cx.stopped() => return Err(StepError::interrupted("stopped while waiting for the marked record")),
+        };
+        if let Some(key) = found {
+            let elapsed_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+            return Ok(json!({ "stream": stream, "bucket": bucket, "key": key, "elapsed_ms": elapsed_ms }));
+        }
+        if began.elapsed() >= timeout {
+            let text = format!(
+                "check {name}: the record that was put into stream {stream} is not in {bucket} after {} s; objects that came \
+                 meanwhile: {}, none with it",
+                timeout.as_secs(),
+                seen.len()
+            );
+            return Err(StepError::check_failed(text).hint(
+                "look at the stream's errors and its buffering interval, which `timeout` must exceed; a retry of the step puts \
+                 another record",
+            ));
+        }
+        tokio::select! {
+            () = tokio::time::sleep(LOOK_EVERY.min(timeout.saturating_sub(began.elapsed()))) => {}
+            () = cx.stopped() => return Err(StepError::interrupted("stopped while waiting for the marked record")),
+        }
+    }
+}
+
+/// Only what comes to rest as text can be searched for a mark.
+fn legible(name: &str, stream: &str, delivery: Result<Option<Delivery>, AwsError>) -> Result<Delivery, StepError> {
+    let by_program = "ask it by a program: check \"NAME\" { command = [\"./check.sh\"] }";
+    let failed = |why: String| Err(StepError::check_failed(format!("check {name}: {why}")));
+    match delivery {
+        Err(error) if error.is("ResourceNotFoundException") => failed(format!("there is no stream {stream}: {error}"))
+            .map_err(|error| error.hint("correct `stream` in the manifest, or declare it in the Terraform root")),
+        Err(error) => Err(error.into()),
+        Ok(None) => failed(format!("stream {stream} delivers into no bucket")).map_err(|error| error.hint(by_program)),
+        Ok(Some(delivery)) if delivery.converts => {
+            failed(format!("stream {stream} converts its records, and only text is searched"))
+                .map_err(|error| error.hint(by_program))
+        }
+        Ok(Some(delivery)) if !["UNCOMPRESSED", "GZIP"].contains(&delivery.compression.as_str()) => {
+            failed(format!("stream {stream} compresses by {}, which is not read", delivery.compression))
+                .map_err(|error| error.hint(by_program))
+        }
+        Ok(Some(delivery)) if delivery.status != "ACTIVE" => failed(format!("stream {stream} is {}", delivery.status))
+            .map_err(|error| error.hint("wait until it is ACTIVE, then retry the step")),
+        Ok(Some(delivery)) => Ok(delivery),
+    }
+}
+
+/// The prefixes where objects of these times may be (Amazon Data Firehose Developer Guide: "Custom prefixes for Amazon S3
+/// objects"): days where the prefix says nothing of times, else all that it begins with.
+fn places(delivery: &Delivery, from: Timestamp, to: Timestamp) -> Vec<String> {
+    if let Some((literal, _)) = delivery.prefix.split_once("!{") {
+        return vec![literal.to_owned()];
+    }
+    if delivery.zone.is_some() {
+        return vec![delivery.prefix.clone()];
+    }
+    let day = |at: Timestamp| format!("{}{}", delivery.prefix, at.strftime("%Y/%m/%d/"));
+    let mut days = vec![day(from), day(to)];
+    days.dedup();
+    days
+}
+
+async fn new_objects(
+    session: &Session,
+    delivery: &Delivery,
+    put_at: Timestamp,
+    seen: &BTreeSet<String>,
+) -> Result<Vec<Object>, AwsError> {
+    let from = put_at.checked_sub(CLOCK_SKEW).unwrap_or(put_at);
+    let mut found = Vec::new();
+    for place in places(delivery, from, Timestamp::now()) {
+        let new = |object: &Object| object.modified_at.is_none_or(|at| at >= from) && object.size_bytes <= READ_BYTES;
+        let objects = list_under(session, &delivery.bucket, &place).await?.into_iter();
+        found.extend(objects.filter(|object| new(object) && !seen.contains(&object.key)));
+    }
+    Ok(found)
+}
+
+async fn holds(session: &Session, delivery: &Delivery, object: &Object, mark: &str) -> Result<bool, AwsError> {
+    let operation = "s3:GetObject";
+    let answer = session.s3().get_object().bucket(&delivery.bucket).key(&object.key).send().await;
+    let answer = match answer.map_err(explain(operation)) {
+        Ok(answer) => answer,
+        // Moved on meanwhile, by whoever reads the bucket.
+        Err(error) if error.is("NoSuchKey") => return Ok(false),
+        Err(error) => return Err(error),
+    };
+    let broken = |message: String| AwsError { operation, code: None, message, transient: true };
+    let bytes = answer.body.collect().await.map_err(|error| broken(error.to_string()))?.into_bytes();
+    let (mark, gzip) = (mark.to_owned(), delivery.compression == "GZIP");
+    let searched = tokio::task::spawn_blocking(move || contains(&bytes, &mark, gzip));
+    searched.await.map_err(|error| broken(error.to_string()))
+}
+
+fn contains(bytes: &[u8], mark: &str, gzip: bool) -> bool {
+    if !gzip {
+        return memchr::memmem::find(bytes, mark.as_bytes()).is_some();
+    }
+    let mut text = Vec::new();
+    // What is no gzip is nothing that the stream wrote.
+    let read = MultiGzDecoder::new(bytes).take(UNPACKED_BYTES).read_to_end(&mut text);
+    read.is_ok() && memchr::memmem::find(&text, mark.as_bytes()).is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+
+    use super::*;
+
+    #[test]
+    fn a_mark_is_found_in_text_and_in_the_second_member_of_a_gzip_file_and_nowhere_else() {
+        let packed = |text: &str| {
+            let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+            encoder.write_all(text.as_bytes()).expect("it packs");
+            encoder.finish().expect("it packs")
+        };
+        let both = [packed("first\n"), packed("a lifeboat-1 b\n")].concat();
+        assert!(contains(&both, "lifeboat-1", true) && !contains(&both, "lifeboat-2", true));
+        assert!(contains(b"a lifeboat-1 b", "lifeboat-1", false) && !contains(b"lifeboat", "lifeboat-1", false));
+        assert!(!contains(b"lifeboat-1", "lifeboat-1", true), "no gzip");
+    }
+
+    #[test]
+    fn objects_are_looked_for_where_the_stream_writes_them() {
+        let time = |text: &str| text.parse::<Timestamp>().expect("a time");
+        let places = |prefix: &str, zone: Option<&str>, from: &str, to: &str| {
+            let (bucket, compression, status) = ("b".to_owned(), "GZIP".to_owned(), "ACTIVE".to_owned());
+            let zone = zone.map(str::to_owned);
+            let delivery = Delivery { bucket, prefix: prefix.to_owned(), compression, converts: false, zone, status };
+            super::places(&delivery, time(from), time(to))
+        };
+        let (evening, noon) = ("2026-11-22T23:58:00Z", "2026-11-22T12:00:00Z");
+        assert_eq!(places("raw/", None, noon, evening), ["raw/2026/11/22/"]);
+        assert_eq!(places("", None, evening, "2026-11-23T00:03:00Z"), ["2026/11/22/", "2026/11/23/"]);
+        assert_eq!(places("raw/!{timestamp:yyyy}/x/", None, noon, evening), ["raw/"]);
+        assert_eq!(places("raw/", Some("Asia/Tokyo"), noon, evening), ["raw/"]);
+    }
+}
