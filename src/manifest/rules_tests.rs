@@ -119,13 +119,39 @@ fn stores_are_judged_as_aws_would() {
 }
 
 #[test]
+fn rows_are_asked_by_somebody_and_only_asked() {
+    let aurora = |more: &str| {
+        format!("aurora \"logs\" {{\n  source = \"a\"\n  target = \"b\"\n  from = latest_snapshot\n{more}\n}}\n")
+    };
+    let sql = |more: &str| aurora(&format!("  sql {{\n{more}\n  }}"));
+    let verify = |check: &str| aurora(&format!("  verify = [{check}]\n  sql {{\n    login = env(\"DB\")\n  }}"));
+    let cases = [
+        (aurora("  verify = [check_table(\"a\")]"), "there is no sql block"),
+        (sql(""), "`login` is missing"),
+        (sql("    login = \"admin\""), "who asks is not understood"),
+        (sql("    login = env(\"db-user\")"), "capitals, digits and underscores"),
+        (sql("    login = secret(\"a b\")"), "is not a secret's name or ARN"),
+        (sql("    login = env(\"DB\")\n    via = \"localhost\""), "not a host with a port"),
+        (sql("    login = env(\"DB\")\n    password = \"x\""), "`password` is not known"),
+        (verify("items >= 1"), "a question to the database is not understood"),
+        (verify("sql(\"SELECT 1\") != 1"), "known: ==, >=, >, <=, <"),
+        (verify("sql(\"UPDATE a SET b = 1\") >= 1"), "this is no question"),
+        (verify("check_table(\"\")"), "the text is empty"),
+    ];
+    let cases: Vec<(&str, &str)> = cases.iter().map(|(text, said)| (text.as_str(), *said)).collect();
+    each_refused(&cases);
+}
+
+#[test]
 fn a_check_asks_exactly_one_question() {
     each_refused(&[
-        ("check \"a\" {\n}\n", "neither command nor http"),
-        ("check \"a\" {\n  command = [\"x\"]\n  http {\n    url = \"https://x\"\n  }\n}\n", "command and http at once"),
+        ("check \"a\" {\n}\n", "none of command, http and firehose"),
+        ("check \"a\" {\n  command = [\"x\"]\n  http {\n    url = \"https://x\"\n  }\n}\n", "several at once"),
         ("check \"a\" {\n  command = []\n}\n", "the command is empty"),
         ("check \"a\" {\n  command = [\"x\", \"\"]\n}\n", "the text is empty"),
         ("check \"a\" {\n  command = [\"x\"]\n  timeout = \"0s\"\n}\n", "a timeout of nothing"),
+        ("check \"a\" {\n  firehose {\n    record = \"{mark}\"\n  }\n}\n", "`stream` is missing"),
+        ("check \"a\" {\n  firehose {\n    stream = \"a\"\n    record = \"b\"\n  }\n}\n", "no {mark}"),
         ("check \"a\" {\n  http {\n    url = \"x.example.com\"\n  }\n}\n", "this is not a URL"),
         ("check \"a\" {\n  http {\n    url = \"https://x\"\n    status = 99\n  }\n}\n", "from 100 to 599"),
         ("check \"a\" {\n  http {\n    url = terraform.output.lb_dsn\n  }\n}\n", "did you mean `lb_dns`?"),
