@@ -13,7 +13,7 @@ use aws_sdk_rds::types::Tag;
 
 pub use clusters::{
     ClusterChange, ClusterState, Member, RestoreRequest, RestoreSource, Scaling, add_cluster_tags, cluster,
-    modify_cluster, restore_cluster,
+    modify_cluster, recovery_window, restore_cluster,
 };
 pub use instances::{InstanceRequest, InstanceState, create_instance, instance};
 pub use snapshots::{ClusterSnapshot, cluster_snapshots, has_cluster_snapshot, has_instance_snapshot};

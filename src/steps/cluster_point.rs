@@ -33,7 +33,7 @@ pub(super) async fn check_point(session: &Session, cluster: &Cluster, at: Timest
             hint: Some("choose another name for the restored cluster".to_owned()),
         });
     }
-    let Some(window) = state.window else {
+    let Some(window) = rds::recovery_window(session, source).await? else {
         return Err(Blocked {
             cause: format!("RDS tells no time that cluster {source} can be restored to: it is {}", state.status),
             hint: Some("a snapshot can bring back what was: aws rds describe-db-cluster-snapshots".to_owned()),

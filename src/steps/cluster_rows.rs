@@ -1,10 +1,11 @@
 //! Asks the rows of a restored cluster what the manifest wants to know.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::Serialize;
 
-use super::{Blocked, Cx, Ready, SETTLES, StepError, deadline, wait_until};
+use super::{Blocked, Cx, Ready, StepError, deadline, wait_until};
 use crate::aws::rds::ClusterState;
 use crate::aws::{Session, secrets};
 use crate::manifest::{Component, Login, RowCheck, Rows, host_and_port};
@@ -12,6 +13,12 @@ use crate::verify::sql::{Credentials, Database, Found, Place, SqlError, fault};
 
 /// What Aurora listens on where nothing else was said (Amazon Aurora User Guide: "Aurora MySQL").
 const PORT: u16 = 3306;
+
+/// How long a database that should be there is looked for: names and routes may lag behind a moment.
+const UNREACHABLE: Duration = Duration::from_secs(90);
+const AGAIN: &str = "retry the step: it asks anew";
+const LOGIN: &str = "correct `sql` in the manifest, the secret or the variables that it names, or the user\'s rights; then retry \
+                     the step";
 
 /// An answered question, for the journal.
 #[derive(Debug, Serialize)]
@@ -33,7 +40,7 @@ pub(super) fn faults(answers: &[Answer]) -> Option<String> {
 pub(super) struct Asker<'a> {
     rows: &'a Rows,
     credentials: Credentials,
-    ca: Option<std::path::PathBuf>,
+    ca: Option<PathBuf>,
 }
 
 impl<'a> Asker<'a> {
@@ -60,20 +67,28 @@ impl<'a> Asker<'a> {
     /// # Errors
     /// There is no connection, the login is refused, or the operator asked to stop.
     pub async fn ask(&self, cx: &Cx, cluster: &ClusterState) -> Result<Vec<Answer>, StepError> {
+        if !cluster.engine.contains("mysql") {
+            let text = format!(
+                "cluster {} is {}, and questions are asked over the MySQL protocol",
+                cluster.id, cluster.engine
+            );
+            return Err(StepError::failed(text)
+                .hint("take `sql` and `verify` out of the manifest, and use a check with a command"));
+        }
         let place = self.place(cluster)?;
         let what = format!("the database of cluster {}", cluster.id);
-        let connected = wait_until(cx, &what, SETTLES.min(UNREACHABLE), async || {
-            match Database::connect(&place, &self.credentials).await {
-                Ok(database) => Ok(Ready::Yes(database)),
-                Err(SqlError::Unreachable(why)) => Ok(Ready::NotYet(format!("not there: {why}"))),
-                Err(SqlError::Refused(why)) => Err(StepError::failed(why).hint(LOGIN)),
-            }
+        let connected = wait_until(cx, &what, UNREACHABLE, async || {
+            Ok(match Database::connect(&place, &self.credentials).await {
+                Ok(database) => Ready::Yes(Ok(database)),
+                Err(SqlError::Refused(why)) => Ready::Yes(Err(why)),
+                Err(SqlError::Unreachable(why)) => Ready::NotYet(format!("not there: {why}")),
+            })
         });
-        let mut database =
-            connected.await.map_err(|error| match error.parks() || error.hint.as_deref() == Some(LOGIN) {
-                true => error,
-                false => StepError { hint: Some(reachable(&place)), ..error },
-            })?;
+        let connected = connected.await.map_err(|error| match error.parks() {
+            true => error,
+            false => StepError { hint: Some(reachable(&place)), ..error },
+        })?;
+        let mut database = connected.map_err(|why| StepError::failed(why).hint(LOGIN))?;
         let mut answers = Vec::new();
         for check in &self.rows.verify {
             cx.status(format!("{what}: {check}"));
@@ -95,8 +110,9 @@ impl<'a> Asker<'a> {
         let (host, port) = match self.rows.via.as_deref().and_then(host_and_port) {
             Some((host, port)) => (host.to_owned(), port),
             None => {
-                let host = endpoint.clone();
-                let host = host.ok_or_else(|| StepError::failed(format!("cluster {} has no endpoint", cluster.id)))?;
+                let host = endpoint
+                    .clone()
+                    .ok_or_else(|| StepError::failed(format!("cluster {} has no endpoint", cluster.id)))?;
                 (host, cluster.port.and_then(|port| u16::try_from(port).ok()).unwrap_or(PORT))
             }
         };
@@ -105,17 +121,11 @@ impl<'a> Asker<'a> {
     }
 }
 
-/// How long a database that should be there is looked for: names and routes may lag behind a moment.
-const UNREACHABLE: std::time::Duration = std::time::Duration::from_secs(90);
-const AGAIN: &str = "retry the step: it asks anew";
-const LOGIN: &str = "correct `sql` in the manifest, the secret or the variables that it names, or the user\'s rights; then retry \
-                     the step";
-
 fn reachable(place: &Place) -> String {
     let endpoint = place.certified.as_deref().unwrap_or("its endpoint");
     format!(
-        "it has to be reached from here: run lifeboat in the VPC, or open a tunnel to {endpoint} and name it with `via` in the \
-         manifest's `sql` block (or --via of a recovery); then retry the step"
+        "it has to be reached from here: resume on a machine in the VPC, or through a tunnel to {endpoint} that `via` in the \
+         manifest's `sql` block names (of a recovery: --via when it was begun); then retry the step"
     )
 }
 

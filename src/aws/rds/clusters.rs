@@ -57,8 +57,6 @@ pub struct ClusterState {
     pub encrypted: Option<bool>,
     pub kms_key: Option<String>,
     pub tags: Tags,
-    /// What its continuous backup can restore; `None` where RDS tells none.
-    pub window: Option<RecoveryWindow>,
 }
 
 /// What a cluster is restored from.
@@ -119,12 +117,27 @@ pub struct ClusterChange {
 /// # Errors
 /// Any answer but the cluster or "not found".
 pub async fn cluster(session: &Session, id: &str) -> Result<Option<ClusterState>, AwsError> {
+    Ok(described(session, id).await?.as_ref().map(from_sdk))
+}
+
+async fn described(session: &Session, id: &str) -> Result<Option<DbCluster>, AwsError> {
     let answer = session.rds().describe_db_clusters().db_cluster_identifier(id).send().await;
     match answer.map_err(explain("rds:DescribeDBClusters")) {
-        Ok(answer) => Ok(answer.db_clusters().first().map(from_sdk)),
+        Ok(answer) => Ok(answer.db_clusters.unwrap_or_default().into_iter().next()),
         Err(error) if error.is_any(&["DBClusterNotFoundFault", "DBClusterNotFound"]) => Ok(None),
         Err(error) => Err(error),
     }
+}
+
+/// What the continuous backup of a cluster can restore (RDS API: "DescribeDBClusters"); `None` where RDS tells nothing.
+///
+/// # Errors
+/// Any answer but the cluster or "not found".
+pub async fn recovery_window(session: &Session, id: &str) -> Result<Option<RecoveryWindow>, AwsError> {
+    let Some(cluster) = described(session, id).await? else { return Ok(None) };
+    let earliest = cluster.earliest_restorable_time().and_then(timestamp);
+    let latest = cluster.latest_restorable_time().and_then(timestamp);
+    Ok(earliest.zip(latest).map(|(earliest, latest)| RecoveryWindow { earliest, latest }))
 }
 
 /// What both kinds of restore take alike.
@@ -267,13 +280,7 @@ fn from_sdk(cluster: &DbCluster) -> ClusterState {
         encrypted: cluster.storage_encrypted(),
         kms_key: maybe(cluster.kms_key_id()),
         tags: from_tags(cluster.tag_list()),
-        window: window(cluster),
     }
-}
-
-fn window(cluster: &DbCluster) -> Option<RecoveryWindow> {
-    let earliest = cluster.earliest_restorable_time().and_then(timestamp)?;
-    Some(RecoveryWindow { earliest, latest: cluster.latest_restorable_time().and_then(timestamp)? })
 }
 
 fn member(member: &aws_sdk_rds::types::DbClusterMember) -> Member {
