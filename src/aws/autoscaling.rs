@@ -3,7 +3,7 @@
 use aws_sdk_applicationautoscaling::error::BuildError;
 use aws_sdk_applicationautoscaling::types::{
     MetricType, PolicyType, PredefinedMetricSpecification, ScalableDimension, ScalingPolicy as SdkPolicy,
-    ServiceNamespace, TargetTrackingScalingPolicyConfiguration,
+    ServiceNamespace, SuspendedState, TargetTrackingScalingPolicyConfiguration,
 };
 use serde::{Deserialize, Serialize};
 
@@ -19,9 +19,18 @@ pub struct ScaledCapacity {
     /// Capacity units.
     pub min: i32,
     pub max: i32,
+    pub suspended: Suspended,
     pub policies: Vec<ScalingPolicy>,
     /// Names of policies that track no predefined metric.
     pub other_policies: Vec<String>,
+}
+
+/// What of the scaling stands still (Application Auto Scaling API: "SuspendedState").
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Suspended {
+    pub scale_in: bool,
+    pub scale_out: bool,
+    pub scheduled: bool,
 }
 
 /// A policy that tracks a target (Application Auto Scaling API: "TargetTrackingScalingPolicyConfiguration").
@@ -71,11 +80,21 @@ pub async fn scaled(session: &Session, resources: &[String]) -> Result<Vec<Scale
             dimension: target.scalable_dimension().as_str().to_owned(),
             min: target.min_capacity(),
             max: target.max_capacity(),
+            suspended: suspended(target.suspended_state()),
             policies: tracking,
             other_policies,
         });
     }
     Ok(found)
+}
+
+fn suspended(state: Option<&SuspendedState>) -> Suspended {
+    let is = |of: fn(&SuspendedState) -> Option<bool>| state.and_then(of).unwrap_or_default();
+    Suspended {
+        scale_in: is(SuspendedState::dynamic_scaling_in_suspended),
+        scale_out: is(SuspendedState::dynamic_scaling_out_suspended),
+        scheduled: is(SuspendedState::scheduled_scaling_suspended),
+    }
 }
 
 fn tracking(policy: &SdkPolicy) -> Option<ScalingPolicy> {
@@ -105,6 +124,13 @@ pub async fn scale(session: &Session, capacity: &ScaledCapacity) -> Result<(), A
         .scalable_dimension(dimension.clone())
         .min_capacity(capacity.min)
         .max_capacity(capacity.max)
+        .suspended_state(
+            SuspendedState::builder()
+                .dynamic_scaling_in_suspended(capacity.suspended.scale_in)
+                .dynamic_scaling_out_suspended(capacity.suspended.scale_out)
+                .scheduled_scaling_suspended(capacity.suspended.scheduled)
+                .build(),
+        )
         .send()
         .await
         .map_err(explain("application-autoscaling:RegisterScalableTarget"))?;

@@ -1,7 +1,7 @@
 //! Amazon Data Firehose: where a stream delivers to, and one record into it.
 
 use aws_sdk_firehose::primitives::Blob;
-use aws_sdk_firehose::types::Record;
+use aws_sdk_firehose::types::{DeliveryStreamType, Record};
 
 use super::{AwsError, Session, explain};
 
@@ -13,6 +13,8 @@ pub struct Delivery {
     pub prefix: String,
     /// `UNCOMPRESSED`, `GZIP`, …
     pub compression: String,
+    /// Whether records are put into it; it may read a Kinesis stream instead, and takes none then.
+    pub takes_records: bool,
     /// Whether records are converted into Parquet or ORC.
     pub converts: bool,
     /// The time zone of the times in prefixes, where it is not UTC.
@@ -36,6 +38,7 @@ pub async fn delivery(session: &Session, stream: &str) -> Result<Option<Delivery
         bucket: bucket.to_owned(),
         prefix: s3.prefix().unwrap_or_default().to_owned(),
         compression: s3.compression_format().as_str().to_owned(),
+        takes_records: *described.delivery_stream_type() == DeliveryStreamType::DirectPut,
         converts: s3.data_format_conversion_configuration().and_then(|it| it.enabled()).unwrap_or_default(),
         zone: s3.custom_time_zone().filter(|zone| *zone != "UTC").map(str::to_owned),
         status: described.delivery_stream_status().as_str().to_owned(),

@@ -14,6 +14,7 @@ use crate::manifest::{
 };
 use crate::report;
 use crate::scenario;
+use crate::steps::DELETED;
 
 /// The most characters of an identifier (Amazon RDS User Guide: "Naming constraints in Amazon RDS").
 const MOST: usize = 63;
@@ -55,7 +56,7 @@ pub async fn run(command: &RecoverAurora, environment: &Environment) -> Result<E
     let connected = wiring::connect(&plans.manifest).await?;
     let sought = Sought {
         what: format!("cluster {}", command.name),
-        deleted: "a cluster that was deleted is restored from a snapshot",
+        deleted: DELETED,
         doubled: "a global database replicates corruption as well",
     };
     let has = async |session: &Session| Ok(rds::cluster(session, &command.name).await?.is_some());

@@ -64,10 +64,11 @@ fn sql(reader: &mut Reader, block: &Block) -> Option<Rows> {
     Some(Rows { login: login?, database, via, ca, verify: Vec::new() })
 }
 
-/// Whether a statement asks something.
+/// Whether a statement asks something, and writes nothing: `SELECT … INTO` writes files.
 pub fn is_question(sql: &str) -> bool {
-    let word = sql.split_whitespace().next().unwrap_or_default();
-    ["SELECT", "WITH"].iter().any(|known| known.eq_ignore_ascii_case(word))
+    let mut words = sql.split(|it: char| !it.is_ascii_alphanumeric() && it != '_').filter(|word| !word.is_empty());
+    let asks = words.next().is_some_and(|first| ["SELECT", "WITH"].iter().any(|it| it.eq_ignore_ascii_case(first)));
+    asks && !words.any(|word| word.eq_ignore_ascii_case("INTO"))
 }
 
 /// `HOST:PORT`
@@ -89,7 +90,7 @@ pub fn read_row_check(text: &str) -> Result<RowCheck, String> {
     let check = body.get_attribute("it").and_then(|attribute| row_check(&mut reader, &attribute.value));
     check.ok_or_else(|| {
         let problem = reader.problems.first();
-        problem.map_or_else(|| EXAMPLE.to_owned(), |problem| format!("{problem}; {EXAMPLE}"))
+        problem.map_or_else(|| EXAMPLE.to_owned(), |problem| format!("{}; {EXAMPLE}", problem.message))
     })
 }
 
@@ -104,7 +105,7 @@ fn row_check(reader: &mut Reader, expression: &Expression) -> Option<RowCheck> {
             };
             let sql = argument(reader, &operation.lhs_expr, call, "sql")?;
             if !is_question(&sql) {
-                let hint = "a question begins with SELECT or WITH: it may not change anything";
+                let hint = "a question begins with SELECT or WITH and has no INTO: it may not write anything";
                 reader.hinted(at(&operation.lhs_expr), "this is no question", "another statement", hint);
                 return None;
             }
@@ -151,6 +152,7 @@ mod tests {
             "check_table(\"a\") >= 1",
             "sql(\"SELECT 1\") >= -1",
             "sql(\"DROP TABLE a\") >= 1",
+            "sql(\"SELECT a INTO OUTFILE 'f' FROM b\") >= 1",
             "1 +",
             "\"a\"",
             "sql(\"SELECT 1\", 2) >= 1",

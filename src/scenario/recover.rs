@@ -114,7 +114,7 @@ pub fn recover_table(manifest: &Manifest, region: &str, table: &Table) -> Runboo
             why: "items are counted, not compared".into(),
         },
         NotChecked {
-            what: format!("alarms and Kinesis streams of table {target}"),
+            what: format!("alarms, scheduled scaling and Kinesis streams of table {target}"),
             why: "a restore brings none of them, and they are not read".into(),
         },
     ];

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::cluster_instances::InstanceSettings;
+use super::cluster_rows::can_be_asked;
 use super::cluster_settings::ClusterSettings;
 use super::encryption::check_key;
 use super::recovery_point::within;
@@ -13,6 +14,11 @@ use super::{Blocked, Checked, Standing};
 use crate::aws::rds::{self, ClusterState};
 use crate::aws::{AwsError, Session};
 use crate::manifest::Cluster;
+
+/// Amazon Aurora User Guide: "Retaining automated backups".
+pub const DELETED: &str = "a cluster that was deleted may have kept its automated backups, which restore it to a time: aws rds \
+                           describe-db-cluster-automated-backups, then restore-db-cluster-to-point-in-time \
+                           --source-db-cluster-resource-id; else there are its snapshots";
 
 /// Whether the source can be restored to that time, beside itself.
 ///
@@ -24,7 +30,7 @@ pub(super) async fn check_point(session: &Session, cluster: &Cluster, at: Timest
     let Some(state) = rds::cluster(session, source).await? else {
         return Err(Blocked {
             cause: format!("there is no cluster {source} in {region}"),
-            hint: Some("a cluster that was deleted is restored from a snapshot".to_owned()),
+            hint: Some(DELETED.to_owned()),
         });
     };
     if rds::cluster(session, target).await?.is_some() {
@@ -33,6 +39,7 @@ pub(super) async fn check_point(session: &Session, cluster: &Cluster, at: Timest
             hint: Some("choose another name for the restored cluster".to_owned()),
         });
     }
+    can_be_asked(cluster, Some(&state.engine))?;
     let Some(window) = rds::recovery_window(session, source).await? else {
         return Err(Blocked {
             cause: format!("RDS tells no time that cluster {source} can be restored to: it is {}", state.status),

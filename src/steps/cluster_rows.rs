@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::{Blocked, Cx, Ready, StepError, deadline, wait_until};
+use super::{Blocked, Cx, Ready, StepError, wait_until};
 use crate::aws::rds::ClusterState;
 use crate::aws::{Session, secrets};
-use crate::manifest::{Component, Login, RowCheck, Rows, host_and_port};
+use crate::manifest::{Cluster, Login, RowCheck, Rows, host_and_port};
 use crate::verify::sql::{Credentials, Database, Found, Place, SqlError, fault};
 
 /// What Aurora listens on where nothing else was said (Amazon Aurora User Guide: "Aurora MySQL").
@@ -16,9 +16,12 @@ const PORT: u16 = 3306;
 
 /// How long a database that should be there is looked for: names and routes may lag behind a moment.
 const UNREACHABLE: Duration = Duration::from_secs(90);
+/// How long one answer may take.
+const ANSWER: Duration = Duration::from_secs(4 * 60 * 60);
 const AGAIN: &str = "retry the step: it asks anew";
-const LOGIN: &str = "correct `sql` in the manifest, the secret or the variables that it names, or the user\'s rights; then retry \
-                     the step";
+const LOGIN: &str = "a restored cluster has the users and passwords of its recovery point: where they were changed since, set its \
+                     master password, or have the same secret or variables tell what held then; `sql` itself is settled when a \
+                     run begins; then retry the step, or ask by hand and --skip it";
 
 /// An answered question, for the journal.
 #[derive(Debug, Serialize)]
@@ -67,14 +70,6 @@ impl<'a> Asker<'a> {
     /// # Errors
     /// There is no connection, the login is refused, or the operator asked to stop.
     pub async fn ask(&self, cx: &Cx, cluster: &ClusterState) -> Result<Vec<Answer>, StepError> {
-        if !cluster.engine.contains("mysql") {
-            let text = format!(
-                "cluster {} is {}, and questions are asked over the MySQL protocol",
-                cluster.id, cluster.engine
-            );
-            return Err(StepError::failed(text)
-                .hint("take `sql` and `verify` out of the manifest, and use a check with a command"));
-        }
         let place = self.place(cluster)?;
         let what = format!("the database of cluster {}", cluster.id);
         let connected = wait_until(cx, &what, UNREACHABLE, async || {
@@ -89,13 +84,18 @@ impl<'a> Asker<'a> {
             false => StepError { hint: Some(reachable(&place)), ..error },
         })?;
         let mut database = connected.map_err(|why| StepError::failed(why).hint(LOGIN))?;
+        let instance = database.instance().await.map_err(|error| StepError::failed(error.to_string()).hint(AGAIN))?;
+        if let Some(other) = instance.filter(|id| !cluster.members.iter().any(|member| member.id == *id)) {
+            let text = format!("instance {other} answers, which is none of cluster {}", cluster.id);
+            return Err(StepError::failed(text).hint(reachable(&place)));
+        }
         let mut answers = Vec::new();
         for check in &self.rows.verify {
             cx.status(format!("{what}: {check}"));
             let found = tokio::select! {
                 found = database.ask(check) => found.map_err(|error| StepError::failed(error.to_string()).hint(AGAIN))?,
                 () = cx.stopped() => return Err(StepError::interrupted(format!("stopped while asking {what}"))),
-                () = tokio::time::sleep(deadline(cx, Component::Aurora)) => {
+                () = tokio::time::sleep(ANSWER) => {
                     return Err(StepError::failed(format!("{what} has not answered {check}")).hint(AGAIN));
                 }
             };
@@ -121,11 +121,23 @@ impl<'a> Asker<'a> {
     }
 }
 
+/// Whether the engine speaks the protocol of the questions.
+pub(super) fn can_be_asked(cluster: &Cluster, engine: Option<&str>) -> Result<(), Blocked> {
+    match engine.filter(|engine| cluster.rows.is_some() && !engine.contains("mysql")) {
+        None => Ok(()),
+        Some(engine) => Err(Blocked {
+            cause: format!("cluster {} is {engine}, and its rows are asked over the MySQL protocol", cluster.source),
+            hint: Some("take `sql` and `verify` out of its aurora block, and use a check with a command".to_owned()),
+        }),
+    }
+}
+
 fn reachable(place: &Place) -> String {
-    let endpoint = place.certified.as_deref().unwrap_or("its endpoint");
+    let Place { host, port, certified, .. } = place;
+    let endpoint = certified.as_deref().unwrap_or("its endpoint");
     format!(
-        "it has to be reached from here: resume on a machine in the VPC, or through a tunnel to {endpoint} that `via` in the \
-         manifest's `sql` block names (of a recovery: --via when it was begun); then retry the step"
+        "resume on a machine in the VPC, or open a tunnel to {endpoint} at {host}:{port}, and retry the step: where it is asked was \
+         settled when the run began; else ask by hand, and --skip the step"
     )
 }
 

@@ -19,8 +19,10 @@ use crate::manifest::MARK;
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// Larger objects are not read: Firehose makes none that are larger (Firehose API: "BufferingHints", 128 MiB).
 const READ_BYTES: u64 = 128 << 20;
-/// A compressed object that grows beyond that is none of its.
-const UNPACKED_BYTES: u64 = 2 << 30;
+const UNPACKED_AT_ONCE: u64 = 1 << 20;
+/// An object is named after the time of its first record, which the stream may have kept for fifteen minutes before ours
+/// (Firehose API: "BufferingHints").
+const OLDEST: SignedDuration = SignedDuration::from_mins(20);
 /// How far this machine's clock may be ahead of S3's.
 const CLOCK_SKEW: SignedDuration = SignedDuration::from_mins(5);
 
@@ -55,8 +57,15 @@ pub(super) async fn arrives(
             }
             Ok::<_, AwsError>(None)
         };
+        let left = timeout.saturating_sub(began.elapsed()).max(LOOK_EVERY);
         let found = tokio::select! {
-            found = look => found?,
+            found = look => match found {
+                Ok(found) => found,
+                // The record is on its way; only the time ends the wait over a passing disturbance.
+                Err(error) if error.transient => None,
+                Err(error) => return Err(error.into()),
+            },
+            () = tokio::time::sleep(left) => None,
             () = cx.stopped() => return Err(StepError::interrupted("stopped while waiting for the marked record")),
         };
         if let Some(key) = found {
@@ -72,7 +81,7 @@ pub(super) async fn arrives(
             );
             return Err(StepError::check_failed(text).hint(
                 "look at the stream's errors and its buffering interval, which `timeout` must exceed; a retry of the step puts \
-                 another record",
+                 another record; stream, record and timeout are settled when a run begins: else look by hand, and --skip the step",
             ));
         }
         tokio::select! {
@@ -91,6 +100,10 @@ fn legible(name: &str, stream: &str, delivery: Result<Option<Delivery>, AwsError
             .map_err(|error| error.hint("correct `stream` in the manifest, or declare it in the Terraform root")),
         Err(error) => Err(error.into()),
         Ok(None) => failed(format!("stream {stream} delivers into no bucket")).map_err(|error| error.hint(by_program)),
+        Ok(Some(delivery)) if !delivery.takes_records => {
+            failed(format!("stream {stream} takes no records itself: it reads another stream"))
+                .map_err(|error| error.hint(by_program))
+        }
         Ok(Some(delivery)) if delivery.converts => {
             failed(format!("stream {stream} converts its records, and only text is searched"))
                 .map_err(|error| error.hint(by_program))
@@ -128,7 +141,7 @@ async fn new_objects(
 ) -> Result<Vec<Object>, AwsError> {
     let from = put_at.checked_sub(CLOCK_SKEW).unwrap_or(put_at);
     let mut found = Vec::new();
-    for place in places(delivery, from, Timestamp::now()) {
+    for place in places(delivery, put_at.checked_sub(OLDEST).unwrap_or(put_at), Timestamp::now()) {
         let new = |object: &Object| object.modified_at.is_none_or(|at| at >= from) && object.size_bytes <= READ_BYTES;
         let objects = list_under(session, &delivery.bucket, &place).await?.into_iter();
         found.extend(objects.filter(|object| new(object) && !seen.contains(&object.key)));
@@ -156,10 +169,17 @@ fn contains(bytes: &[u8], mark: &str, gzip: bool) -> bool {
     if !gzip {
         return memchr::memmem::find(bytes, mark.as_bytes()).is_some();
     }
-    let mut text = Vec::new();
-    // What is no gzip is nothing that the stream wrote.
-    let read = MultiGzDecoder::new(bytes).take(UNPACKED_BYTES).read_to_end(&mut text);
-    read.is_ok() && memchr::memmem::find(&text, mark.as_bytes()).is_some()
+    let (mut unpacked, mut text) = (MultiGzDecoder::new(bytes), Vec::new());
+    loop {
+        // What was read before stays as far as the mark may begin there.
+        text.drain(..text.len().saturating_sub(mark.len()));
+        match unpacked.by_ref().take(UNPACKED_AT_ONCE).read_to_end(&mut text) {
+            // What is no gzip is nothing that the stream wrote.
+            Ok(0) | Err(_) => return false,
+            Ok(_) if memchr::memmem::find(&text, mark.as_bytes()).is_some() => return true,
+            Ok(_) => {}
+        }
+    }
 }
 
 #[cfg(test)]
@@ -182,6 +202,8 @@ mod tests {
         assert!(contains(&both, "lifeboat-1", true) && !contains(&both, "lifeboat-2", true));
         assert!(contains(b"a lifeboat-1 b", "lifeboat-1", false) && !contains(b"lifeboat", "lifeboat-1", false));
         assert!(!contains(b"lifeboat-1", "lifeboat-1", true), "no gzip");
+        let across = format!("{}lifeboat-1{}", "x".repeat((1 << 20) - 5), "y".repeat(3 << 20));
+        assert!(contains(&packed(&across), "lifeboat-1", true) && !contains(&packed(&across), "lifeboat-12", true));
     }
 
     #[test]
@@ -190,7 +212,15 @@ mod tests {
         let places = |prefix: &str, zone: Option<&str>, from: &str, to: &str| {
             let (bucket, compression, status) = ("b".to_owned(), "GZIP".to_owned(), "ACTIVE".to_owned());
             let zone = zone.map(str::to_owned);
-            let delivery = Delivery { bucket, prefix: prefix.to_owned(), compression, converts: false, zone, status };
+            let delivery = Delivery {
+                bucket,
+                prefix: prefix.to_owned(),
+                compression,
+                takes_records: true,
+                converts: false,
+                zone,
+                status,
+            };
             super::places(&delivery, time(from), time(to))
         };
         let (evening, noon) = ("2026-11-22T23:58:00Z", "2026-11-22T12:00:00Z");

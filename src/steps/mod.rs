@@ -44,6 +44,7 @@ mod verify_rollback;
 mod verify_table;
 mod wait;
 
+pub use cluster_point::DELETED;
 pub use cutover::{
     Before, ChangeError, CheckError, CutoverStep, CutoverView, RecordView, change_records, check_cutover, foreseen,
     view_cutover,

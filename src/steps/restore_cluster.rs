@@ -14,6 +14,7 @@ use serde_json::json;
 use super::cluster_instances::{InstanceSettings, instances};
 use super::cluster_look::ClusterLook;
 use super::cluster_point::check_point;
+use super::cluster_rows::can_be_asked;
 use super::cluster_settings::ClusterSettings;
 use super::cluster_source::{Snapshot, choose};
 use super::declared::{DeclaredSet, declared};
@@ -112,6 +113,7 @@ impl Step for RestoreCluster {
             Err(blocked) if stands => in_place(cx, self.cluster.adopt.as_deref(), target, blocked).await?,
             Err(blocked) => return Err(blocked),
         };
+        can_be_asked(&self.cluster, facts.get("engine").and_then(|engine| engine.as_str()))?;
         if !stands {
             let text = |name: &str| facts.get(name).and_then(|value| value.as_str());
             let what = format!("snapshot {}", text("recovery_point").unwrap_or_default());
@@ -270,7 +272,7 @@ impl RestoreCluster {
             Err(error) if error.is_any(&["DBClusterAlreadyExistsFault", "DBClusterSnapshotAlreadyExistsFault"]) => {
                 Ok(())
             }
-            Err(error) => Err(explained(error, &snapshot)),
+            Err(error) => Err(explained(error, &snapshot, matches!(from, ClusterSource::PointInTime(_)))),
         }
     }
 
@@ -295,6 +297,10 @@ impl RestoreCluster {
             if seen.is_none() {
                 creates.push(self.create(cx, instance));
             }
+        }
+        // The first one that a cluster has is the one that writes.
+        if look.cluster.members.is_empty() && !creates.is_empty() {
+            creates.remove(0).await?;
         }
         futures::stream::iter(creates).buffer_unordered(CREATES).try_collect::<Vec<()>>().await?;
         // "Exists already" may have been the answer to a request of ours, or said of somebody else's.
@@ -392,8 +398,16 @@ impl RestoreCluster {
     }
 }
 
-fn explained(error: AwsError, snapshot: &Snapshot) -> StepError {
+fn explained(error: AwsError, snapshot: &Snapshot, point: bool) -> StepError {
     let hint = match error.code.as_deref() {
+        Some("KMSKeyNotAccessibleFault") if point => {
+            format!("enable the KMS key of {} in this region and allow its use, then retry the step", snapshot.arn)
+        }
+        Some("DBClusterNotFoundFault" | "PointInTimeRestoreNotEnabledFault" | "InvalidRestoreFault") if point => {
+            "look whether the source still stands and its window still holds the time: aws rds describe-db-clusters; a new run \
+             checks both"
+                .to_owned()
+        }
         Some("KMSKeyNotAccessibleFault") => format!(
             "enable the KMS key of {} in this region and allow its use, or choose another snapshot with `from`",
             snapshot.arn

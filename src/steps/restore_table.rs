@@ -135,6 +135,7 @@ impl Step for RestoreTable {
             if let Some((wanted, actual)) = self.detached(cx, &state).await? {
                 cx.status(format!("{}: setting resource policy and autoscaling", self.what()));
                 wanted.put(&cx.world.aws, &state.arn, &actual).await?;
+                state = self.attached(cx).await?;
             }
         }
         Ok(self.output(cx, &state, &wanted))
@@ -309,6 +310,20 @@ impl RestoreTable {
         }
         let actual = Attached::of(&cx.world.aws, target, state).await?.attached;
         Ok((!wanted.differences(&actual).is_empty()).then_some((wanted, actual)))
+    }
+
+    /// Waits until what was attached is told: a policy that was put a moment ago may not be (DynamoDB API:
+    /// "GetResourcePolicy").
+    async fn attached(&self, cx: &Cx) -> Result<TableState, StepError> {
+        wait_until(cx, &self.what(), APPEARS, async || {
+            let state = self.look(cx).await?.ok_or_else(|| self.gone())?;
+            if let Some(status) = unready(&state) {
+                return Ok(Ready::NotYet(status));
+            }
+            let missing = self.detached(cx, &state).await?.map(|(wanted, actual)| wanted.differences(&actual));
+            Ok(missing.map_or(Ready::Yes(state), |missing| Ready::NotYet(missing.join("; "))))
+        })
+        .await
     }
 
     fn gone(&self) -> StepError {

@@ -82,7 +82,8 @@ impl Attached {
     fn missing<'a>(&'a self, actual: &Self) -> impl Iterator<Item = &'a ScaledCapacity> {
         let has = |wanted: &ScaledCapacity| {
             actual.scaled.iter().any(|it| {
-                let capacity = |it: &ScaledCapacity| (it.resource.clone(), it.dimension.clone(), it.min, it.max);
+                let capacity =
+                    |it: &ScaledCapacity| (it.resource.clone(), it.dimension.clone(), it.min, it.max, it.suspended);
                 capacity(it) == capacity(wanted) && wanted.policies.iter().all(|policy| it.policies.contains(policy))
             })
         };
@@ -135,7 +136,7 @@ fn same_policy(one: Option<&str>, other: Option<&str>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::aws::autoscaling::ScalingPolicy;
+    use crate::aws::autoscaling::{ScalingPolicy, Suspended};
 
     fn scaled(resource: &str) -> ScaledCapacity {
         let policy = ScalingPolicy {
@@ -151,6 +152,7 @@ mod tests {
             dimension: "dynamodb:table:ReadCapacityUnits".into(),
             min: 5,
             max: 50,
+            suspended: Suspended::default(),
             policies: vec![policy],
             other_policies: Vec::new(),
         }

@@ -113,6 +113,8 @@ fn is_replica(state: &TableState, region: &str, primary: &str) -> Result<(), Blo
     };
     Err(Blocked {
         cause: format!("table {} in {region} is no replica of the table in {primary}: {of}", state.name),
-        hint: Some("correct `source` and `from` of the table in the manifest, or add the replica".to_owned()),
+        hint: Some("correct `source` and `from` of the table in the manifest, or add the replica; a global table of version 2017.11.29 \
+                    does not tell its replicas: upgrade it"
+            .to_owned()),
     })
 }

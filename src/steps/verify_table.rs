@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::restore_table::{unready, wanted};
 use super::{Blocked, Checked, Compensation, Cx, Output, Progress, Seen, Step, StepError};
 use crate::aws::dynamodb::{self, TableState};
-use crate::manifest::{Quantity, Table};
+use crate::manifest::{Quantity, Table, TableSource};
 use crate::verify::{CountError, count_items, segments};
 
 /// How often the count so far is told.
@@ -43,6 +43,10 @@ impl Step for VerifyTable {
         let state = dynamodb::table(&cx.world.aws, target).await?;
         let state = state.ok_or_else(|| StepError::check_failed(format!("table {target} is gone")))?;
         let mut faults = self.faults(cx, &state)?;
+        if self.table.from == TableSource::Replica && self.table.verify.is_empty() && faults.is_empty() {
+            // It serves already: a scan would take its capacity, and nobody expects a number.
+            return Ok(json!({ "name": target, "expected": [] }));
+        }
         let items = self.count(cx, &state).await?;
         let broken = self.table.verify.iter().filter(|expectation| !expectation.holds(items));
         faults.extend(broken.map(|expectation| format!("it holds {items} items, expected {expectation}")));

@@ -12,6 +12,10 @@ use mysql_async::{Conn, DriverError, IoError, Opts, OptsBuilder, Row, SslOpts, V
 use crate::manifest::{RowCheck, is_question};
 
 const CONNECT: Duration = Duration::from_secs(10);
+/// A way that has ended without a word is noticed by that.
+const KEEPALIVE: Duration = Duration::from_secs(30);
+/// MySQL Server Error Message Reference: `ER_UNKNOWN_SYSTEM_VARIABLE`.
+const UNKNOWN_VARIABLE: u16 = 1193;
 /// MySQL Server Error Message Reference: `ER_DBACCESS_DENIED_ERROR`, `ER_ACCESS_DENIED_ERROR`, `ER_BAD_DB_ERROR`.
 const LOGIN_CODES: [u16; 3] = [1044, 1045, 1049];
 
@@ -116,6 +120,19 @@ impl Database {
         }
     }
 
+    /// The instance of Aurora that answers (Amazon Aurora User Guide: "Aurora MySQL configuration parameters",
+    /// `aurora_server_id`); `None` where it is no Aurora.
+    ///
+    /// # Errors
+    /// The connection is lost.
+    pub async fn instance(&mut self) -> Result<Option<String>, SqlError> {
+        match self.connection.query_first::<String, _>("SELECT @@aurora_server_id").await {
+            Ok(id) => Ok(id),
+            Err(mysql_async::Error::Server(error)) if error.code == UNKNOWN_VARIABLE => Ok(None),
+            Err(error) => Err(SqlError::Unreachable(format!("which instance answers is not told: {error}"))),
+        }
+    }
+
     pub async fn close(self) {
         // What was asked is answered; whether the server heard the goodbye matters to nobody.
         self.connection.disconnect().await.ok();
@@ -131,7 +148,8 @@ impl Database {
         self.connection.query_drop("ROLLBACK").await?;
         let rows = answered?;
         let [row] = rows.as_slice() else {
-            return Ok(Found::Otherwise(format!("{} rows came, and one was expected", rows.len())));
+            let came = if rows.is_empty() { "no row" } else { "more than one row" };
+            return Ok(Found::Otherwise(format!("{came} came, and one was expected")));
         };
         if row.len() != 1 {
             return Ok(Found::Otherwise(format!("a row of {} columns came, and one was expected", row.len())));
@@ -143,7 +161,7 @@ impl Database {
             _ => None,
         };
         let words =
-            || Found::Otherwise(format!("{} came, and a whole number from 0 was expected", shown(row.as_ref(0))));
+            || Found::Otherwise(format!("{} came, and a whole number from 0 was expected", kind(row.as_ref(0))));
         Ok(number.map_or_else(words, Found::Number))
     }
 
@@ -180,6 +198,9 @@ fn options(place: &Place, credentials: &Credentials) -> Opts {
         .pass(Some(&credentials.password))
         .db_name(place.database.as_ref())
         .prefer_socket(false)
+        .tcp_keepalive(Some(KEEPALIVE))
+        // One row is expected: a second one tells that there are more.
+        .setup(vec!["SET SESSION sql_select_limit = 2".to_owned()])
         .ssl_opts(tls)
         .into()
 }
@@ -205,8 +226,14 @@ fn unconnected(at: &str, error: mysql_async::Error) -> SqlError {
     }
 }
 
-fn shown(value: Option<&Value>) -> String {
-    value.map_or_else(|| "nothing".to_owned(), |value| value.as_sql(false))
+/// What a value is; never the value, which may be anybody's name.
+fn kind(value: Option<&Value>) -> &'static str {
+    match value {
+        None | Some(Value::NULL) => "NULL",
+        Some(Value::Int(_)) => "a number below 0",
+        Some(Value::Bytes(_)) => "a text or a number with a fraction",
+        Some(_) => "something else",
+    }
 }
 
 /// `logs` or `database.logs`, quoted (MySQL Reference Manual: "Schema Object Names").

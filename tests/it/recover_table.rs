@@ -9,7 +9,7 @@ use aws_sdk_dynamodb::types::{
     ProvisionedThroughput, ScalarAttributeType, StreamSpecification, StreamViewType, Tag, TimeToLiveSpecification,
 };
 use jiff::Timestamp;
-use lifeboat::aws::autoscaling::{self, ScaledCapacity, ScalingPolicy};
+use lifeboat::aws::autoscaling::{self, ScaledCapacity, ScalingPolicy, Suspended};
 use lifeboat::aws::dynamodb::{put_resource_policy, recovery_window, resource_policy, table};
 use lifeboat::rehearse::proxy::{Effect, Pattern};
 
@@ -115,6 +115,7 @@ async fn attach(site: &Site) -> String {
         dimension: "dynamodb:table:ReadCapacityUnits".into(),
         min: 5,
         max: 50,
+        suspended: Suspended { scale_in: true, ..Suspended::default() },
         policies: vec![policy],
         other_policies: Vec::new(),
     };
@@ -141,6 +142,7 @@ async fn what_is_attached_to_the_table_is_attached_to_the_restored_one() {
     let scaled = autoscaling::scaled(&session, &["table/then".to_owned()]).await.expect("an answer");
     assert_eq!(scaled.len(), 1, "{scaled:?}");
     assert_eq!((scaled[0].min, scaled[0].max, scaled[0].policies[0].target), (5, 50, 70.0));
+    assert!(scaled[0].suspended.scale_in && !scaled[0].suspended.scale_out, "{scaled:?}");
     let attached = resource_policy(&session, &restored.arn).await.expect("an answer");
     assert_eq!(attached, Some(policy.replace("table/metadata", "table/then")));
     let before = autoscaling::scaled(&session, &["table/metadata".to_owned()]).await.expect("an answer");

@@ -99,8 +99,10 @@ impl Bounded {
 async fn restore(copier: Arc<Copier>, comparer: Arc<Comparer>, decision: Decision, bounded: Bounded) -> Done {
     let Change::Restore { then, now } = &decision.change else { return Done::Kept };
     let bytes = then.size_bytes;
-    // The same object may have been written again with other metadata, or by an earlier attempt.
-    if matches!(likeness(then, now, Proof::Whole, bounded.known), Likeness::Asked) {
+    // The same object may have been written again with other metadata, or by an earlier attempt: that is asked in any case
+    // before what is current is taken for somebody else's.
+    let passed = bounded.is_passed(now) && !now.is_marker && now.size_bytes == then.size_bytes;
+    if passed || matches!(likeness(then, now, Proof::Whole, bounded.known), Likeness::Asked) {
         match same_object(&copier, &comparer, then, now).await {
             Ok(None) => return Done::Kept,
             Ok(Some(_)) => {}

@@ -12,7 +12,8 @@ use super::history::{Change, Decision};
 use crate::aws::AwsError;
 use crate::aws::s3::Version;
 use crate::transfer::compare::Comparer;
-use crate::transfer::copy::Copier;
+use crate::transfer::copy::{Copier, Limits};
+use crate::transfer::parts::parts_of_etag;
 use crate::transfer::survey::Names;
 
 const COMPARED_AT_ONCE: usize = 32;
@@ -31,7 +32,8 @@ pub enum Proof {
 pub struct Known {
     /// Keys without a version of then were not there then: none of their versions can be gone.
     pub hides: bool,
-    /// Other ETags are other content. Where they are not, two versions of equal size are asked for their checksums.
+    /// Other ETags of objects of one piece are other content. Where they are not, two versions of equal size are asked for
+    /// their checksums.
     pub etags_tell: bool,
 }
 
@@ -162,7 +164,8 @@ pub(super) enum Likeness {
 }
 
 pub(super) fn likeness(then: &Version, now: &Version, proof: Proof, known: Known) -> Likeness {
-    if now.is_marker || then.size_bytes != now.size_bytes || (known.etags_tell && then.etag != now.etag) {
+    let told = known.etags_tell && then.etag != now.etag && is_of_one_piece(then) && is_of_one_piece(now);
+    if now.is_marker || then.size_bytes != now.size_bytes || told {
         return Likeness::Different;
     }
     match (then.etag == now.etag, proof) {
@@ -170,6 +173,11 @@ pub(super) fn likeness(then: &Version, now: &Version, proof: Proof, known: Known
         // An ETag under SSE-KMS says nothing of the content.
         _ => Likeness::Asked,
     }
+}
+
+/// Whether an object was written in one piece, and a copy of it is.
+fn is_of_one_piece(version: &Version) -> bool {
+    parts_of_etag(&version.etag).is_none() && version.size_bytes <= Limits::default().parallel_above_bytes
 }
 
 type Compared = (Decision, Result<Option<Unlike>, AwsError>);
