@@ -15,15 +15,15 @@ find_mariadb() {
   mariadb=
   if have apt-get && [ "$(id -u)" -eq 0 ]; then
     say "installing the MariaDB server for the tests (once)"
-    # The core has the server alone: nothing is started, and no service is set up.
-    if { apt-get install -y --no-install-recommends mariadb-server-core ||
-      { apt-get update && apt-get install -y --no-install-recommends mariadb-server-core; }; } \
+    # The cores have the server and what sets up its folder: nothing is started, and no service is made.
+    if { apt-get install -y --no-install-recommends mariadb-server-core mariadb-client-core ||
+      { apt-get update && apt-get install -y --no-install-recommends mariadb-server-core mariadb-client-core; }; } \
       >"$cache/mariadb.log" 2>&1 </dev/null; then
       mariadb=/usr/sbin/mariadbd
       return
     fi
     tail -n 5 "$cache/mariadb.log" >&2
   fi
-  say "there is no MariaDB server: the tests that ask a database will fail; install mariadb-server-core (Debian," \
+  say "there is no MariaDB server: the tests that ask a database will fail; install mariadb-server-core and mariadb-client-core (Debian," \
     "Ubuntu), mariadb-server (Fedora) or mariadb (Homebrew), or set LIFEBOAT_MARIADB to mariadbd"
 }
