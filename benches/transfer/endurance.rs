@@ -1,10 +1,10 @@
 //! What a long copy must stand: a million objects, refusals by chance, and being killed.
 
-use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use crate::copies::{FAR, MANY, OBJECTS, seed};
-use crate::tools::Tool;
+use crate::server::mixed;
+use crate::tools::{Job, Tool};
 use crate::trial::{Copying, Figure, at_most, median};
 use crate::world::S3;
 
@@ -60,30 +60,22 @@ fn killed(s3: &S3) -> Figure {
     s3.admin("clear?bucket=target");
     s3.admin(&format!("config?{FAR}"));
     s3.admin("zero");
-    let mut dice = 7_u64;
+    let begin = || us().begin(s3, Job::Copy { source: "source", target: "target" });
     let mut kills = 0;
-    for _ in 0..KILLS {
-        dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        let mut copy = begin(s3);
-        std::thread::sleep(Duration::from_millis(100 + (dice >> 33) % KILLED_WITHIN_MS));
+    for nth in 0..KILLS {
+        let mut copy = begin();
+        std::thread::sleep(Duration::from_millis(100 + mixed(nth) % KILLED_WITHIN_MS));
         if copy.try_wait().expect("a status").is_none() {
             copy.kill().expect("it is there");
             kills += 1;
         }
         copy.wait().expect("its end");
     }
-    let status = begin(s3).wait().expect("its end");
+    let status = begin().wait().expect("its end");
     assert!(status.success(), "the last copy failed");
     let copies = s3.asked("CopyObject");
     s3.admin("config");
     assert_eq!(s3.held("target"), s3.held("source"), "the buckets differ");
     let what = format!("copy 10,000 × 4 KiB, killed {kills} times: objects asked for again");
     at_most(&what, copies - OBJECTS, kills * MANY as u64, "(those under way at each kill)")
-}
-
-fn begin(s3: &S3) -> std::process::Child {
-    let myself = std::env::current_exe().expect("this program");
-    let mut copy = Command::new(myself);
-    copy.args(["--ours", "copy", &s3.endpoint(), &MANY.to_string(), "source", "target"]);
-    copy.stdin(Stdio::null()).stdout(Stdio::null()).spawn().expect("a copy")
 }

@@ -2,7 +2,7 @@
 //! looked for in the folder `LIFEBOAT_PEERS` and on the PATH; one that is not there is not measured.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
 use crate::world::S3;
@@ -65,16 +65,19 @@ impl Tool {
 
     /// Does the job and waits for it. What it came to, the caller looks up.
     pub fn carry_out(self, s3: &S3, job: Job) -> Cost {
-        let mut command = self.command(s3, job);
-        command.stdin(Stdio::null()).stderr(Stdio::inherit());
-        let told = if self.program().is_some() { Stdio::null() } else { Stdio::piped() };
         let (began, used) = (Instant::now(), ended_children_seconds());
-        let output = command.stdout(told).spawn().and_then(std::process::Child::wait_with_output);
-        let output = output.expect("a program to start");
+        let output = self.begin(s3, job).wait_with_output().expect("its end");
         let (seconds, cpu_seconds) = (began.elapsed().as_secs_f64(), ended_children_seconds() - used);
         assert!(output.status.success(), "{self:?} failed");
         let peak_bytes = String::from_utf8_lossy(&output.stdout).trim().parse().unwrap_or_default();
         Cost { seconds, cpu_seconds, peak_bytes }
+    }
+
+    /// Begins the job.
+    pub fn begin(self, s3: &S3, job: Job) -> Child {
+        let told = if self.program().is_some() { Stdio::null() } else { Stdio::piped() };
+        let mut command = self.command(s3, job);
+        command.stdin(Stdio::null()).stdout(told).spawn().expect("a program to start")
     }
 
     fn command(self, s3: &S3, job: Job) -> Command {

@@ -98,6 +98,12 @@ pub struct Recovery<'a> {
     pub what: String,
 }
 
+/// What a restore beside the source comes to: `kind` is `table`.
+pub fn beside(kind: &str, source: &str, target: &str, to: Timestamp) -> String {
+    let (source, target) = (report::escape(source), report::escape(target));
+    format!("{kind} {source} as it was at {to} becomes {kind} {target}; {source} is left as it is\n")
+}
+
 /// What the checks of a recovery come to, in words.
 pub enum Prospect {
     ToDo(String),

@@ -5,16 +5,15 @@ use jiff::Timestamp;
 
 use super::environment::Environment;
 use super::error::{CliError, Exit};
-use super::recover::{Common, Prospect, Recovery};
+use super::recover::{Common, Prospect, Recovery, beside};
 use super::recover_region::{Sought, region_of};
 use super::wiring;
 use crate::aws::{Session, rds};
 use crate::manifest::{
     Cluster, ClusterSource, Manifest, RowCheck, Rows, cluster_name_fault, host_and_port, read_row_check,
 };
-use crate::report;
 use crate::scenario;
-use crate::steps::DELETED;
+use crate::steps::DELETED_CLUSTER;
 
 /// The most characters of an identifier (Amazon RDS User Guide: "Naming constraints in Amazon RDS").
 const MOST: usize = 63;
@@ -56,7 +55,7 @@ pub async fn run(command: &RecoverAurora, environment: &Environment) -> Result<E
     let connected = wiring::connect(&plans.manifest).await?;
     let sought = Sought {
         what: format!("cluster {}", command.name),
-        deleted: DELETED,
+        deleted: DELETED_CLUSTER,
         doubled: "a global database replicates corruption as well",
     };
     let has = async |session: &Session| Ok(rds::cluster(session, &command.name).await?.is_some());
@@ -76,13 +75,7 @@ pub async fn run(command: &RecoverAurora, environment: &Environment) -> Result<E
     let runbook = scenario::recover_cluster(&plans.manifest, aws.region(), &cluster);
     let what = format!("restoring cluster {} of {} as {}", cluster.source, common.to, cluster.target);
     let recovery = Recovery { common, declared_at, plans, connected, aws, runbook, what };
-    let words = format!(
-        "cluster {} as it was at {} becomes cluster {}; {} is left as it is\n",
-        report::escape(&cluster.source),
-        common.to,
-        report::escape(&cluster.target),
-        report::escape(&cluster.source)
-    );
+    let words = beside("cluster", &cluster.source, &cluster.target, common.to);
     recovery.carry_out(|_| Prospect::ToDo(words), command.dry_run, environment).await
 }
 

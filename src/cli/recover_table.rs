@@ -5,12 +5,11 @@ use jiff::Timestamp;
 
 use super::environment::Environment;
 use super::error::{CliError, Exit};
-use super::recover::{Common, Prospect, Recovery};
+use super::recover::{Common, Prospect, Recovery, beside};
 use super::recover_region::{Sought, region_of};
 use super::wiring;
 use crate::aws::{Session, dynamodb};
 use crate::manifest::{Expectation, Table, TableSource};
-use crate::report;
 use crate::scenario;
 
 #[derive(Args)]
@@ -59,13 +58,7 @@ pub async fn run(command: &RecoverTable, environment: &Environment) -> Result<Ex
     let runbook = scenario::recover_table(&plans.manifest, aws.region(), &table);
     let what = format!("restoring table {} of {} as {}", table.source, common.to, table.target);
     let recovery = Recovery { common, declared_at, plans, connected, aws, runbook, what };
-    let words = format!(
-        "table {} as it was at {} becomes table {}; {} is left as it is\n",
-        report::escape(&table.source),
-        common.to,
-        report::escape(&table.target),
-        report::escape(&table.source)
-    );
+    let words = beside("table", &table.source, &table.target, common.to);
     recovery.carry_out(|_| Prospect::ToDo(words), command.dry_run, environment).await
 }
 

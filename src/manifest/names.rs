@@ -27,7 +27,7 @@ pub(super) const BUCKET: Rule = Rule { noun: "a bucket name", refuse: bucket };
 pub(super) const KEY: Rule = Rule { noun: "an object key", refuse: key };
 
 /// Amazon RDS: "Quotas and constraints for Amazon RDS", naming constraints; API: "RestoreDBClusterFromSnapshot".
-pub(super) const CLUSTER: Rule = Rule { noun: "a DB cluster identifier", refuse: cluster };
+pub(super) const CLUSTER: Rule = Rule { noun: "a DB cluster identifier", refuse: cluster_name_fault };
 
 /// Amazon RDS API: "DBClusterSnapshot", identifier or ARN; automated ones begin with `rds:`.
 pub(super) const SNAPSHOT: Rule = Rule { noun: "a snapshot's identifier or ARN", refuse: snapshot };
@@ -136,10 +136,6 @@ fn key(text: &str) -> Option<&'static str> {
 
 /// Why a text is no DB cluster identifier, as a manifest would say it.
 pub fn cluster_name_fault(text: &str) -> Option<&'static str> {
-    cluster(text)
-}
-
-fn cluster(text: &str) -> Option<&'static str> {
     if !(1..=63).contains(&text.len()) {
         Some("an identifier has 1 to 63 characters")
     } else if text.chars().any(|c| c.is_ascii_uppercase()) {

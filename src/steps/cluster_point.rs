@@ -7,16 +7,16 @@ use serde_json::json;
 use super::cluster_instances::InstanceSettings;
 use super::cluster_rows::can_be_asked;
 use super::cluster_settings::ClusterSettings;
+use super::cluster_wanted::{WANTED, Wanted};
 use super::encryption::check_key;
 use super::recovery_point::within;
-use super::restore_cluster::{WANTED, Wanted};
-use super::{Blocked, Checked, Standing};
-use crate::aws::rds::{self, ClusterState};
+use super::{Blocked, Checked, Standing, StepError};
+use crate::aws::rds::{self, ClusterState, RestoreRequest, RestoreSource};
 use crate::aws::{AwsError, Session};
 use crate::manifest::Cluster;
 
 /// Amazon Aurora User Guide: "Retaining automated backups".
-pub const DELETED: &str = "a cluster that was deleted may have kept its automated backups, which restore it to a time: aws rds \
+pub const DELETED_CLUSTER: &str = "a cluster that was deleted may have kept its automated backups, which restore it to a time: aws rds \
                            describe-db-cluster-automated-backups, then restore-db-cluster-to-point-in-time \
                            --source-db-cluster-resource-id; else there are its snapshots";
 
@@ -24,13 +24,13 @@ pub const DELETED: &str = "a cluster that was deleted may have kept its automate
 ///
 /// # Errors
 /// The source is gone or tells no such time, or the name is taken.
-pub(super) async fn check_point(session: &Session, cluster: &Cluster, at: Timestamp) -> Result<Checked, Blocked> {
+pub(super) async fn check(session: &Session, cluster: &Cluster, at: Timestamp) -> Result<Checked, Blocked> {
     let Cluster { source, target, .. } = cluster;
     let region = session.region();
     let Some(state) = rds::cluster(session, source).await? else {
         return Err(Blocked {
             cause: format!("there is no cluster {source} in {region}"),
-            hint: Some(DELETED.to_owned()),
+            hint: Some(DELETED_CLUSTER.to_owned()),
         });
     };
     if rds::cluster(session, target).await?.is_some() {
@@ -90,4 +90,25 @@ async fn taken(session: &Session, instances: &[InstanceSettings]) -> Result<Opti
         }
     }
     Ok(None)
+}
+
+/// What to ask for.
+pub(super) fn request(settings: &ClusterSettings, cluster: &Cluster, at: Timestamp) -> RestoreRequest {
+    settings.restore_from(&cluster.target, RestoreSource::PointInTime { cluster: cluster.source.clone(), at })
+}
+
+/// `source` is the cluster's ARN.
+pub(super) fn explained(error: AwsError, source: &str) -> StepError {
+    let hint = match error.code.as_deref() {
+        Some("KMSKeyNotAccessibleFault") => {
+            format!("enable the KMS key of {source} in this region and allow its use, then retry the step")
+        }
+        Some("DBClusterNotFoundFault" | "PointInTimeRestoreNotEnabledFault" | "InvalidRestoreFault") => {
+            "look whether the source still stands and its window still holds the time: aws rds describe-db-clusters; a new run \
+             checks both"
+                .to_owned()
+        }
+        _ => return error.into(),
+    };
+    StepError::from(error).hint(hint)
 }

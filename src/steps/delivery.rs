@@ -8,15 +8,14 @@ use std::time::{Duration, Instant};
 use flate2::read::MultiGzDecoder;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
+use tokio::sync::Mutex;
 
-use super::{Cx, Output, StepError};
+use super::{Cx, Output, Ready, StepError, wait_until};
 use crate::aws::firehose::{self, Delivery};
 use crate::aws::s3::{Object, list_under};
 use crate::aws::{AwsError, Session, explain};
 use crate::manifest::MARK;
 
-/// Between two looks into the bucket.
-const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// Larger objects are not read: Firehose makes none that are larger (Firehose API: "BufferingHints", 128 MiB).
 const READ_BYTES: u64 = 128 << 20;
 const UNPACKED_AT_ONCE: u64 = 1 << 20;
@@ -45,77 +44,83 @@ pub(super) async fn arrives(
         record.map_or_else(|| json!({ "lifeboat_check": MARK }).to_string(), str::to_owned).replace(MARK, &mark);
     firehose::put(session, stream, &format!("{record}\n")).await?;
     let (began, bucket) = (Instant::now(), &delivery.bucket);
-    let mut seen = BTreeSet::new();
-    loop {
-        cx.status(format!("waiting for the marked record in {bucket}; {} new objects looked at", seen.len()));
-        let look = async {
-            for object in new_objects(session, &delivery, put_at, &seen).await? {
-                if holds(session, &delivery, &object, &mark).await? {
-                    return Ok(Some(object.key));
-                }
-                seen.insert(object.key);
-            }
-            Ok::<_, AwsError>(None)
-        };
-        let left = timeout.saturating_sub(began.elapsed()).max(LOOK_EVERY);
-        let found = tokio::select! {
-            found = look => match found {
-                Ok(found) => found,
-                // The record is on its way; only the time ends the wait over a passing disturbance.
-                Err(error) if error.transient => None,
-                Err(error) => return Err(error.into()),
-            },
-            () = tokio::time::sleep(left) => None,
-            () = cx.stopped() => return Err(StepError::interrupted("stopped while waiting for the marked record")),
-        };
-        if let Some(key) = found {
-            let elapsed_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
-            return Ok(json!({ "stream": stream, "bucket": bucket, "key": key, "elapsed_ms": elapsed_ms }));
+    let seen = Mutex::new(BTreeSet::new());
+    let what = format!("the marked record in {bucket}");
+    let arrived = wait_until(cx, &what, timeout, async || {
+        let mut seen = seen.lock().await;
+        match look(session, &delivery, put_at, &mark, &mut seen).await {
+            Ok(Some(key)) => Ok(Ready::Yes(Ok(key))),
+            Ok(None) => Ok(Ready::NotYet(format!("not there; {} new objects looked at", seen.len()))),
+            // The record is on its way: only the time ends the wait over a passing disturbance.
+            Err(error) if error.transient => Err(error.into()),
+            Err(error) => Ok(Ready::Yes(Err(error))),
         }
-        if began.elapsed() >= timeout {
-            let text = format!(
-                "check {name}: the record that was put into stream {stream} is not in {bucket} after {} s; objects that came \
-                 meanwhile: {}, none with it",
-                timeout.as_secs(),
-                seen.len()
-            );
-            return Err(StepError::check_failed(text).hint(
-                "look at the stream's errors and its buffering interval, which `timeout` must exceed; a retry of the step puts \
-                 another record; stream, record and timeout are settled when a run begins: else look by hand, and --skip the step",
-            ));
+    });
+    let arrived = arrived.await;
+    let objects = seen.into_inner().len();
+    let arrived = arrived.map_err(|error| match error.parks() {
+        true => error,
+        false => late(name, stream, bucket, timeout, objects),
+    })?;
+    let elapsed_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+    Ok(json!({ "stream": stream, "bucket": bucket, "key": arrived?, "elapsed_ms": elapsed_ms }))
+}
+
+fn late(name: &str, stream: &str, bucket: &str, timeout: Duration, seen: usize) -> StepError {
+    let seconds = timeout.as_secs();
+    let text = format!(
+        "check {name}: the record that was put into stream {stream} is not in {bucket} after {seconds} s; objects that came \
+         meanwhile: {seen}, none with it"
+    );
+    StepError::check_failed(text).hint(
+        "look at the stream's errors and its buffering interval, which `timeout` must exceed; a retry of the step puts another \
+         record; stream, record and timeout are settled when a run begins: else look by hand, and --skip the step",
+    )
+}
+
+/// The key of the object that holds the mark, among those that were not looked at before.
+async fn look(
+    session: &Session,
+    delivery: &Delivery,
+    put_at: Timestamp,
+    mark: &str,
+    seen: &mut BTreeSet<String>,
+) -> Result<Option<String>, AwsError> {
+    for object in new_objects(session, delivery, put_at, seen).await? {
+        if holds(session, delivery, &object, mark).await? {
+            return Ok(Some(object.key));
         }
-        tokio::select! {
-            () = tokio::time::sleep(LOOK_EVERY.min(timeout.saturating_sub(began.elapsed()))) => {}
-            () = cx.stopped() => return Err(StepError::interrupted("stopped while waiting for the marked record")),
-        }
+        seen.insert(object.key);
     }
+    Ok(None)
 }
 
 /// Only what comes to rest as text can be searched for a mark.
 fn legible(name: &str, stream: &str, delivery: Result<Option<Delivery>, AwsError>) -> Result<Delivery, StepError> {
     let by_program = "ask it by a program: check \"NAME\" { command = [\"./check.sh\"] }";
-    let failed = |why: String| Err(StepError::check_failed(format!("check {name}: {why}")));
-    match delivery {
-        Err(error) if error.is("ResourceNotFoundException") => failed(format!("there is no stream {stream}: {error}"))
-            .map_err(|error| error.hint("correct `stream` in the manifest, or declare it in the Terraform root")),
-        Err(error) => Err(error.into()),
-        Ok(None) => failed(format!("stream {stream} delivers into no bucket")).map_err(|error| error.hint(by_program)),
+    let stream_that = |why: &str| format!("stream {stream} {why}");
+    let (why, hint) = match delivery {
+        Err(error) if error.is("ResourceNotFoundException") => {
+            let hint = "correct `stream` in the manifest, or declare it in the Terraform root";
+            (format!("there is no stream {stream}: {error}"), hint)
+        }
+        Err(error) => return Err(error.into()),
+        Ok(None) => (stream_that("delivers into no bucket"), by_program),
         Ok(Some(delivery)) if !delivery.takes_records => {
-            failed(format!("stream {stream} takes no records itself: it reads another stream"))
-                .map_err(|error| error.hint(by_program))
+            (stream_that("takes no records itself: it reads another stream"), by_program)
         }
         Ok(Some(delivery)) if delivery.converts => {
-            failed(format!("stream {stream} converts its records, and only text is searched"))
-                .map_err(|error| error.hint(by_program))
+            (stream_that("converts its records, and only text is searched"), by_program)
         }
         Ok(Some(delivery)) if !["UNCOMPRESSED", "GZIP"].contains(&delivery.compression.as_str()) => {
-            failed(format!("stream {stream} compresses by {}, which is not read", delivery.compression))
-                .map_err(|error| error.hint(by_program))
+            (stream_that(&format!("compresses by {}, which is not read", delivery.compression)), by_program)
         }
-        Ok(Some(delivery)) if delivery.status != "ACTIVE" => failed(format!("stream {stream} is {}", delivery.status))
-            .map_err(|error| error.hint("wait until it is ACTIVE, then retry the step")),
-        Ok(Some(delivery)) => Ok(delivery),
-    }
+        Ok(Some(delivery)) if delivery.status != "ACTIVE" => {
+            (stream_that(&format!("is {}", delivery.status)), "wait until it is ACTIVE, then retry the step")
+        }
+        Ok(Some(delivery)) => return Ok(delivery),
+    };
+    Err(StepError::check_failed(format!("check {name}: {why}")).hint(hint))
 }
 
 /// The prefixes where objects of these times may be (Amazon Data Firehose Developer Guide: "Custom prefixes for Amazon S3

@@ -10,6 +10,7 @@ mod cluster_rows;
 mod cluster_settings;
 mod cluster_source;
 mod cluster_version;
+mod cluster_wanted;
 mod cutover;
 mod cx;
 mod declared;
@@ -28,6 +29,7 @@ mod restore_cluster;
 mod restore_table;
 mod roll_back_bucket;
 mod table_attached;
+mod table_point;
 mod table_replica;
 mod table_settings;
 mod table_source;
@@ -44,7 +46,7 @@ mod verify_rollback;
 mod verify_table;
 mod wait;
 
-pub use cluster_point::DELETED;
+pub use cluster_point::DELETED_CLUSTER;
 pub use cutover::{
     Before, ChangeError, CheckError, CutoverStep, CutoverView, RecordView, change_records, check_cutover, foreseen,
     view_cutover,

@@ -8,16 +8,14 @@
 
 use async_trait::async_trait;
 use futures::{StreamExt, TryStreamExt};
-use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::cluster_instances::{InstanceSettings, instances};
+use super::cluster_instances::InstanceSettings;
 use super::cluster_look::ClusterLook;
-use super::cluster_point::check_point;
+use super::cluster_point;
 use super::cluster_rows::can_be_asked;
-use super::cluster_settings::ClusterSettings;
 use super::cluster_source::{Snapshot, choose};
-use super::declared::{DeclaredSet, declared};
+use super::cluster_wanted::{WANTED, Wanted};
 use super::encryption::check_key;
 use super::ownership::{Owner, address_taken, conflict, in_place, run_tags};
 use super::{
@@ -25,15 +23,10 @@ use super::{
     wait_until,
 };
 use crate::aws::AwsError;
-use crate::aws::rds::{self, RestoreRequest, RestoreSource, Scaling};
+use crate::aws::rds;
 use crate::manifest::{Cluster, ClusterSource, Component};
 use crate::verify::in_words;
 
-/// The capacity of serverless instances that the Terraform root declares none for, in Aurora capacity units: enough to
-/// serve at first, and said in what was not set.
-const CAPACITY: Scaling = Scaling { min: 0.5, max: 16.0, pause_after_seconds: None };
-/// The fact, and the part of the output, that tells how the source of a restore to a point in time was.
-pub(super) const WANTED: &str = "wanted";
 /// How many instances are created at a time.
 const CREATES: usize = 4;
 
@@ -42,67 +35,11 @@ pub struct RestoreCluster {
     pub cluster: Cluster,
 }
 
-/// What the cluster shall be.
-#[derive(Serialize, Deserialize)]
-pub(super) struct Wanted {
-    pub settings: ClusterSettings,
-    pub instances: Vec<InstanceSettings>,
-}
-
-impl Wanted {
-    pub(super) fn of(cx: &Cx, cluster: &Cluster, engine: Option<&str>) -> Result<Self, StepError> {
-        if matches!(cluster.from, ClusterSource::PointInTime(_)) {
-            return Self::as_found(cx, cluster);
-        }
-        let set = if cluster.adopt.is_some() { declared(cx)? } else { DeclaredSet::new() };
-        let settings = ClusterSettings::of(cluster, &set)?;
-        let engine = settings.engine.as_deref().or(engine).unwrap_or_default();
-        let instances = instances(cluster, &set, engine);
-        Ok(Self { settings, instances })
-    }
-
-    /// As the check of the restore has found its source.
-    fn as_found(cx: &Cx, cluster: &Cluster) -> Result<Self, StepError> {
-        let restored = || cx.output(&format!("restore.aurora.{}", cluster.name))?.get(WANTED).cloned();
-        let found = cx.facts().get(WANTED).cloned().or_else(restored);
-        let found =
-            found.ok_or_else(|| StepError::failed(format!("how {} was is not in the journal", cluster.source)))?;
-        serde_json::from_value(found)
-            .map_err(|error| StepError::failed(format!("the settings in the journal are not understood: {error}")))
-    }
-
-    /// What to ask for: also a capacity for serverless instances that nothing declares, because RDS makes no such
-    /// instance without (RDS API: "CreateDBInstance"; Amazon Aurora User Guide: "Using Aurora Serverless v2").
-    fn restore(&self, target: &str, snapshot: &Snapshot) -> Result<RestoreRequest, StepError> {
-        let mut request = self.settings.restore(target, snapshot)?;
-        if self.needs_capacity() {
-            request.scaling = Some(CAPACITY);
-        }
-        Ok(request)
-    }
-
-    fn needs_capacity(&self) -> bool {
-        self.settings.scaling.is_none() && self.instances.iter().any(InstanceSettings::is_serverless)
-    }
-
-    /// What was left to RDS or to lifeboat, with the values that matter, in Terraform's names.
-    pub(super) fn not_as_declared(&self, look: &ClusterLook) -> Vec<String> {
-        let mut left = self.settings.not_as_declared(&look.cluster);
-        let scaling = look.cluster.scaling.as_ref().filter(|_| self.needs_capacity());
-        if let Some(scaling) = scaling {
-            let name = "serverlessv2_scaling_configuration";
-            left.retain(|setting| setting != name);
-            left.push(format!("{name} (is {} to {} ACU)", scaling.min, scaling.max));
-        }
-        left
-    }
-}
-
 #[async_trait]
 impl Step for RestoreCluster {
     async fn check(&self, cx: &Cx) -> Result<Checked, Blocked> {
         if let ClusterSource::PointInTime(at) = self.cluster.from {
-            return check_point(&cx.world.aws, &self.cluster, at).await;
+            return cluster_point::check(&cx.world.aws, &self.cluster, at).await;
         }
         let manifest = &cx.world.manifest;
         let all = rds::cluster_snapshots(&cx.world.aws).await?;
@@ -255,13 +192,10 @@ impl RestoreCluster {
     /// Sends the restore. "Exists already" may be the answer to a request of ours whose reply was lost; whose it is
     /// is looked at afterwards.
     async fn begin(&self, cx: &Cx, wanted: &Wanted) -> Result<(), StepError> {
-        let Cluster { source, target, from, .. } = &self.cluster;
+        let Cluster { target, from, .. } = &self.cluster;
         let snapshot = Snapshot::from_facts(cx.facts())?;
         let mut request = match from {
-            ClusterSource::PointInTime(at) => {
-                let source = RestoreSource::PointInTime { cluster: source.clone(), at: *at };
-                wanted.settings.restore_from(target, source)
-            }
+            ClusterSource::PointInTime(at) => cluster_point::request(&wanted.settings, &self.cluster, *at),
             ClusterSource::LatestSnapshot | ClusterSource::Snapshot(_) => wanted.restore(target, &snapshot)?,
         };
         request.tags.extend(run_tags(&cx.world.run, &snapshot.arn));
@@ -272,7 +206,10 @@ impl RestoreCluster {
             Err(error) if error.is_any(&["DBClusterAlreadyExistsFault", "DBClusterSnapshotAlreadyExistsFault"]) => {
                 Ok(())
             }
-            Err(error) => Err(explained(error, &snapshot, matches!(from, ClusterSource::PointInTime(_)))),
+            Err(error) => Err(match from {
+                ClusterSource::PointInTime(_) => cluster_point::explained(error, &snapshot.arn),
+                ClusterSource::LatestSnapshot | ClusterSource::Snapshot(_) => explained(error, &snapshot),
+            }),
         }
     }
 
@@ -398,16 +335,8 @@ impl RestoreCluster {
     }
 }
 
-fn explained(error: AwsError, snapshot: &Snapshot, point: bool) -> StepError {
+fn explained(error: AwsError, snapshot: &Snapshot) -> StepError {
     let hint = match error.code.as_deref() {
-        Some("KMSKeyNotAccessibleFault") if point => {
-            format!("enable the KMS key of {} in this region and allow its use, then retry the step", snapshot.arn)
-        }
-        Some("DBClusterNotFoundFault" | "PointInTimeRestoreNotEnabledFault" | "InvalidRestoreFault") if point => {
-            "look whether the source still stands and its window still holds the time: aws rds describe-db-clusters; a new run \
-             checks both"
-                .to_owned()
-        }
         Some("KMSKeyNotAccessibleFault") => format!(
             "enable the KMS key of {} in this region and allow its use, or choose another snapshot with `from`",
             snapshot.arn

@@ -12,10 +12,10 @@ use serde_json::{Value, json};
 use super::declared::{declared, declared_at};
 use super::encryption::check_key;
 use super::ownership::{Owner, address_taken, conflict, in_place, run_tags};
-use super::recovery_point::within;
-use super::table_attached::{Attached, Read};
+use super::table_attached::Attached;
+use super::table_point::{self, ATTACHED};
 use super::table_settings::{Change, TableSettings};
-use super::table_source::{ATTACHED, ChosenBackup, choose, facts, facts_at, misplaced};
+use super::table_source::{ChosenBackup, choose, facts, misplaced};
 use super::{
     APPEARS, Blocked, Checked, Compensation, Cx, Output, Ready, SETTLES, Seen, Standing, Step, StepError, deadline,
     wait_until,
@@ -53,7 +53,7 @@ pub(super) fn wanted(cx: &Cx, table: &Table, facts: &Value) -> Result<TableSetti
 impl Step for RestoreTable {
     async fn check(&self, cx: &Cx) -> Result<Checked, Blocked> {
         if let TableSource::PointInTime(at) = self.table.from {
-            return self.check_window(&cx.world.aws, at).await;
+            return table_point::check(&cx.world.aws, &self.table, at).await;
         }
         let (session, manifest) = (&cx.world.aws, &cx.world.manifest);
         let region = &manifest.recovery.name;
@@ -100,7 +100,7 @@ impl Step for RestoreTable {
             Owner::Terraform => true,
             Owner::ThisRun => {
                 let settled = self.with_run_tags(cx, wanted.clone())?.next_change(&state).is_none();
-                settled && unready(&state).is_none() && self.detached(cx, &state).await?.is_none()
+                settled && unready(&state).is_none() && self.unattached(cx, &state).await?.is_none()
             }
         };
         Ok(match unready(&state) {
@@ -132,10 +132,10 @@ impl Step for RestoreTable {
         let mut state = self.active(cx).await?;
         if self.owner(cx, &state, begun) == Owner::ThisRun {
             state = self.mend(cx, &self.with_run_tags(cx, wanted.clone())?, state).await?;
-            if let Some((wanted, actual)) = self.detached(cx, &state).await? {
+            if let Some((wanted, actual)) = self.unattached(cx, &state).await? {
                 cx.status(format!("{}: setting resource policy and autoscaling", self.what()));
                 wanted.put(&cx.world.aws, &state.arn, &actual).await?;
-                state = self.attached(cx).await?;
+                state = self.all_attached(cx).await?;
             }
         }
         Ok(self.output(cx, &state, &wanted))
@@ -152,7 +152,7 @@ impl Step for RestoreTable {
             if matches!(self.table.from, TableSource::PointInTime(_)) {
                 faults.extend(wanted.index_differences(&state).iter().map(ToString::to_string));
             }
-            if let Some((wanted, actual)) = self.detached(cx, &state).await? {
+            if let Some((wanted, actual)) = self.unattached(cx, &state).await? {
                 faults.extend(wanted.differences(&actual));
             }
         }
@@ -187,38 +187,6 @@ impl RestoreTable {
             },
         };
         choose(&self.table, &found, region, primary)
-    }
-
-    /// Whether the source can be restored to that time, beside itself.
-    async fn check_window(&self, session: &Session, at: Timestamp) -> Result<Checked, Blocked> {
-        let Table { source, target, .. } = &self.table;
-        let region = session.region();
-        let Some(state) = dynamodb::table(session, source).await? else {
-            return Err(Blocked {
-                cause: format!("there is no table {source} in {region}"),
-                hint: Some("a table that was deleted is restored from a backup".to_owned()),
-            });
-        };
-        if dynamodb::has_table(session, target).await? {
-            return Err(Blocked {
-                cause: format!("table {target} stands in {region} already"),
-                hint: Some("choose another name for the restored table".to_owned()),
-            });
-        }
-        let Some(window) = dynamodb::recovery_window(session, source).await? else {
-            return Err(Blocked {
-                cause: format!("point-in-time recovery of table {source} is off"),
-                hint: Some("only a backup can bring back what was: aws dynamodb list-backups --table-name".to_owned()),
-            });
-        };
-        within(&format!("table {source}"), window, at)?;
-        let Read { attached, doubts: mut warnings } = Attached::of(session, source, &state).await?;
-        warnings.extend(check_key(session, state.kms_key.as_deref(), &format!("table {source}")).await?);
-        if !state.replicas.is_empty() {
-            let regions = state.replicas.join(", ");
-            warnings.push(format!("table {source} has replicas ({regions}): the restored one has none"));
-        }
-        Ok(Checked { facts: facts_at(&state, &attached, at, &warnings), standing: Standing::Absent })
     }
 
     async fn look(&self, cx: &Cx) -> Result<Option<TableState>, StepError> {
@@ -299,7 +267,7 @@ impl RestoreTable {
     }
 
     /// What is to be attached to the table as it is to its source, beside what is, where something is missing.
-    async fn detached(&self, cx: &Cx, state: &TableState) -> Result<Option<(Attached, Attached)>, StepError> {
+    async fn unattached(&self, cx: &Cx, state: &TableState) -> Result<Option<(Attached, Attached)>, StepError> {
         let Some(found) = cx.facts().get(ATTACHED) else { return Ok(None) };
         let found: Attached = serde_json::from_value(found.clone())
             .map_err(|error| StepError::failed(format!("the settings in the journal are not understood: {error}")))?;
@@ -314,13 +282,13 @@ impl RestoreTable {
 
     /// Waits until what was attached is told: a policy that was put a moment ago may not be (DynamoDB API:
     /// "GetResourcePolicy").
-    async fn attached(&self, cx: &Cx) -> Result<TableState, StepError> {
+    async fn all_attached(&self, cx: &Cx) -> Result<TableState, StepError> {
         wait_until(cx, &self.what(), APPEARS, async || {
             let state = self.look(cx).await?.ok_or_else(|| self.gone())?;
             if let Some(status) = unready(&state) {
                 return Ok(Ready::NotYet(status));
             }
-            let missing = self.detached(cx, &state).await?.map(|(wanted, actual)| wanted.differences(&actual));
+            let missing = self.unattached(cx, &state).await?.map(|(wanted, actual)| wanted.differences(&actual));
             Ok(missing.map_or(Ready::Yes(state), |missing| Ready::NotYet(missing.join("; "))))
         })
         .await

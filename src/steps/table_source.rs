@@ -3,18 +3,12 @@
 //! DynamoDB's own backups never leave their region, and RestoreTableFromBackup takes nothing else: a recovery point in
 //! a vault of AWS Backup is restored by AWS Backup (AWS Backup Developer Guide: "Restore an Amazon DynamoDB table").
 
-use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::Blocked;
 use super::recovery_point::{Candidate, CandidateState, NoneUsable, newest};
-use super::table_attached::Attached;
-use super::table_settings::TableSettings;
-use crate::aws::dynamodb::{Backup, BackupDetail, TableState};
+use crate::aws::dynamodb::{Backup, BackupDetail};
 use crate::manifest::{Table, TableSource};
-
-/// The fact that tells what is attached to the source of a restore to a point in time.
-pub const ATTACHED: &str = "attached";
 
 /// The chosen backup, and what the operator should know about others.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,23 +44,6 @@ pub fn facts(chosen: &ChosenBackup, detail: &BackupDetail) -> Value {
         "ttl_attribute": detail.ttl_attribute,
         "stream_view": detail.stream.as_ref().map(|stream| &stream.view),
         "warnings": chosen.warnings,
-    })
-}
-
-/// The same for a table that is restored to a point in time: how it shall be is how its source is now.
-pub fn facts_at(source: &TableState, attached: &Attached, at: Timestamp, warnings: &[String]) -> Value {
-    let mut settings = TableSettings::of_table(source);
-    if !attached.scaled.is_empty() {
-        // It is what it is scaled to at the moment.
-        settings.capacity = None;
-    }
-    json!({
-        "recovery_point": source.arn,
-        "recovery_point_at": at.to_string(),
-        "bytes": source.approximate_bytes,
-        "settings": settings,
-        (ATTACHED): attached,
-        "warnings": warnings,
     })
 }
 

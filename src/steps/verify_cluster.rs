@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::cluster_look::ClusterLook;
 use super::cluster_rows::{Asker, faults as row_faults};
-use super::restore_cluster::Wanted;
+use super::cluster_wanted::Wanted;
 use super::{Blocked, Checked, Compensation, Cx, Output, Seen, Step, StepError};
 use crate::manifest::Cluster;
 

@@ -74,7 +74,11 @@ where
 }
 
 fn late(what: &str, status: &str, deadline: Duration) -> StepError {
-    StepError::failed(format!("{what} was still {status} after {} minutes", deadline.as_secs() / 60))
+    let (number, unit) = match deadline.as_secs() {
+        seconds if seconds % 60 == 0 => (seconds / 60, "minutes"),
+        seconds => (seconds, "seconds"),
+    };
+    StepError::failed(format!("{what} was still {status} after {number} {unit}"))
         .hint("it may still become ready: retry the step to go on waiting for it")
 }
 

@@ -222,6 +222,8 @@ fn unconnected(at: &str, error: mysql_async::Error) -> SqlError {
         mysql_async::Error::Driver(DriverError::NoClientSslFlagFromServer) => {
             SqlError::Refused(format!("{at} speaks no TLS"))
         }
+        // Without the words that the driver puts around it twice.
+        mysql_async::Error::Io(IoError::Io(error)) => SqlError::Unreachable(format!("{at} cannot be reached: {error}")),
         error => SqlError::Unreachable(format!("{at} cannot be reached: {error}")),
     }
 }

@@ -31,15 +31,10 @@ async fn site(bucket: &str, compression: CompressionFormat) -> Tiny {
     tiny
 }
 
-async fn failover(tiny: &Tiny) -> (Option<i32>, String) {
-    let (code, _, said) = tiny.lifeboat(&["failover", "tiny", "--confirm", "tiny"]).await;
-    (code, said.split_whitespace().collect::<Vec<_>>().join(" "))
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_marked_record_arrives_in_the_bucket_that_the_stream_delivers_to() {
     let tiny = site("delivered", CompressionFormat::Uncompressed).await;
-    let (code, said) = failover(&tiny).await;
+    let (code, said) = tiny.failover().await;
     assert_eq!(code, Some(0), "{said}");
     let s3 = tiny.moto.session("us-east-1").s3();
     let listed = s3.list_objects_v2().bucket("delivered").prefix("raw/").send().await.expect("a listing");
@@ -55,15 +50,15 @@ async fn a_marked_record_arrives_in_the_bucket_that_the_stream_delivers_to() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_record_that_does_not_arrive_fails_the_check_and_what_cannot_be_read_is_said() {
     let tiny = site("delivered", CompressionFormat::Gzip).await;
-    let (code, said) = failover(&tiny).await;
+    let (code, said) = tiny.failover().await;
     assert_eq!(code, Some(5), "{said}");
     assert!(said.contains("is not in delivered after 6 s; objects that came meanwhile: 1, none with it"), "{said}");
     let packed = site("delivered", CompressionFormat::Snappy).await;
-    let (code, said) = failover(&packed).await;
+    let (code, said) = packed.failover().await;
     assert_eq!((code, said.contains("compresses by Snappy, which is not read")), (Some(5), true), "{said}");
     let none = Tiny::with_root("").await;
     none.write_manifest(CHECK);
-    let (code, said) = failover(&none).await;
+    let (code, said) = none.failover().await;
     assert_eq!((code, said.contains("there is no stream logs")), (Some(5), true), "{said}");
     none.write_manifest(&CHECK.replace("{mark}", "mark"));
     let (code, _, said) = none.lifeboat(&["plan", "failover", "tiny"]).await;

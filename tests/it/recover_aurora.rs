@@ -31,9 +31,7 @@ impl Site {
     }
 
     async fn recover(&self, name: &str, to: &str, more: &[&str]) -> (Option<i32>, String) {
-        let args = ["recover", "aurora", name, "--env", "tiny", "--to", to];
-        let (code, _, said) = self.tiny.lifeboat(&[&args[..], more].concat()).await;
-        (code, said.split_whitespace().collect::<Vec<_>>().join(" "))
+        self.tiny.recover("aurora", name, to, more).await
     }
 }
 
@@ -128,6 +126,10 @@ async fn the_rows_of_the_restored_cluster_are_asked_through_a_tunnel_what_the_ma
     assert!(verified.contains("SELECT MAX(id) FROM events") && verified.contains("\"found\":3"), "{verified}");
     assert!(!journal.contains("sorts"), "the password");
 
+    site.tiny.write_manifest(&AURORA.replace("secret(\"logs/checker\")", "env(\"CHECKER\")"));
+    let (code, said) = site.recover("logs", &to, &[&more[..], &["--as", "logs-short"]].concat()).await;
+    assert_eq!((code, said.contains("CHECKER_USER is not set")), (Some(3), true), "{said}");
+    site.tiny.write_manifest(AURORA);
     database.execute("DELETE FROM logs.events WHERE id = 2").await;
     let (code, said) = site.recover("logs", &to, &[&more[..], &["--as", "logs-short"]].concat()).await;
     assert_eq!(code, Some(5), "{said}");

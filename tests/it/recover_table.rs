@@ -61,9 +61,7 @@ impl Site {
     }
 
     async fn recover(&self, name: &str, to: &str, more: &[&str]) -> (Option<i32>, String) {
-        let args = ["recover", "table", name, "--env", "tiny", "--to", to];
-        let (code, _, said) = self.tiny.lifeboat(&[&args[..], more].concat()).await;
-        (code, said.split_whitespace().collect::<Vec<_>>().join(" "))
+        self.tiny.recover("table", name, to, more).await
     }
 }
 

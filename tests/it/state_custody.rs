@@ -106,6 +106,21 @@ impl Tiny {
         (output.status.code(), text(output.stdout), text(output.stderr))
     }
 
+    /// The same as one line of words.
+    pub async fn words(&self, args: &[&str]) -> (Option<i32>, String) {
+        let (code, _, said) = self.lifeboat(args).await;
+        (code, said.split_whitespace().collect::<Vec<_>>().join(" "))
+    }
+
+    pub async fn failover(&self) -> (Option<i32>, String) {
+        self.words(&["failover", "tiny", "--confirm", "tiny"]).await
+    }
+
+    /// Recovers `what` (`table`) of that name.
+    pub async fn recover(&self, what: &str, name: &str, to: &str, more: &[&str]) -> (Option<i32>, String) {
+        self.words(&[&["recover", what, name, "--env", "tiny", "--to", to], more].concat()).await
+    }
+
     pub async fn report(&self, run: &str) -> Value {
         let (code, json, said) = self.lifeboat(&["report", run, "--format", "json"]).await;
         assert_eq!(code, Some(0), "{said}");

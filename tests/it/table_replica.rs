@@ -30,27 +30,22 @@ async fn create(tiny: &Tiny, items: u32) {
     }
 }
 
-async fn failover(tiny: &Tiny) -> (Option<i32>, String) {
-    let (code, _, said) = tiny.lifeboat(&["failover", "tiny", "--confirm", "tiny"]).await;
-    (code, said.split_whitespace().collect::<Vec<_>>().join(" "))
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_global_tables_replica_is_used_as_it_stands_and_its_items_are_counted() {
     let tiny = Tiny::with_root("").await;
     tiny.write_manifest(TABLE);
-    let (code, said) = failover(&tiny).await;
+    let (code, said) = tiny.failover().await;
     assert_eq!((code, said.contains("table metadata has no replica in us-east-1")), (Some(3), true), "{said}");
     create(&tiny, 2).await;
-    let (code, said) = failover(&tiny).await;
+    let (code, said) = tiny.failover().await;
     assert_eq!(code, Some(3), "{said}");
     assert!(said.contains("is no replica of the table in eu-west-2: it is no global table"), "{said}");
     tiny.proxy.control().replicated("metadata", &["ap-south-1", "us-east-1"]);
-    let (code, said) = failover(&tiny).await;
+    let (code, said) = tiny.failover().await;
     assert_eq!((code, said.contains("its replicas are in ap-south-1, us-east-1")), (Some(3), true), "{said}");
 
     tiny.proxy.control().replicated("metadata", &["eu-west-2", "us-east-1"]);
-    let (code, said) = failover(&tiny).await;
+    let (code, said) = tiny.failover().await;
     assert_eq!(code, Some(0), "{said}");
     assert!(said.contains("how far the replica of table metadata in us-east-1 is behind is not known"), "{said}");
     let report = tiny.report(&tiny.run()).await;
@@ -67,10 +62,10 @@ async fn a_global_tables_replica_is_used_as_it_stands_and_its_items_are_counted(
 async fn a_replica_of_another_name_or_in_the_state_is_none_by_the_manifest() {
     let tiny = Tiny::with_root("").await;
     tiny.write_manifest(&TABLE.replace("target = \"metadata\"", "target = \"metadata-dr\""));
-    let (code, said) = failover(&tiny).await;
+    let (code, said) = tiny.failover().await;
     assert_eq!((code, said.contains("the replica cannot have another name")), (Some(2), true), "{said}");
     tiny.write("root/main.tf", "resource \"aws_dynamodb_table\" \"metadata\" {\n  name = \"metadata\"\n}\n");
     tiny.write_manifest(&TABLE.replace("verify", "adopt = \"aws_dynamodb_table.metadata\"\n  verify"));
-    let (code, said) = failover(&tiny).await;
+    let (code, said) = tiny.failover().await;
     assert_eq!((code, said.contains("a replica is not adopted")), (Some(2), true), "{said}");
 }

@@ -21,4 +21,5 @@ mod uploads;
 mod versions;
 
 pub use serve::serve;
+pub use store::mixed;
 pub use text::encoded;
