@@ -138,6 +138,16 @@ impl Session {
         aws_sdk_applicationautoscaling::Client::from_conf(config.build())
     }
 
+    pub fn athena(&self) -> aws_sdk_athena::Client {
+        let config = aws_sdk_athena::config::Builder::from(&self.config).interceptor(self.traffic.of("athena"));
+        aws_sdk_athena::Client::from_conf(config.build())
+    }
+
+    pub fn backup(&self) -> aws_sdk_backup::Client {
+        let config = aws_sdk_backup::config::Builder::from(&self.config).interceptor(self.traffic.of("backup"));
+        aws_sdk_backup::Client::from_conf(config.build())
+    }
+
     pub fn dynamodb(&self) -> aws_sdk_dynamodb::Client {
         let config = aws_sdk_dynamodb::config::Builder::from(&self.config).interceptor(self.traffic.of("dynamodb"));
         aws_sdk_dynamodb::Client::from_conf(config.build())
@@ -179,6 +189,12 @@ impl Session {
     pub fn s3(&self) -> aws_sdk_s3::Client {
         let config = aws_sdk_s3::config::Builder::from(&self.config).interceptor(self.traffic.of("s3"));
         aws_sdk_s3::Client::from_conf(config.build())
+    }
+
+    /// Jobs over many objects: S3 Batch Operations.
+    pub fn s3_control(&self) -> aws_sdk_s3control::Client {
+        let config = aws_sdk_s3control::config::Builder::from(&self.config).interceptor(self.traffic.of("s3-control"));
+        aws_sdk_s3control::Client::from_conf(config.build())
     }
 
     pub fn route53(&self) -> aws_sdk_route53::Client {
