@@ -5,6 +5,7 @@
 
 mod backups;
 mod changes;
+mod count;
 mod policy;
 mod tables;
 
@@ -15,8 +16,9 @@ pub use changes::{
     RestoreRequest, RestoreSource, TableChange, change_table, restore_table, set_point_in_time_recovery,
     set_time_to_live, tag_table,
 };
+pub use count::{CountPage, PageCounter, ScanKey};
 pub use policy::{put_resource_policy, resource_policy};
-pub use tables::{CountPage, IndexState, ScanKey, Stream, TableState, count_page, has_table, recovery_window, table};
+pub use tables::{IndexState, Stream, TableState, has_table, recovery_window, table};
 
 /// Tags by key.
 pub type Tags = BTreeMap<String, String>;

@@ -5,6 +5,8 @@
 pub mod archive;
 mod error;
 mod lifetime;
+mod limiter;
+mod pace;
 mod session;
 mod time;
 mod traffic;
@@ -24,6 +26,7 @@ mod standing;
 
 pub use error::{AwsError, LOG_IN, explain};
 pub use lifetime::{Lifetime, Renewal};
+pub use limiter::{Limiter, Outcome, Refusal, refusal};
 pub use session::{Caller, Session};
 pub use standing::{count, standing};
 pub use time::RecoveryWindow;

@@ -11,7 +11,7 @@ use super::restore_table::{unready, wanted};
 use super::{Blocked, Checked, Compensation, Cx, Output, Progress, Seen, Step, StepError};
 use crate::aws::dynamodb::{self, TableState};
 use crate::manifest::{Quantity, Table, TableSource};
-use crate::verify::{CountError, count_items, segments};
+use crate::verify::{CountError, Width, count_items};
 
 /// How often the count so far is told.
 const TELL: Duration = Duration::from_millis(500);
@@ -93,7 +93,8 @@ impl VerifyTable {
             }
         };
         let stopping = || cx.stopping();
-        let count = count_items(&cx.world.aws, &self.table.target, segments(bytes), &counted, &stopping).await;
+        let width = Width::of(bytes, state.read_capacity);
+        let count = count_items(&cx.world.aws, &self.table.target, width, &counted, &stopping).await;
         count.map_err(|error| match error {
             CountError::Aws(error) => error.into(),
             CountError::Stopped => {

@@ -14,10 +14,10 @@ use aws_sdk_s3::types::{ChecksumAlgorithm, ChecksumType, ServerSideEncryption};
 use bytes::{Buf, Bytes};
 
 use super::copy::{Asked, head, quoted};
-use super::limiter::{Limiter, refusal};
 use crate::aws::AwsError;
 use crate::aws::archive::is_archived;
 use crate::aws::s3::Object;
+use crate::aws::{Limiter, refusal};
 
 /// What a comparison shows.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -17,12 +17,12 @@ use aws_sdk_s3::operation::head_object::HeadObjectOutput;
 use aws_sdk_s3::types::{ChecksumMode, StorageClass, TaggingDirective};
 
 use super::compare::{Comparer, Verdict, has_part_independent_checksum};
-use super::limiter::{Limiter, refusal};
 use super::multipart;
 use super::parts::{allowed_part_bytes, cut_evenly, parts_of_etag};
 use crate::aws::archive::is_archived;
 use crate::aws::s3::{Object, copy_source, copy_source_version, timestamp};
 use crate::aws::{AwsError, Session};
+use crate::aws::{Limiter, refusal};
 
 /// The largest object that one CopyObject takes (S3 API: "CopyObject").
 const LARGEST_SIMPLE_BYTES: u64 = 5 * 1024 * 1024 * 1024;

@@ -9,10 +9,8 @@ mod copy;
 mod diff;
 mod entries;
 mod failures;
-mod limiter;
 mod list;
 mod multipart;
-mod pace;
 mod pages;
 mod parts;
 mod rollback;
@@ -24,7 +22,6 @@ mod work;
 pub use compare::{Comparer, Verdict};
 pub use copy::{Copied, Copier, CopyError, Limits};
 pub use diff::{Difference, diff};
-pub use limiter::Limiter;
 pub use list::list;
 pub use rollback::{
     Bounded, Change, Decision, Known, Proof, RollbackSurvey, RolledBack, changes, roll_back, survey_rollback,

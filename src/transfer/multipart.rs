@@ -11,9 +11,9 @@ use futures::{StreamExt, TryStreamExt, stream};
 
 use super::compare::{checksum_of, is_crc};
 use super::copy::{Copier, CopyError, quoted};
-use super::limiter::refusal;
 use super::parts::{Part, cut_at, cut_evenly, is_even, parts_of_etag};
 use crate::aws::AwsError;
+use crate::aws::refusal;
 use crate::aws::s3::Object;
 
 /// Parts of one object under way at once; the limiter bounds all objects together.

@@ -12,6 +12,6 @@ pub mod command;
 pub mod http;
 pub mod sql;
 
-pub use counts::{CountError, count_items, segments};
+pub use counts::{CountError, Width, count_items};
 pub use parity::{Difference, Parity, in_words};
 pub use unmet::unmet;

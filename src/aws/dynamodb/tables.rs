@@ -1,10 +1,10 @@
-//! Tables as they stand, with the settings that other calls tell, and their exact counts.
+//! Tables as they stand, with the settings that other calls tell.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use aws_sdk_dynamodb::types::{
-    AttributeValue, KeySchemaElement, KeyType, PointInTimeRecoveryStatus, Select, StreamSpecification,
-    TableDescription, TimeToLiveDescription, TimeToLiveStatus,
+    KeySchemaElement, KeyType, PointInTimeRecoveryStatus, StreamSpecification, TableDescription, TimeToLiveDescription,
+    TimeToLiveStatus,
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -161,45 +161,6 @@ async fn tags(session: &Session, arn: &str) -> Result<Tags, AwsError> {
             return Ok(tags);
         }
     }
-}
-
-/// Where a segment's scan goes on; opaque.
-pub type ScanKey = HashMap<String, AttributeValue>;
-
-/// One page of a segment's count.
-#[derive(Clone, Debug, PartialEq)]
-pub struct CountPage {
-    pub items: u64,
-    /// `None` at the end of the segment.
-    pub next: Option<ScanKey>,
-}
-
-/// Counts up to 1 MB of a segment without reading an item (DynamoDB API: "Scan", `Select` of `COUNT`), strongly
-/// consistent.
-///
-/// # Errors
-/// `ProvisionedThroughputExceededException` or `ThrottlingException` where the table's capacity does not allow more.
-pub async fn count_page(
-    session: &Session,
-    table: &str,
-    segment: u32,
-    segments: u32,
-    start: Option<ScanKey>,
-) -> Result<CountPage, AwsError> {
-    let page = session
-        .dynamodb()
-        .scan()
-        .table_name(table)
-        .select(Select::Count)
-        .consistent_read(true)
-        .segment(segment.cast_signed())
-        .total_segments(segments.cast_signed())
-        .set_exclusive_start_key(start)
-        .send()
-        .await
-        .map_err(explain("dynamodb:Scan"))?;
-    let next = page.last_evaluated_key().filter(|key| !key.is_empty()).cloned();
-    Ok(CountPage { items: u64::try_from(page.count()).unwrap_or_default(), next })
 }
 
 pub(super) fn is_on(ttl: &TimeToLiveDescription) -> bool {

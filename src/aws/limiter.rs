@@ -10,7 +10,7 @@ use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use tokio::sync::Semaphore;
 
 use super::pace::Pace;
-use crate::aws::{AwsError, explain};
+use super::{AwsError, explain};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
@@ -51,15 +51,24 @@ where
     }
 }
 
-/// S3 User Guide, "Error responses": which answers are worth another try.
+/// Amazon S3 API: "Error responses"; Amazon DynamoDB Developer Guide: "Error handling with DynamoDB". Which answers are worth
+/// another try.
 fn classify(code: Option<&str>, status: Option<u16>, answered: bool) -> Outcome {
     match (code, status) {
         (
-            Some("SlowDown" | "ServiceUnavailable" | "Throttling" | "ThrottlingException" | "RequestLimitExceeded"),
+            Some(
+                "SlowDown"
+                | "ServiceUnavailable"
+                | "Throttling"
+                | "ThrottlingException"
+                | "RequestLimitExceeded"
+                | "ProvisionedThroughputExceededException",
+            ),
             _,
         )
         | (None, Some(503 | 429)) => Outcome::Throttled,
-        (Some("InternalError" | "RequestTimeout" | "OperationAborted"), _) | (_, Some(500..=599)) => Outcome::Transient,
+        (Some("InternalError" | "InternalServerError" | "RequestTimeout" | "OperationAborted"), _)
+        | (_, Some(500..=599)) => Outcome::Transient,
         // No answer, or one that broke off: nobody knows whether it was done, and every request here can be repeated.
         _ if !answered => Outcome::Transient,
         _ => Outcome::Final,
@@ -86,7 +95,7 @@ impl Limiter {
         Self { permits: Semaphore::new(existing), state: Mutex::new(State { pace, existing, throttled: 0 }) }
     }
 
-    /// How often S3 asked to slow down.
+    /// How often AWS asked to slow down.
     pub fn throttled(&self) -> u64 {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).throttled
     }
