@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use serde::Serialize;
+use serde_json::Value;
 
 use super::index::{Index, Standing, Subject};
-use super::parts::{CutoverMoves, Move, Point};
+use super::parts::{CutoverMoves, Found, Move, Point};
 use super::seal::Bundle;
 use crate::terraform::plan::{Plan, ResourceChange};
 
@@ -25,6 +26,8 @@ pub struct Comparison {
     pub changes: Vec<Difference>,
     pub recovery_points: Vec<Difference>,
     pub records: Vec<Difference>,
+    /// What the steps' checks found, where no plan of Terraform's says what will be done.
+    pub found: Vec<Difference>,
     /// What the plan was made of: manifest, root, variables, state.
     pub inputs: Vec<Difference>,
     pub versions: Vec<Difference>,
@@ -44,11 +47,12 @@ impl Comparison {
     }
 
     /// Headings and differences, in the order of what is at stake.
-    pub fn sections(&self) -> [(&'static str, &[Difference]); 5] {
+    pub fn sections(&self) -> [(&'static str, &[Difference]); 6] {
         [
             ("changes by Terraform", &self.changes),
             ("recovery points", &self.recovery_points),
             ("records", &self.records),
+            ("found", &self.found),
             ("made of", &self.inputs),
             ("made with", &self.versions),
         ]
@@ -61,9 +65,10 @@ pub fn compare(then: &Bundle, now: &Bundle) -> Comparison {
         schema_version: SCHEMA_VERSION,
         then: then.sha256.clone(),
         now: now.sha256.clone(),
-        changes: changes(&then.plan, &now.plan),
+        changes: changes(then.plan.as_ref(), now.plan.as_ref()),
         recovery_points: points(&then.points, &now.points),
         records: records(&then.records, &now.records),
+        found: found(&then.found, &now.found),
         inputs: inputs(then, now),
         versions: versions(&then.index, &now.index),
     }
@@ -91,12 +96,12 @@ fn of_maps<V>(
     names.into_iter().filter_map(one).collect()
 }
 
-fn changes(then: &Plan, now: &Plan) -> Vec<Difference> {
-    let of = |plan: &Plan| -> BTreeMap<String, ResourceChange> {
+fn changes(then: Option<&Plan>, now: Option<&Plan>) -> Vec<Difference> {
+    let of = |plan: Option<&Plan>| -> BTreeMap<String, ResourceChange> {
         let name = |it: &ResourceChange| {
             if it.deposed { format!("{} (left over)", it.address) } else { it.address.clone() }
         };
-        plan.changes().map(|it| (name(it), it.clone())).collect()
+        plan.into_iter().flat_map(Plan::changes).map(|it| (name(it), it.clone())).collect()
     };
     let (then, now) = (of(then), of(now));
     let same_verb = of_maps(&then, &now, |a, b| a.verb() == b.verb(), |it| it.verb().to_owned());
@@ -161,6 +166,21 @@ fn records(then: &[CutoverMoves], now: &[CutoverMoves]) -> Vec<Difference> {
     of_maps(&of(then), &of(now), PartialEq::eq, say)
 }
 
+/// What is another of what a check found: each name of its facts by itself.
+fn found(then: &Found, now: &Found) -> Vec<Difference> {
+    let of = |found: &Found| -> BTreeMap<String, String> {
+        let facts = found.iter().flat_map(|(step, facts)| match facts {
+            Value::Object(facts) => {
+                facts.iter().map(|(name, value)| (format!("{step}: {name}"), value.to_string())).collect()
+            }
+            Value::Null => Vec::new(),
+            other => vec![(step.to_string(), other.to_string())],
+        });
+        facts.collect()
+    };
+    of_maps(&of(then), &of(now), PartialEq::eq, Clone::clone)
+}
+
 fn inputs(then: &Bundle, now: &Bundle) -> Vec<Difference> {
     let state = |state: &Option<Standing>| match state {
         Some(Standing { lineage, serial }) => format!("lineage {lineage}, serial {serial}"),
@@ -176,7 +196,7 @@ fn inputs(then: &Bundle, now: &Bundle) -> Vec<Difference> {
             ("region", region.clone()),
             ("workspace", workspace.clone()),
             ("Terraform state", state(standing)),
-            ("Terraform root", format!("SHA-256 {root_sha256}")),
+            ("Terraform root", root_sha256.as_ref().map_or_else(|| NOTHING.to_owned(), |it| format!("SHA-256 {it}"))),
             ("manifest", format!("SHA-256 {manifest_sha256}")),
         ]
     };
@@ -190,8 +210,9 @@ fn inputs(then: &Bundle, now: &Bundle) -> Vec<Difference> {
     };
     let steps = of_maps(&steps(then), &steps(now), PartialEq::eq, |step| step.title.clone());
     found.extend(steps.into_iter().map(|it| Difference { what: format!("step {}", it.what), ..it }));
-    let (a, b) = (&then.index.inputs, &now.index.inputs);
-    if a.salt == b.salt {
+    if let (Some(a), Some(b)) = (&then.index.inputs, &now.index.inputs)
+        && a.salt == b.salt
+    {
         let files = |files: &BTreeMap<PathBuf, String>| -> BTreeMap<String, String> {
             files.iter().map(|(path, mark)| (path.display().to_string(), mark.clone())).collect()
         };
@@ -211,9 +232,10 @@ fn inputs(then: &Bundle, now: &Bundle) -> Vec<Difference> {
 fn versions(then: &Index, now: &Index) -> Vec<Difference> {
     let of = |index: &Index| -> BTreeMap<String, String> {
         let versions = &index.versions;
-        let tool = format!("{} {}", versions.terraform.product, versions.terraform.version);
-        let own = [("lifeboat".to_owned(), versions.lifeboat.clone()), ("Terraform".to_owned(), tool)];
-        own.into_iter().chain(versions.providers.clone()).collect()
+        let tool = versions.terraform.as_ref();
+        let tool = tool.map(|tool| ("Terraform".to_owned(), format!("{} {}", tool.product, tool.version)));
+        let own = std::iter::once(("lifeboat".to_owned(), versions.lifeboat.clone()));
+        own.chain(tool).chain(versions.providers.clone()).collect()
     };
     of_maps(&of(then), &of(now), PartialEq::eq, Clone::clone)
 }

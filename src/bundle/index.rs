@@ -20,12 +20,15 @@ pub struct Index {
     pub created_at: Timestamp,
     #[serde(flatten)]
     pub subject: Subject,
+    /// The command that makes such a bundle anew.
+    #[serde(default)]
+    pub command: String,
     pub versions: Versions,
-    /// SHA-256 of the staged copy of the Terraform root.
-    pub root_sha256: String,
+    /// SHA-256 of the staged copy of the Terraform root; `None` of a scenario that is done without Terraform.
+    pub root_sha256: Option<String>,
     pub manifest_sha256: String,
     /// Marks of what else decides Terraform's doings.
-    pub inputs: Inputs,
+    pub inputs: Option<Inputs>,
     /// In the order of their names.
     pub files: Vec<FileEntry>,
 }
@@ -33,12 +36,12 @@ pub struct Index {
 /// What is planned, where and by whom: a bundle says it, and an approval is bound to it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Subject {
-    /// `failover`
+    /// `failover`, `recover`
     pub scenario: String,
     pub environment: String,
     pub service: String,
     pub account: String,
-    /// The recovery region.
+    /// The region that is worked in.
     pub region: String,
     pub workspace: String,
     /// The state that was planned on; `None` where the workspace had none.
@@ -75,7 +78,8 @@ pub struct Standing {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Versions {
     pub lifeboat: String,
-    pub terraform: Tool,
+    /// `None` of a scenario that is done without it.
+    pub terraform: Option<Tool>,
     /// By address of the provider.
     pub providers: BTreeMap<String, String>,
 }

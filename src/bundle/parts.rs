@@ -1,5 +1,7 @@
 //! The files of a bundle that lifeboat itself writes, as data.
 
+use std::collections::BTreeMap;
+
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -13,6 +15,21 @@ pub struct Steps {
     pub runbook: Runbook,
     pub critical_path: Vec<StepId>,
     pub expected_rto: SignedDuration,
+}
+
+/// `found.json`: what the steps' checks settled, by step, where no plan of Terraform's says what will be done.
+pub type Found = BTreeMap<StepId, Value>;
+
+/// What a check tells that becomes another by itself, and binds nobody.
+const PASSING: [&str; 3] = ["bytes", "approximate_items", "warnings"];
+
+/// A step's facts without what is passing.
+pub fn lasting(facts: &Value) -> Value {
+    let mut facts = facts.clone();
+    if let Value::Object(facts) = &mut facts {
+        facts.retain(|name, _| !PASSING.contains(&name.as_str()));
+    }
+    facts
 }
 
 /// An entry of `recovery-points.json`.

@@ -8,8 +8,8 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::index::{FILE, FileEntry, Index, SCHEMA_VERSION};
-use super::parts::{Checks, CutoverMoves, Point, Steps};
-use crate::runbook::Action;
+use super::parts::{Checks, CutoverMoves, Found, Point, Steps};
+use crate::runbook::{Action, StepId};
 use crate::terraform::plan::Plan;
 use crate::terraform::stage::hex;
 
@@ -18,6 +18,7 @@ const RUNBOOK: &str = "runbook.json";
 const POINTS: &str = "recovery-points.json";
 const RECORDS: &str = "records.json";
 const CHECKS: &str = "checks.json";
+const FOUND: &str = "found.json";
 
 /// The files of a bundle by name, with the index.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +33,8 @@ pub struct Parts<'a> {
     pub points: &'a [Point],
     pub records: &'a [CutoverMoves],
     pub checks: &'a Checks,
+    /// Instead of a plan.
+    pub found: Option<&'a Found>,
 }
 
 /// A bundle that is whole.
@@ -44,8 +47,10 @@ pub struct Bundle {
     pub points: Vec<Point>,
     pub records: Vec<CutoverMoves>,
     pub checks: Checks,
-    /// Without what is sensitive.
-    pub plan: Plan,
+    /// Terraform's, without what is sensitive; `None` of a scenario that is done without it.
+    pub plan: Option<Plan>,
+    /// Empty of a bundle with a plan.
+    pub found: Found,
     pub contents: Contents,
 }
 
@@ -75,6 +80,9 @@ pub fn seal(mut index: Index, mut files: BTreeMap<String, Vec<u8>>, parts: &Part
     files.insert(POINTS.to_owned(), json(POINTS, &parts.points)?);
     files.insert(RECORDS.to_owned(), json(RECORDS, &parts.records)?);
     files.insert(CHECKS.to_owned(), json(CHECKS, parts.checks)?);
+    if let Some(found) = parts.found {
+        files.insert(FOUND.to_owned(), json(FOUND, found)?);
+    }
     let entry = |(name, content): (&String, &Vec<u8>)| FileEntry {
         name: name.clone(),
         bytes: content.len() as u64,
@@ -108,20 +116,33 @@ pub fn open(contents: Contents) -> Result<Bundle, Broken> {
             return Err(Broken::Changed(entry.name.clone()));
         }
     }
-    let plan = Plan::parse(file(files, PLAN)?);
+    let (plan, found) = match &index.versions.terraform {
+        Some(_) => {
+            let plan = Plan::parse(file(files, PLAN)?);
+            let plan = plan.map_err(|error| Broken::Strange { name: PLAN.into(), why: error.to_string() })?;
+            (Some(plan), Found::default())
+        }
+        None => (None, parsed(FOUND, file(files, FOUND)?)?),
+    };
     Ok(Bundle {
         sha256: sha256(bytes),
         steps: parsed(RUNBOOK, file(files, RUNBOOK)?)?,
         points: parsed(POINTS, file(files, POINTS)?)?,
         records: parsed(RECORDS, file(files, RECORDS)?)?,
         checks: parsed(CHECKS, file(files, CHECKS)?)?,
-        plan: plan.map_err(|error| Broken::Strange { name: PLAN.into(), why: error.to_string() })?,
+        plan,
+        found,
         index,
         contents,
     })
 }
 
 impl Bundle {
+    /// What the check of a step settled; null where the bundle does not say.
+    pub fn facts(&self) -> impl Fn(&StepId) -> Value + '_ {
+        |step| self.found.get(step).cloned().unwrap_or_default()
+    }
+
     /// Addresses that a restore fills, so that Terraform adopts them instead of creating them; and what is restored.
     pub fn adopted(&self) -> BTreeMap<String, String> {
         let adopted = |action: &Action| match action {

@@ -44,7 +44,7 @@ pub struct Approvals {
 
 /// An approval as it stands.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Found {
+pub struct GivenApproval {
     pub approval: Approval,
     etag: String,
 }
@@ -54,7 +54,7 @@ pub struct Found {
 pub enum Outcome {
     Done,
     /// Something else is there, or nothing.
-    Other(Option<Box<Found>>),
+    Other(Option<Box<GivenApproval>>),
 }
 
 impl Approvals {
@@ -72,7 +72,7 @@ impl Approvals {
     ///
     /// # Errors
     /// S3 refused, or what is there is no approval.
-    pub async fn read(&self) -> Result<Option<Found>, StoreError> {
+    pub async fn read(&self) -> Result<Option<GivenApproval>, StoreError> {
         let Some(stamped) = read_stamped(&self.session, &self.bucket, &self.key, APPROVAL_BYTES).await? else {
             return Ok(None);
         };
@@ -82,14 +82,14 @@ impl Approvals {
             let why = format!("it has schema version {}", approval.schema_version);
             return Err(StoreError::Strange { place: self.uri(), why });
         }
-        Ok(Some(Found { approval, etag: stamped.etag }))
+        Ok(Some(GivenApproval { approval, etag: stamped.etag }))
     }
 
     /// Writes an approval where there is none, or in place of `over`, which is as it was read.
     ///
     /// # Errors
     /// S3 refused or did not answer.
-    pub async fn write(&self, approval: &Approval, over: Option<&Found>) -> Result<Outcome, StoreError> {
+    pub async fn write(&self, approval: &Approval, over: Option<&GivenApproval>) -> Result<Outcome, StoreError> {
         let condition = over.map_or(Condition::Absent, |found| Condition::Unchanged(found.etag.clone()));
         let bytes = serde_json::to_vec_pretty(approval);
         let bytes = bytes.map_err(|error| StoreError::Strange { place: self.uri(), why: error.to_string() })?;
@@ -114,7 +114,7 @@ impl Approvals {
     ///
     /// # Errors
     /// S3 refused or did not answer.
-    pub async fn claim(&self, found: &Found, run: &str) -> Result<Outcome, StoreError> {
+    pub async fn claim(&self, found: &GivenApproval, run: &str) -> Result<Outcome, StoreError> {
         let used = Approval { used_by: Some(run.to_owned()), ..found.approval.clone() };
         self.write(&used, Some(found)).await
     }

@@ -37,12 +37,13 @@ fn index() -> Index {
         subject: subject(),
         versions: Versions {
             lifeboat: "0.1.0".into(),
-            terraform: Tool { product: "Terraform".into(), version: "1.11.4".into() },
+            terraform: Some(Tool { product: "Terraform".into(), version: "1.11.4".into() }),
             providers: BTreeMap::from([("registry.terraform.io/hashicorp/aws".into(), "5.100.0".into())]),
         },
-        root_sha256: "ab".repeat(32),
+        command: "lifeboat plan failover prod".into(),
+        root_sha256: Some("ab".repeat(32)),
         manifest_sha256: "cd".repeat(32),
-        inputs: Inputs {
+        inputs: Some(Inputs {
             salt: "00".into(),
             var_files: BTreeMap::from([("terraform.tfvars".into(), "1234".into())]),
             variables: BTreeMap::new(),
@@ -52,7 +53,7 @@ fn index() -> Index {
                 version: "1.11.4".into(),
             },
             backend: "beef".into(),
-        },
+        }),
         files: Vec::new(),
     }
 }
@@ -81,7 +82,7 @@ fn sealed(index: Index, changes: &[Value], snapshot: &str) -> Bundle {
         ("lifeboat.hcl".to_owned(), b"service = \"streaming-logs\"\n".to_vec()),
         ("generated/recovery.tfvars".to_owned(), b"a = 1\n".to_vec()),
     ]);
-    let parts = Parts { steps: &steps, points: &points, records: &[], checks: &checks };
+    let parts = Parts { steps: &steps, points: &points, records: &[], checks: &checks, found: None };
     seal(index, files, &parts).unwrap()
 }
 
@@ -228,9 +229,10 @@ fn two_bundles_are_compared_by_what_they_would_do_and_what_they_were_made_of() {
     assert!(same.is_empty());
 
     later.subject.state = Some(Standing { lineage: "l".into(), serial: 3 });
-    later.inputs.var_files.insert("terraform.tfvars".into(), "4321".into());
-    later.inputs.variables.insert("password".into(), "1111".into());
-    later.versions.terraform.version = "1.12.0".into();
+    let inputs = later.inputs.as_mut().unwrap();
+    inputs.var_files.insert("terraform.tfvars".into(), "4321".into());
+    inputs.variables.insert("password".into(), "1111".into());
+    later.versions.terraform.as_mut().unwrap().version = "1.12.0".into();
     let changes = [created("aws_sqs_queue.a", "b"), created("aws_sqs_queue.c", "c")];
     insta::assert_snapshot!(told(&compare(&then, &sealed(later, &changes, "arn:two"))).join("\n"), @r"
     changes by Terraform: aws_sqs_queue.a: created → created with other name
@@ -241,6 +243,34 @@ fn two_bundles_are_compared_by_what_they_would_do_and_what_they_were_made_of() {
     made of: TF_VAR_password: nothing → mark 1111
     made with: Terraform: Terraform 1.11.4 → Terraform 1.12.0
     ");
+}
+
+#[test]
+fn bundles_without_terraform_are_compared_by_what_the_checks_found() {
+    let of = |found: Option<&Found>| {
+        let mut index = index();
+        (index.versions.terraform, index.inputs, index.root_sha256) = (None, None, None);
+        let checks = Checks {
+            made: Vec::new(),
+            blocked: Vec::new(),
+            warnings: Vec::new(),
+            in_place: false,
+            not_checked: Vec::new(),
+        };
+        let steps = Steps {
+            runbook: example().steps.runbook,
+            critical_path: Vec::new(),
+            expected_rto: SignedDuration::from_mins(9),
+        };
+        seal(index, BTreeMap::new(), &Parts { steps: &steps, points: &[], records: &[], checks: &checks, found })
+    };
+    assert_eq!(of(None).unwrap_err().to_string(), "found.json is missing");
+    let found = |facts: Value| Found::from([("recover.bucket.logs".into(), lasting(&facts))]);
+    let then = found(json!({ "to_do": 3, "list_sha256": "aa", "warnings": ["old"], "bytes": 4 }));
+    let later = found(json!({ "to_do": 3, "list_sha256": "bb", "warnings": ["new"], "bytes": 5 }));
+    let (then, later) = (of(Some(&then)).unwrap(), of(Some(&later)).unwrap());
+    assert!(then.plan.is_none() && compare(&then, &then).is_empty());
+    assert_eq!(told(&compare(&then, &later)), ["found: recover.bucket.logs: list_sha256: \"aa\" → \"bb\""]);
 }
 
 #[test]

@@ -8,10 +8,10 @@ use jiff::Timestamp;
 
 use super::environment::Environment;
 use super::error::{CliError, Exit};
-use super::gate::{approvals, same_place, unreachable};
+use super::gate::{approvals, run_by, same_place, unreachable};
 use super::screen::{Screen, view_of};
 use super::{confirm, plan, wiring};
-use crate::bundle::{self, Approval, Bundle, Found, NotUsable, Outcome, same_person};
+use crate::bundle::{self, Approval, Bundle, GivenApproval, NotUsable, Outcome, same_person};
 use crate::report;
 
 #[derive(Args)]
@@ -38,7 +38,7 @@ pub async fn run(command: &Approve, environment: &Environment) -> Result<Exit, C
     report::to_stdout(&screen.foreseen().text(environment.stdout_look()));
     if screen.is_blocked() {
         return Err(CliError::blocked("something stood in the way when this was planned; nothing is approved")
-            .next(format!("lifeboat plan {} {}", subject.scenario, subject.environment)));
+            .next(&index.command));
     }
     let connected = wiring::connect(&manifest).await?;
     let approver = connected.caller.arn.as_str();
@@ -79,19 +79,17 @@ pub async fn run(command: &Approve, environment: &Environment) -> Result<Exit, C
         report::to_stderr(&format!("warning: {}\n", report::escape(&error.to_string())));
     }
     report::to_stderr(&format!(
-        "approved by {} until {}: {}\nnext: lifeboat {} {} --bundle {}\n",
+        "approved by {} until {}: {}\nnext: {}\n",
         report::escape(approver),
         approval.expires_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
         approvals.uri(),
-        subject.scenario,
-        subject.environment,
-        command.bundle.display()
+        run_by(&bundle, &command.bundle)
     ));
     Ok(Exit::Done)
 }
 
 /// Only an approval that is over may be given anew.
-fn replaceable(found: &Found, bundle: &Bundle, people: u8) -> Result<(), CliError> {
+fn replaceable(found: &GivenApproval, bundle: &Bundle, people: u8) -> Result<(), CliError> {
     let Approval { approver, expires_at, .. } = &found.approval;
     match found.approval.judge(&bundle.index, &bundle.sha256, people, Timestamp::now()) {
         Err(NotUsable::Expired(_)) => Ok(()),
@@ -99,6 +97,6 @@ fn replaceable(found: &Found, bundle: &Bundle, people: u8) -> Result<(), CliErro
             .cause(format!("by {approver}, until {expires_at}"))),
         Err(error) => Err(CliError::blocked("this bundle cannot be approved any more; nothing was changed")
             .cause(error.to_string())
-            .next(format!("lifeboat plan {} {}", bundle.index.subject.scenario, bundle.index.subject.environment))),
+            .next(&bundle.index.command)),
     }
 }

@@ -12,17 +12,17 @@ use super::begin::Beginning;
 use super::bundling::Seen;
 use super::environment::Environment;
 use super::error::{CliError, Exit};
-use super::gate::Gate;
+use super::gate::{Gate, Wanted};
 use super::home::NewRun;
 use super::lease::{Desk, LeaseArgs, Reading};
 use super::overrides::Overrides;
 use super::preflight::{blocked, unless_stopped, warnings};
 use super::wiring::RunPlace;
-use super::{ahead, args, confirm, credentials, gate, home, signals, wiring};
+use super::{ahead, args, confirm, credentials, gate, home, plan, signals, wiring};
 use crate::engine::{self, Engine, Preflight};
 use crate::manifest::Manifest;
 use crate::report;
-use crate::scenario;
+use crate::scenario::{self, FAILOVER};
 
 #[derive(Args)]
 #[command(group = ArgGroup::new("decision").args(["without_lease", "guards"]).multiple(true))]
@@ -62,7 +62,9 @@ pub async fn run(command: &Failover, environment: &Environment) -> Result<Exit, 
     let connected = wiring::connect(&manifest).await?;
     let runbook = scenario::failover(&manifest);
     credentials::last(&connected, &runbook, environment).await?;
-    let gate = gate::of(command.bundle.as_deref(), &command.overrides.names(), &manifest, &connected).await?;
+    let planned_by = plan::of_failover(&command.env);
+    let wanted = Wanted { scenario: FAILOVER, bundle: command.bundle.as_deref(), planned_by: &planned_by };
+    let gate = gate::of(wanted, &command.overrides.names(), &manifest, &connected).await?;
     let name = home::new_run(&command.env, declared_at);
     let desk = Desk::of(environment, &connected, &manifest, Some(&command.lease));
     // Whoever cannot have the lease is told so before anything is asked; that it cannot be read is said after what else
@@ -76,7 +78,7 @@ pub async fn run(command: &Failover, environment: &Environment) -> Result<Exit, 
     }
     let new = NewRun::make(&environment.home, name)?;
     let stop = signals::listen()?;
-    let approved = gate.as_ref().map(Gate::approved);
+    let approved = gate.as_ref().and_then(Gate::approved);
     let place = RunPlace { run: &new.name, run_dir: &new.dir, runbook, stop: stop.subscribe(), approved };
     let (mut engine, notices) = wiring::engine(plans.clone(), connected.aws.clone(), place, environment).await?;
     let cleared = unless_stopped(&engine, clear(&engine, lease.map_err(|(error, _)| error))).await?;
@@ -86,7 +88,8 @@ pub async fn run(command: &Failover, environment: &Environment) -> Result<Exit, 
     let foreknown = ahead::look(&engine, command.bundle.as_deref(), &command.overrides.names(), &mut found).await?;
     if let Some(gate) = &gate {
         let (plans, connected, engine) = (&plans, &connected, &engine);
-        gate.is_current(Seen { plans, connected, engine, found: &found, foreknown: &foreknown }, environment).await?;
+        gate.is_current(Seen { plans, connected, engine, found: &found, foreknown: Some(&foreknown) }, environment)
+            .await?;
     }
     let mut runbook = engine.runbook.as_ref().clone();
     runbook.not_checked.extend(foreknown.not_checked);

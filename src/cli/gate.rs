@@ -16,7 +16,7 @@ use super::error::CliError;
 use super::inputs::Changed;
 use super::wiring::Connected;
 use super::{plan, wiring};
-use crate::bundle::{self, Approvals, Bundle, Found, Outcome, StoreError, bundle_of_run, keep_bundle_of_run};
+use crate::bundle::{self, Approvals, Bundle, GivenApproval, Outcome, StoreError, bundle_of_run, keep_bundle_of_run};
 use crate::guard;
 use crate::journal::{ApprovedBundle, RunStarted};
 use crate::manifest::Manifest;
@@ -27,11 +27,20 @@ use crate::terraform::approved::Approved;
 /// The bundle's folder in a run's folder.
 const KEPT: &str = "bundle";
 
+/// What a run is to go by.
+#[derive(Clone, Copy)]
+pub struct Wanted<'a> {
+    pub scenario: &'a str,
+    pub bundle: Option<&'a Path>,
+    /// The command that makes its bundle.
+    pub planned_by: &'a str,
+}
+
 /// An approved bundle that a run may begin by.
 pub struct Gate {
     bundle: Bundle,
     approvals: Approvals,
-    found: Found,
+    found: GivenApproval,
     path: PathBuf,
 }
 
@@ -41,17 +50,25 @@ pub struct Gate {
 /// Exit 3: none is given where the manifest asks for an approval; or it is not whole, of another place, not approved, or
 /// its approval is over or used.
 pub async fn of(
-    path: Option<&Path>,
+    wanted: Wanted<'_>,
     overridden: &BTreeSet<String>,
     manifest: &Manifest,
     connected: &Connected,
 ) -> Result<Option<Gate>, CliError> {
-    let env = &manifest.environment;
-    let Some(path) = path else {
-        return without_bundle(scenario::FAILOVER, overridden, manifest).map(|()| None);
+    let Some(path) = wanted.bundle else {
+        return without_bundle(wanted, overridden, manifest).map(|()| None);
     };
     let bundle = plan::read(path)?;
     same_place(&bundle, manifest)?;
+    if bundle.index.subject.scenario != wanted.scenario {
+        return Err(CliError::blocked(format!(
+            "{} is the bundle of a {}",
+            path.display(),
+            bundle.index.subject.scenario
+        ))
+        .cause("nothing was changed")
+        .next(wanted.planned_by));
+    }
     let approvals = approvals(&bundle, manifest, connected);
     let approve = format!("lifeboat approve {}", path.display());
     let Some(found) = approvals.read().await.map_err(unreachable)? else {
@@ -64,44 +81,44 @@ pub async fn of(
         let refused = CliError::blocked("this bundle's approval cannot be used; nothing was changed");
         let next = match error {
             bundle::NotUsable::Expired(_) => approve,
-            _ => format!("lifeboat plan failover {env}"),
+            _ => wanted.planned_by.to_owned(),
         };
         return Err(refused.cause(error.to_string()).next(next));
     }
     Ok(Some(Gate { bundle, approvals, found, path: path.to_owned() }))
 }
 
-/// Whether a run may begin without a bundle.
-///
-/// # Errors
-/// Exit 3: the manifest asks for an approval.
-pub fn without_bundle(scenario: &str, overridden: &BTreeSet<String>, manifest: &Manifest) -> Result<(), CliError> {
+/// Whether a run may begin without a bundle: not where the manifest asks for an approval.
+fn without_bundle(wanted: Wanted<'_>, overridden: &BTreeSet<String>, manifest: &Manifest) -> Result<(), CliError> {
     if manifest.approval.is_none() || overridden.contains(guard::APPROVAL) {
         return Ok(());
     }
     let env = &manifest.environment;
-    let unapproved = "--override approval --because \"…\", which the report says";
-    let (what, hint, next) = match scenario {
+    let (what, run) = match wanted.scenario {
         scenario::FAILOVER => (
             format!("{env} is failed over by an approved bundle only"),
-            format!(
-                "then: lifeboat approve BUNDLE; lifeboat failover {env} --bundle BUNDLE. Where there is no time for that: \
-                 {unapproved}"
-            ),
-            Some(format!("lifeboat plan failover {env}")),
+            format!("lifeboat failover {env} --bundle BUNDLE"),
         ),
-        _ => (
-            format!("{env} is changed by approved bundles only"),
-            format!("of a {scenario} no bundle can be made yet; show somebody what --dry-run says, then: {unapproved}"),
-            None,
-        ),
+        scenario => {
+            (format!("{env} is changed by approved bundles only"), format!("lifeboat {scenario} --bundle BUNDLE"))
+        }
     };
-    let refused =
-        CliError::blocked(what).cause(format!("{} has an approval block", manifest.path.display())).hint(hint);
-    Err(match next {
-        Some(next) => refused.next(next),
-        None => refused,
-    })
+    Err(CliError::blocked(what)
+        .cause(format!("{} has an approval block", manifest.path.display()))
+        .hint(format!(
+            "then: lifeboat approve BUNDLE; {run}. Where there is no time for that: --override approval --because \"…\", \
+             which the report says"
+        ))
+        .next(wanted.planned_by))
+}
+
+/// The command that does what a bundle says.
+pub fn run_by(bundle: &Bundle, path: &Path) -> String {
+    let (subject, path) = (&bundle.index.subject, path.display());
+    match subject.scenario.as_str() {
+        scenario::RECOVER => format!("lifeboat recover --bundle {path}"),
+        scenario => format!("lifeboat {scenario} {} --bundle {path}", subject.environment),
+    }
 }
 
 /// Where the approval of a bundle is.
@@ -122,12 +139,16 @@ pub fn unreachable(error: StoreError) -> CliError {
 pub fn same_place(bundle: &Bundle, manifest: &Manifest) -> Result<(), CliError> {
     let (index, subject) = (&bundle.index, &bundle.index.subject);
     let here = wiring::sha256(&manifest.path)?;
+    // What is recovered may be in either region.
+    let region = match subject.scenario.as_str() {
+        scenario::RECOVER if subject.region == manifest.primary.name => &manifest.primary.name,
+        _ => &manifest.recovery.name,
+    };
     let parts = [
-        ("scenario", subject.scenario.as_str(), scenario::FAILOVER),
         ("environment", subject.environment.as_str(), manifest.environment.as_str()),
         ("service", &subject.service, &manifest.service),
         ("account", &subject.account, &manifest.account),
-        ("region", &subject.region, &manifest.recovery.name),
+        ("region", &subject.region, region),
         ("workspace", &subject.workspace, &manifest.recovery.workspace),
         ("manifest's SHA-256", &index.manifest_sha256, &here),
     ];
@@ -141,13 +162,13 @@ pub fn same_place(bundle: &Bundle, manifest: &Manifest) -> Result<(), CliError> 
     }
     Err(CliError::blocked("this bundle is of something else; nothing was changed")
         .cause(other.join("\n"))
-        .next(format!("lifeboat plan failover {}", manifest.environment)))
+        .next(&index.command))
 }
 
 impl Gate {
-    /// What Terraform is bound to in the run.
-    pub fn approved(&self) -> Arc<Approved> {
-        Arc::new(Approved::of(self.bundle.plan.clone()))
+    /// What Terraform is bound to in the run, where it has a part in it.
+    pub fn approved(&self) -> Option<Arc<Approved>> {
+        self.bundle.plan.clone().map(|plan| Arc::new(Approved::of(plan)))
     }
 
     /// Compares what the run has found with what was approved. What has become another is sealed for an approval of its own.
@@ -155,20 +176,19 @@ impl Gate {
     /// # Errors
     /// Exit 3: it is not what was approved. Nothing was changed.
     pub async fn is_current(&self, seen: Seen<'_>, environment: &Environment) -> Result<(), CliError> {
-        let now = bundling::of_run(seen, self.bundle.index.inputs.salt.clone(), environment).await?;
+        let now = bundling::of_run(seen, &self.bundle.index, environment).await?;
         let comparison = bundle::compare(&self.bundle, &now);
         if comparison.is_empty() {
             return Ok(());
         }
-        let env = &seen.plans.manifest.environment;
         let path = environment.home.join("plans").join(&seen.engine.world.run);
         let stale = CliError::blocked("what would be done now is not what was approved; nothing was changed")
             .details(report::comparison(&comparison, environment.stderr_look()));
         Err(match bundle::write(&now.contents, &path) {
             Ok(()) => stale
-                .hint(format!("then: lifeboat failover {env} --bundle {}", path.display()))
+                .hint(format!("then: {}", run_by(&now, &path)))
                 .next(format!("lifeboat approve {}", path.display())),
-            Err(_) => stale.next(format!("lifeboat plan failover {env}")),
+            Err(_) => stale.next(&self.bundle.index.command),
         })
     }
 
@@ -261,5 +281,5 @@ pub async fn resumed(
         return Err(CliError::blocked(format!("the bundle of run {} is another than was approved", started.run))
             .cause(format!("its SHA-256 is {}, approved was {}", bundle.sha256, approved.sha256)));
     }
-    Ok(Some(Arc::new(Approved::of(bundle.plan))))
+    Ok(bundle.plan.map(|plan| Arc::new(Approved::of(plan))))
 }

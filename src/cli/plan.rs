@@ -1,4 +1,4 @@
-//! `lifeboat plan SCENARIO ENV`: what would be done, from which recovery points, and what stands in the way; sealed in a
+//! `lifeboat plan SCENARIO …`: what would be done, from which recovery points, and what stands in the way; sealed in a
 //! bundle that can be reviewed, compared and approved.
 
 use std::fs::{self, OpenOptions};
@@ -6,13 +6,18 @@ use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use clap::{Args, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum};
 use jiff::Timestamp;
 
 use super::bundling::{self, Made, Order};
 use super::environment::Environment;
 use super::error::{CliError, Exit};
 use super::home::NewRun;
+use super::prospect::{Prospect, prospect};
+use super::recover::{Named, Subject};
+use super::recover_aurora::PointOfCluster;
+use super::recover_bucket::PointOfBucket;
+use super::recover_table::PointOfTable;
 use super::screen::Screen;
 use super::{home, signals, wiring};
 use crate::bundle::{self, Bundle};
@@ -22,29 +27,62 @@ use crate::terraform::GeneratedFile;
 
 #[derive(Args)]
 pub struct Plan {
-    #[arg(value_enum)]
-    pub scenario: Scenario,
-    /// The environment: a folder of that name with a lifeboat.hcl
-    pub env: String,
-    /// Where the bundle goes: a folder, or an archive that ends with .tar.zst [default: a folder in LIFEBOAT_HOME/plans]
-    #[arg(long, value_name = "PATH")]
-    pub out: Option<PathBuf>,
-    /// Show what differs from this bundle instead
-    #[arg(long, value_name = "BUNDLE")]
-    pub against: Option<PathBuf>,
-    /// Write the generated backend and variable files to this folder and stop; nobody is asked
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["out", "against", "detailed_exitcode"])]
-    pub generate_only: Option<PathBuf>,
-    #[arg(short, long, value_enum, default_value = "text")]
-    pub output: Form,
-    /// Exit with 2 where anything would be changed, as terraform plan does
-    #[arg(long)]
-    pub detailed_exitcode: bool,
+    #[command(subcommand)]
+    scenario: Scenario,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Scenario {
-    Failover,
+#[derive(Subcommand)]
+enum Scenario {
+    /// Fail an environment over to its recovery region
+    Failover(PlanFailover),
+    /// Take back what was corrupted to how it was at a time
+    #[command(subcommand)]
+    Recover(PlanRecover),
+}
+
+#[derive(Args)]
+struct PlanFailover {
+    /// The environment: a folder of that name with a lifeboat.hcl
+    env: String,
+    /// Write the generated backend and variable files to this folder and stop; nobody is asked
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["out", "against", "detailed_exitcode"])]
+    generate_only: Option<PathBuf>,
+    #[command(flatten)]
+    bundle: BundleArgs,
+}
+
+#[derive(Subcommand)]
+enum PlanRecover {
+    /// Restore a cluster to a point in time, beside itself under another identifier
+    Aurora(PlanRecovery<PointOfCluster>),
+    /// Take a bucket that keeps versions back to a time
+    Bucket(PlanRecovery<PointOfBucket>),
+    /// Restore a table to a point in time, beside itself under another name
+    Table(PlanRecovery<PointOfTable>),
+}
+
+#[derive(Args)]
+struct PlanRecovery<S: Args> {
+    #[command(flatten)]
+    subject: S,
+    #[command(flatten)]
+    bundle: BundleArgs,
+}
+
+/// What becomes of the bundle, and how it is shown.
+#[derive(Args)]
+struct BundleArgs {
+    /// Where the bundle goes: a folder, or an archive that ends with .tar.zst [default: a folder in LIFEBOAT_HOME/plans]
+    #[arg(long, value_name = "PATH")]
+    out: Option<PathBuf>,
+    /// Show what differs from this bundle instead
+    #[arg(long, value_name = "BUNDLE")]
+    against: Option<PathBuf>,
+    #[arg(short, long, value_enum, default_value = "text")]
+    output: Form,
+    /// Exit with 2 where anything would be changed, as terraform plan does
+    #[arg(long)]
+    detailed_exitcode: bool,
 }
 
 /// How a plan is printed.
@@ -59,23 +97,64 @@ pub enum Form {
     Json,
 }
 
+/// The command that plans a failover.
+pub fn of_failover(env: &str) -> String {
+    format!("lifeboat plan failover {env}")
+}
+
 /// # Errors
 /// Exit 2 for a manifest that is not valid, 3 when something stands in the way of the scenario.
 pub async fn run(command: &Plan, environment: &Environment) -> Result<Exit, CliError> {
+    match &command.scenario {
+        Scenario::Failover(command) => failover(command, environment).await,
+        Scenario::Recover(PlanRecover::Aurora(command)) => recovery(command, environment).await,
+        Scenario::Recover(PlanRecover::Bucket(command)) => recovery(command, environment).await,
+        Scenario::Recover(PlanRecover::Table(command)) => recovery(command, environment).await,
+    }
+}
+
+async fn failover(command: &PlanFailover, environment: &Environment) -> Result<Exit, CliError> {
     let plans = wiring::read(&command.env, environment)?;
     if let Some(dir) = &command.generate_only {
         return generate(dir, &plans.generated);
     }
-    let against = command.against.as_deref().map(read).transpose()?;
-    let runbook = match command.scenario {
-        Scenario::Failover => scenario::failover(&plans.manifest),
-    };
+    let runbook = scenario::failover(&plans.manifest);
     let connected = wiring::connect(&plans.manifest).await?;
-    let new = NewRun::make(&environment.home, home::new_run(&command.env, Timestamp::now()))?;
+    let (aws, planned_by) = (connected.aws.clone(), of_failover(&command.env));
+    written(Named { plans, connected, aws, runbook, planned_by }, &command.bundle, environment).await
+}
+
+async fn recovery<S: Args + Subject>(command: &PlanRecovery<S>, environment: &Environment) -> Result<Exit, CliError> {
+    command.subject.moment().plausible(Timestamp::now())?;
+    written(command.subject.named(environment).await?, &command.bundle, environment).await
+}
+
+/// Plans, shows, and writes the bundle down.
+async fn written(named: Named, command: &BundleArgs, environment: &Environment) -> Result<Exit, CliError> {
+    let Named { plans, connected, aws, runbook, planned_by } = named;
+    let against = command.against.as_deref().map(read).transpose()?;
+    let new = NewRun::make(&environment.home, home::new_run(&plans.manifest.environment, Timestamp::now()))?;
     let stop = signals::listen()?;
-    let salt = against.as_ref().map(|bundle| bundle.index.inputs.salt.clone());
-    let order = Order { plans, connected: &connected, runbook, new: &new, stop: stop.subscribe(), salt };
+    let salt = against.as_ref().and_then(|bundle| bundle.index.inputs.as_ref()).map(|inputs| inputs.salt.clone());
+    let order = Order {
+        plans,
+        connected: &connected,
+        aws,
+        runbook,
+        command: planned_by,
+        new: &new,
+        stop: stop.subscribe(),
+        salt,
+    };
     let Made { bundle, view } = bundling::make(order, environment).await?;
+    let in_place = bundle.as_ref().and_then(|bundle| match prospect(&bundle.steps.runbook, bundle.facts()) {
+        Some(Prospect::InPlace(words)) if view.blocked.is_empty() => Some(words),
+        _ => None,
+    });
+    if let (Some(words), None) = (in_place, &against) {
+        report::to_stderr(&format!("{words}\nThere is nothing to approve.\n"));
+        return Ok(Exit::Done);
+    }
     let screen = Screen::of(bundle.as_ref(), view);
     let written = match &bundle {
         Some(bundle) => {

@@ -1,32 +1,46 @@
 //! `lifeboat recover aurora|table|bucket NAME --to TIME`: what was corrupted is brought back as it was. A bucket that keeps
-//! versions is taken back where it is; a cluster or a table is restored beside itself.
+//! versions is taken back where it is; a cluster or a table is restored beside itself. `lifeboat recover --bundle BUNDLE` does
+//! what an approved bundle says.
+
+use std::path::{Path, PathBuf};
 
 use clap::{ArgGroup, Args, Subcommand};
 use jiff::Timestamp;
 
 use super::args::Output;
 use super::begin::Beginning;
+use super::bundling::Seen;
 use super::environment::Environment;
 use super::error::{CliError, Exit};
+use super::gate::Gate;
 use super::home::NewRun;
 use super::lease::{Desk, LeaseArgs};
 use super::overrides::Overrides;
 use super::preflight::{blocked, unless_stopped, warnings};
+use super::prospect::{Prospect, prospect, question};
 use super::recover_aurora::RecoverAurora;
 use super::recover_bucket::RecoverBucket;
 use super::recover_table::RecoverTable;
 use super::wiring::{Connected, Plans, RunPlace};
-use super::{args, confirm, credentials, gate, home, recover_aurora, recover_bucket, recover_table, signals, wiring};
+use super::{
+    args, confirm, credentials, gate, home, plan, recover_aurora, recover_bucket, recover_table, signals, wiring,
+};
 use crate::aws::Session;
-use crate::engine::{self, Preflight};
+use crate::engine;
 use crate::report;
 use crate::runbook::Runbook;
-use crate::scenario;
+use crate::scenario::{self, RECOVER};
 
 #[derive(Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub struct Recover {
     #[command(subcommand)]
-    what: What,
+    what: Option<What>,
+    /// Do what this bundle says, and nothing else; it must be approved
+    #[arg(long, value_name = "BUNDLE", required = true)]
+    bundle: Option<PathBuf>,
+    #[command(flatten)]
+    run: RunArgs,
 }
 
 #[derive(Subcommand)]
@@ -39,15 +53,21 @@ enum What {
     Table(RecoverTable),
 }
 
+/// Of which environment something is recovered, and to which time.
 #[derive(Args)]
-#[command(group = ArgGroup::new("decision").args(["without_lease", "guards"]).multiple(true))]
-pub struct Common {
+pub struct Moment {
     /// The environment that it belongs to
     #[arg(long, value_name = "ENV")]
     pub env: String,
     /// The time that it shall be as at, with its zone: 2026-11-22T03:00:00Z
     #[arg(long, value_name = "TIME", value_parser = args::time)]
     pub to: Timestamp,
+}
+
+/// How a recovery is run.
+#[derive(Args)]
+#[command(group = ArgGroup::new("decision").args(["without_lease", "guards"]).multiple(true))]
+pub struct RunArgs {
     /// The environment's name once more, instead of typing it when asked
     #[arg(long, value_name = "ENV")]
     confirm: Option<String>,
@@ -63,14 +83,51 @@ pub struct Common {
     pub output: Output,
 }
 
-impl Common {
+/// What is recovered, as the operator has named it.
+pub struct Named {
+    pub plans: Plans,
+    pub connected: Connected,
+    /// Clients for the region of what is recovered.
+    pub aws: Session,
+    pub runbook: Runbook,
+    /// The command that makes a bundle of it.
+    pub planned_by: String,
+}
+
+/// What can be recovered, named by arguments.
+pub trait Subject {
+    fn moment(&self) -> &Moment;
+    /// Looks for it.
+    ///
+    /// # Errors
+    /// Exit 2 for a manifest that is not valid; 3 where it is not found.
+    async fn named(&self, environment: &Environment) -> Result<Named, CliError>;
+}
+
+/// An option of a command, where it was given.
+pub fn given<'a>(name: &'a str, value: Option<&'a str>) -> impl Iterator<Item = (&'a str, &'a str)> {
+    value.into_iter().map(move |value| (name, value))
+}
+
+impl Moment {
     /// What no manifest is needed for to refuse it.
+    ///
+    /// # Errors
+    /// Exit 2: the time is yet to come.
     pub fn plausible(&self, now: Timestamp) -> Result<(), CliError> {
-        if self.to > now {
-            return Err(CliError::usage(format!("--to {} is in the future", self.to)));
+        match self.to > now {
+            true => Err(CliError::usage(format!("--to {} is in the future", self.to))),
+            false => Ok(()),
         }
-        confirm::plausible(&self.env, self.confirm.as_deref(), self.impact_at, now)?;
-        self.overrides.check()
+    }
+
+    /// The command that plans the recovery of `what`, a kind and its name, with what else the operator has said.
+    pub fn planned_by(&self, what: [&str; 2], more: &[(&str, &str)]) -> String {
+        let (env, to) = (&self.env, self.to.to_string());
+        let more = [("--env", env.as_str()), ("--to", &to)].into_iter().chain(more.iter().copied());
+        let words = ["lifeboat", "plan", "recover"].into_iter().chain(what);
+        // Fails for a NUL alone, which no argument holds.
+        shlex::try_join(words.chain(more.flat_map(|(name, value)| [name, value]))).unwrap_or_default()
     }
 }
 
@@ -78,99 +135,120 @@ impl Common {
 /// Exit 2 for a manifest that is not valid or a time that is none; 3 when something stands in the way, and nothing was
 /// changed.
 pub async fn run(command: &Recover, environment: &Environment) -> Result<Exit, CliError> {
-    match &command.what {
-        What::Aurora(command) => recover_aurora::run(command, environment).await,
-        What::Bucket(command) => recover_bucket::run(command, environment).await,
-        What::Table(command) => recover_table::run(command, environment).await,
+    match (&command.what, &command.bundle) {
+        (Some(What::Aurora(command)), _) => recover_aurora::run(command, environment).await,
+        (Some(What::Bucket(command)), _) => recover_bucket::run(command, environment).await,
+        (Some(What::Table(command)), _) => recover_table::run(command, environment).await,
+        (None, Some(path)) => by_bundle(path, &command.run, environment).await,
+        (None, None) => Err(CliError::usage("what shall be recovered?").hint("lifeboat recover --help")),
+    }
+}
+
+/// Carries out what a bundle says.
+async fn by_bundle(path: &Path, run: &RunArgs, environment: &Environment) -> Result<Exit, CliError> {
+    let declared_at = Timestamp::now();
+    let bundle = plan::read(path)?;
+    let subject = &bundle.index.subject;
+    if subject.scenario != RECOVER {
+        return Err(CliError::blocked(format!("{} is the bundle of a {}", path.display(), subject.scenario))
+            .next(format!("lifeboat {} {} --bundle {}", subject.scenario, subject.environment, path.display())));
+    }
+    run.plausible(&subject.environment, declared_at)?;
+    let plans = wiring::read(&subject.environment, environment)?;
+    gate::same_place(&bundle, &plans.manifest)?;
+    let connected = wiring::connect(&plans.manifest).await?;
+    let aws = connected.aws_in(&subject.region).await;
+    let runbook = scenario::again(&bundle.steps.runbook, &plans.manifest);
+    let named = Named { plans, connected, aws, runbook, planned_by: bundle.index.command.clone() };
+    Recovery { run, declared_at, named, bundle: Some(path), dry_run: false }.carry_out(environment).await
+}
+
+impl RunArgs {
+    /// What no manifest is needed for to refuse it.
+    ///
+    /// # Errors
+    /// Exit 2, saying what.
+    pub fn plausible(&self, env: &str, now: Timestamp) -> Result<(), CliError> {
+        confirm::plausible(env, self.confirm.as_deref(), self.impact_at, now)?;
+        self.overrides.check()
     }
 }
 
 /// A recovery that may begin.
 pub struct Recovery<'a> {
-    pub common: &'a Common,
+    pub run: &'a RunArgs,
     pub declared_at: Timestamp,
-    pub plans: Plans,
-    pub connected: Connected,
-    /// Clients for the region of what is recovered.
-    pub aws: Session,
-    pub runbook: Runbook,
-    /// What is asked about: "taking logs back to …".
-    pub what: String,
-}
-
-/// What a restore beside the source comes to: `kind` is `table`.
-pub fn beside(kind: &str, source: &str, target: &str, to: Timestamp) -> String {
-    let (source, target) = (report::escape(source), report::escape(target));
-    format!("{kind} {source} as it was at {to} becomes {kind} {target}; {source} is left as it is\n")
-}
-
-/// What the checks of a recovery come to, in words.
-pub enum Prospect {
-    ToDo(String),
-    InPlace(String),
+    pub named: Named,
+    /// Which bundle it goes by.
+    pub bundle: Option<&'a Path>,
+    pub dry_run: bool,
 }
 
 impl Recovery<'_> {
-    /// Checks everything, asks, and carries it through. `prospect` puts into words what the checks have found.
-    pub async fn carry_out(
-        self,
-        prospect: impl FnOnce(&Preflight) -> Prospect,
-        dry_run: bool,
-        environment: &Environment,
-    ) -> Result<Exit, CliError> {
-        let Self { common, declared_at, plans, connected, aws, runbook, what } = self;
+    /// Checks everything, asks, and carries it through.
+    pub async fn carry_out(self, environment: &Environment) -> Result<Exit, CliError> {
+        let Self { run, declared_at, named, bundle, dry_run } = self;
+        let Named { plans, connected, aws, runbook, planned_by } = named;
         let manifest = plans.manifest.clone();
-        let name = home::new_run(&common.env, declared_at);
+        let env = &manifest.environment;
+        let name = home::new_run(env, declared_at);
         // To look is nobody's to approve, and disturbs no other run.
-        let _lock = match dry_run {
-            true => None,
+        let (gate, _lock) = match dry_run {
+            true => (None, None),
             false => {
-                gate::without_bundle(scenario::RECOVER, &common.overrides.names(), &manifest)?;
+                let wanted = gate::Wanted { scenario: RECOVER, bundle, planned_by: &planned_by };
+                let gate = gate::of(wanted, &run.overrides.names(), &manifest, &connected).await?;
                 let lock = home::lock_environment(&environment.home, &manifest)?;
                 home::refuse_unfinished(&environment.home, &manifest)?;
-                let desk = Desk::of(environment, &connected, &manifest, Some(&common.lease));
-                match common.lease.without_lease {
+                let desk = Desk::of(environment, &connected, &manifest, Some(&run.lease));
+                match run.lease.without_lease {
                     true => desk.nobody_known(&name).await?,
                     false => desk.free(&name).await.map_err(|(error, _)| error)?,
                 }
-                Some(lock)
+                (gate, Some(lock))
             }
         };
         credentials::last(&connected, &runbook, environment).await?;
         let new = NewRun::make(&environment.home, name)?;
         let stop = signals::listen()?;
-        let place = RunPlace { run: &new.name, run_dir: &new.dir, runbook, stop: stop.subscribe(), approved: None };
+        let approved = gate.as_ref().and_then(Gate::approved);
+        let place = RunPlace { run: &new.name, run_dir: &new.dir, runbook, stop: stop.subscribe(), approved };
         let (engine, notices) = wiring::engine(plans.clone(), aws, place, environment).await?;
         let look = async { Ok(engine::preflight(&engine).await) };
         let found = unless_stopped(&engine, look).await?;
         if !found.blocked.is_empty() {
             return Err(blocked(&found));
         }
-        match prospect(&found) {
-            Prospect::InPlace(words) => {
+        match prospect(&engine.runbook, |step| found.facts(step)) {
+            Some(Prospect::InPlace(words)) => {
                 report::to_stderr(&format!("{words}\nNothing was changed.\n"));
                 return Ok(Exit::Done);
             }
-            Prospect::ToDo(words) => report::to_stderr(&words),
+            Some(Prospect::ToDo(words)) => report::to_stderr(&words),
+            None => {}
         }
         report::to_stderr(&warnings(&found));
         if dry_run {
             report::to_stderr("nothing was changed\n");
             return Ok(Exit::Done);
         }
-        let what = format!("{what} in account {}", manifest.account);
-        let asked = confirm::confirm(&common.env, common.confirm.as_deref(), &what, environment);
+        if let Some(gate) = &gate {
+            let (plans, connected, engine) = (&plans, &connected, &engine);
+            gate.is_current(Seen { plans, connected, engine, found: &found, foreknown: None }, environment).await?;
+        }
+        let question = question(&engine.runbook);
+        let asked = confirm::confirm(env, run.confirm.as_deref(), &question, environment);
         unless_stopped(&engine, asked).await?;
         let beginning = Beginning {
             new: &new,
             plans: &plans,
             connected: &connected,
-            gate: None,
+            gate: gate.as_ref(),
             declared_at,
-            impact_at: common.impact_at,
-            overrides: &common.overrides,
-            lease: &common.lease,
+            impact_at: run.impact_at,
+            overrides: &run.overrides,
+            lease: &run.lease,
         };
-        beginning.carry_out((engine, notices), &found, stop, common.output, environment).await
+        beginning.carry_out((engine, notices), &found, stop, run.output, environment).await
     }
 }

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 
 use super::environment::Environment;
 use super::error::{CliError, Exit};
-use super::recover::{Common, Prospect, Recovery, beside};
+use super::recover::{Moment, Named, Recovery, RunArgs, Subject, given};
 use super::recover_region::{Sought, region_of};
 use super::wiring;
 use crate::aws::{Session, rds};
@@ -20,8 +20,9 @@ const MOST: usize = 63;
 /// The same where instances are named after the cluster: there are sixteen of them at most.
 const LONGEST: usize = MOST - "-16".len();
 
+/// A cluster at a time.
 #[derive(Args)]
-pub struct RecoverAurora {
+pub struct PointOfCluster {
     /// The cluster's identifier
     name: String,
     /// Identifier of the restored cluster [default: the cluster's, with the time]
@@ -36,51 +37,74 @@ pub struct RecoverAurora {
     /// A tunnel to the restored cluster, where its endpoint cannot be reached from here
     #[arg(long, value_name = "HOST:PORT", value_parser = tunnel)]
     via: Option<String>,
+    #[command(flatten)]
+    moment: Moment,
+}
+
+#[derive(Args)]
+pub struct RecoverAurora {
+    #[command(flatten)]
+    cluster: PointOfCluster,
     /// Say whether it can be done, and do nothing
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
-    common: Common,
+    run: RunArgs,
 }
 
 /// # Errors
 /// As [`super::recover::run`].
 pub async fn run(command: &RecoverAurora, environment: &Environment) -> Result<Exit, CliError> {
-    let (declared_at, common) = (Timestamp::now(), &command.common);
-    common.plausible(declared_at)?;
-    let target = command.target.clone().unwrap_or_else(|| name_at(&command.name, common.to));
-    plausible(&command.name, MOST)?;
-    plausible(&target, LONGEST)?;
-    let plans = wiring::read(&common.env, environment)?;
-    let connected = wiring::connect(&plans.manifest).await?;
-    let sought = Sought {
-        what: format!("cluster {}", command.name),
-        deleted: DELETED_CLUSTER,
-        doubled: "a global database replicates corruption as well",
-    };
-    let has = async |session: &Session| Ok(rds::cluster(session, &command.name).await?.is_some());
-    let aws = region_of(sought, command.region.as_deref(), &plans.manifest, &connected, has).await?;
-    let rows = rows(command, &plans.manifest)?;
-    let cluster = Cluster {
-        name: command.name.clone(),
-        source: command.name.clone(),
-        target,
-        from: ClusterSource::PointInTime(common.to),
-        instances: 0,
-        adopt: None,
-        subnet_group: None,
-        security_groups: Vec::new(),
-        rows,
-    };
-    let runbook = scenario::recover_cluster(&plans.manifest, aws.region(), &cluster);
-    let what = format!("restoring cluster {} of {} as {}", cluster.source, common.to, cluster.target);
-    let recovery = Recovery { common, declared_at, plans, connected, aws, runbook, what };
-    let words = beside("cluster", &cluster.source, &cluster.target, common.to);
-    recovery.carry_out(|_| Prospect::ToDo(words), command.dry_run, environment).await
+    let RecoverAurora { cluster, dry_run, run } = command;
+    let declared_at = Timestamp::now();
+    cluster.moment.plausible(declared_at)?;
+    run.plausible(&cluster.moment.env, declared_at)?;
+    let named = cluster.named(environment).await?;
+    Recovery { run, declared_at, named, bundle: None, dry_run: *dry_run }.carry_out(environment).await
+}
+
+impl Subject for PointOfCluster {
+    fn moment(&self) -> &Moment {
+        &self.moment
+    }
+
+    async fn named(&self, environment: &Environment) -> Result<Named, CliError> {
+        let Self { name, target: identifier, region, expect, via, moment } = self;
+        let target = identifier.clone().unwrap_or_else(|| name_at(name, moment.to));
+        plausible(name, MOST)?;
+        plausible(&target, LONGEST)?;
+        let plans = wiring::read(&moment.env, environment)?;
+        let connected = wiring::connect(&plans.manifest).await?;
+        let sought = Sought {
+            what: format!("cluster {name}"),
+            deleted: DELETED_CLUSTER,
+            doubled: "a global database replicates corruption as well",
+        };
+        let has = async |session: &Session| Ok(rds::cluster(session, name).await?.is_some());
+        let aws = region_of(sought, region.as_deref(), &plans.manifest, &connected, has).await?;
+        let cluster = Cluster {
+            name: name.clone(),
+            source: name.clone(),
+            target,
+            from: ClusterSource::PointInTime(moment.to),
+            instances: 0,
+            adopt: None,
+            subnet_group: None,
+            security_groups: Vec::new(),
+            rows: rows(self, &plans.manifest)?,
+        };
+        let runbook = scenario::recover_cluster(&plans.manifest, aws.region(), &cluster);
+        let expected: Vec<String> = expect.iter().map(ToString::to_string).collect();
+        let more = given("--as", identifier.as_deref()).chain(given("--region", region.as_deref()));
+        let more = more.chain(given("--via", via.as_deref()));
+        let more: Vec<_> = more.chain(expected.iter().map(|it| ("--expect", it.as_str()))).collect();
+        let planned_by = moment.planned_by(["aurora", name], &more);
+        Ok(Named { plans, connected, aws, runbook, planned_by })
+    }
 }
 
 /// What the manifest asks of this cluster in a failover, and more; by a way of its own, because its tunnel leads elsewhere.
-fn rows(command: &RecoverAurora, manifest: &Manifest) -> Result<Option<Rows>, CliError> {
+fn rows(command: &PointOfCluster, manifest: &Manifest) -> Result<Option<Rows>, CliError> {
     let named = |cluster: &&Cluster| [&cluster.source, &cluster.target].contains(&&command.name);
     let known = manifest.clusters.iter().find(named).and_then(|cluster| cluster.rows.clone());
     match known {

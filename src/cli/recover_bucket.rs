@@ -6,49 +6,75 @@ use jiff::Timestamp;
 use super::args::Output;
 use super::environment::Environment;
 use super::error::{CliError, Exit};
-use super::recover::{Common, Prospect, Recovery};
+use super::recover::{Moment, Named, Recovery, RunArgs, Subject, given};
 use super::wiring::{self, Connected};
 use crate::aws::Session;
 use crate::aws::s3::{BucketPlace, find_bucket};
-use crate::engine::Preflight;
 use crate::manifest::Manifest;
 use crate::report;
 use crate::runbook::BucketRollback;
 use crate::scenario;
 use crate::steps::{Todo, list_todo};
 
+/// A bucket at a time.
 #[derive(Args)]
-pub struct RecoverBucket {
+pub struct PointOfBucket {
     /// The bucket's name in S3
     name: String,
     /// Only keys that begin so
     #[arg(long, value_name = "PREFIX", default_value = "")]
     prefix: String,
+    #[command(flatten)]
+    moment: Moment,
+}
+
+#[derive(Args)]
+pub struct RecoverBucket {
+    #[command(flatten)]
+    bucket: PointOfBucket,
     /// Print what would be done to every key, and do nothing; with -o json one object a line
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
-    common: Common,
+    run: RunArgs,
 }
 
 /// # Errors
 /// As [`super::recover::run`].
 pub async fn run(command: &RecoverBucket, environment: &Environment) -> Result<Exit, CliError> {
-    let (declared_at, common) = (Timestamp::now(), &command.common);
-    common.plausible(declared_at)?;
-    let plans = wiring::read(&common.env, environment)?;
-    let connected = wiring::connect(&plans.manifest).await?;
-    let aws = region_of(&command.name, &plans.manifest, &connected).await?;
-    let rollback = BucketRollback { bucket: command.name.clone(), prefix: command.prefix.clone(), to: common.to };
-    if command.dry_run {
-        return list_keys(&aws, &plans.manifest, &rollback, common.output).await;
+    let RecoverBucket { bucket, dry_run, run } = command;
+    let declared_at = Timestamp::now();
+    bucket.moment.plausible(declared_at)?;
+    run.plausible(&bucket.moment.env, declared_at)?;
+    let named = bucket.named(environment).await?;
+    if *dry_run {
+        return list_keys(&named.aws, &named.plans.manifest, &bucket.rollback(), run.output).await;
     }
-    report::to_stderr(&format!("looking at the versions in {}; nothing is changed\n", report::escape(&command.name)));
-    let runbook = scenario::recover_bucket(&plans.manifest, aws.region(), &rollback);
-    let under = if rollback.prefix.is_empty() { String::new() } else { format!(", keys under {},", rollback.prefix) };
-    let what = format!("taking {}{under} back to {}", rollback.bucket, rollback.to);
-    let recovery = Recovery { common, declared_at, plans, connected, aws, runbook, what };
-    recovery.carry_out(|found| prospect(found, &rollback), false, environment).await
+    report::to_stderr(&format!("looking at the versions in {}; nothing is changed\n", report::escape(&bucket.name)));
+    Recovery { run, declared_at, named, bundle: None, dry_run: false }.carry_out(environment).await
+}
+
+impl PointOfBucket {
+    fn rollback(&self) -> BucketRollback {
+        BucketRollback { bucket: self.name.clone(), prefix: self.prefix.clone(), to: self.moment.to }
+    }
+}
+
+impl Subject for PointOfBucket {
+    fn moment(&self) -> &Moment {
+        &self.moment
+    }
+
+    async fn named(&self, environment: &Environment) -> Result<Named, CliError> {
+        let Self { name, prefix, moment } = self;
+        let plans = wiring::read(&moment.env, environment)?;
+        let connected = wiring::connect(&plans.manifest).await?;
+        let aws = region_of(name, &plans.manifest, &connected).await?;
+        let runbook = scenario::recover_bucket(&plans.manifest, aws.region(), &self.rollback());
+        let prefix = given("--prefix", Some(prefix.as_str()).filter(|prefix| !prefix.is_empty()));
+        let planned_by = moment.planned_by(["bucket", name], &prefix.collect::<Vec<_>>());
+        Ok(Named { plans, connected, aws, runbook, planned_by })
+    }
 }
 
 /// Clients for the region where the bucket is: one of the manifest's.
@@ -112,41 +138,4 @@ fn line(todo: &Todo) -> String {
         (Some(at), Some(bytes)) => format!("restore  {key}  ({bytes} bytes of {at}{uncertain})\n"),
         _ => format!("{:<7}  {key}  (made after {})\n", todo.what, todo.over_at),
     }
-}
-
-/// What would be done, in words.
-fn prospect(found: &Preflight, rollback: &BucketRollback) -> Prospect {
-    let facts = found.facts(&rollback.step());
-    let keys = |count: u64| if count == 1 { "1 key".to_owned() } else { format!("{count} keys") };
-    let number = |of: &serde_json::Value| of.as_u64().unwrap_or_default();
-    if number(&facts["to_do"]) == 0 {
-        let all = keys(number(&facts["keys"]));
-        let bucket = report::escape(&rollback.bucket);
-        let unknown = match number(&facts["unknown"]["count"]) {
-            0 => String::new(),
-            unknown => format!(" Nobody knows whether {} stood there then.", keys(unknown)),
-        };
-        return Prospect::InPlace(format!(
-            "{bucket} is as it was at {} already, as far as that can be told: all of {all}.{unknown}",
-            rollback.to
-        ));
-    }
-    let list = |of: &str| {
-        let names: Vec<&str> =
-            facts[of]["first"].as_array().into_iter().flatten().filter_map(|it| it.as_str()).collect();
-        let more = if number(&facts[of]["count"]) > names.len() as u64 { "    …\n" } else { "" };
-        names.iter().map(|name| format!("    {}\n", report::escape(name))).collect::<String>() + more
-    };
-    let (restore, hide) = (number(&facts["restore"]["count"]), number(&facts["hide"]["count"]));
-    let mut words = String::new();
-    if restore > 0 {
-        let (these, bytes) = (keys(restore), &facts["restore_bytes"]);
-        words += &format!("{these} of {} back to the version of then ({bytes} bytes):\n", facts["keys"]);
-        words += &list("restore");
-    }
-    if hide > 0 {
-        words += &format!("{} not there then, hidden by a delete marker:\n{}", keys(hide), list("hide"));
-    }
-    let kept = keys(number(&facts["kept"]) + number(&facts["unknown"]["count"]));
-    Prospect::ToDo(format!("{words}{kept} left alone; nothing is permanently deleted\n"))
 }

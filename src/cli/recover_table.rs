@@ -5,15 +5,16 @@ use jiff::Timestamp;
 
 use super::environment::Environment;
 use super::error::{CliError, Exit};
-use super::recover::{Common, Prospect, Recovery, beside};
+use super::recover::{Moment, Named, Recovery, RunArgs, Subject, given};
 use super::recover_region::{Sought, region_of};
 use super::wiring;
 use crate::aws::{Session, dynamodb};
 use crate::manifest::{Expectation, Table, TableSource};
 use crate::scenario;
 
+/// A table at a time.
 #[derive(Args)]
-pub struct RecoverTable {
+pub struct PointOfTable {
     /// The table's name
     name: String,
     /// Name of the restored table [default: the table's, with the time]
@@ -25,41 +26,63 @@ pub struct RecoverTable {
     /// What the restored table must hold (repeatable): "items >= 1000"
     #[arg(long, value_name = "EXPECTATION")]
     expect: Vec<Expectation>,
+    #[command(flatten)]
+    moment: Moment,
+}
+
+#[derive(Args)]
+pub struct RecoverTable {
+    #[command(flatten)]
+    table: PointOfTable,
     /// Say whether it can be done, and do nothing
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
-    common: Common,
+    run: RunArgs,
 }
 
 /// # Errors
 /// As [`super::recover::run`].
 pub async fn run(command: &RecoverTable, environment: &Environment) -> Result<Exit, CliError> {
-    let (declared_at, common) = (Timestamp::now(), &command.common);
-    common.plausible(declared_at)?;
-    let plans = wiring::read(&common.env, environment)?;
-    let connected = wiring::connect(&plans.manifest).await?;
-    let sought = Sought {
-        what: format!("table {}", command.name),
-        deleted: "a table that was deleted is restored from a backup",
-        doubled: "a global table replicates corruption as well",
-    };
-    let has = async |session: &Session| dynamodb::has_table(session, &command.name).await;
-    let aws = region_of(sought, command.region.as_deref(), &plans.manifest, &connected, has).await?;
-    let target = command.target.clone().unwrap_or_else(|| name_at(&command.name, common.to));
-    let table = Table {
-        name: command.name.clone(),
-        source: command.name.clone(),
-        target,
-        from: TableSource::PointInTime(common.to),
-        adopt: None,
-        verify: command.expect.clone(),
-    };
-    let runbook = scenario::recover_table(&plans.manifest, aws.region(), &table);
-    let what = format!("restoring table {} of {} as {}", table.source, common.to, table.target);
-    let recovery = Recovery { common, declared_at, plans, connected, aws, runbook, what };
-    let words = beside("table", &table.source, &table.target, common.to);
-    recovery.carry_out(|_| Prospect::ToDo(words), command.dry_run, environment).await
+    let RecoverTable { table, dry_run, run } = command;
+    let declared_at = Timestamp::now();
+    table.moment.plausible(declared_at)?;
+    run.plausible(&table.moment.env, declared_at)?;
+    let named = table.named(environment).await?;
+    Recovery { run, declared_at, named, bundle: None, dry_run: *dry_run }.carry_out(environment).await
+}
+
+impl Subject for PointOfTable {
+    fn moment(&self) -> &Moment {
+        &self.moment
+    }
+
+    async fn named(&self, environment: &Environment) -> Result<Named, CliError> {
+        let Self { name, target, region, expect, moment } = self;
+        let plans = wiring::read(&moment.env, environment)?;
+        let connected = wiring::connect(&plans.manifest).await?;
+        let sought = Sought {
+            what: format!("table {name}"),
+            deleted: "a table that was deleted is restored from a backup",
+            doubled: "a global table replicates corruption as well",
+        };
+        let has = async |session: &Session| dynamodb::has_table(session, name).await;
+        let aws = region_of(sought, region.as_deref(), &plans.manifest, &connected, has).await?;
+        let table = Table {
+            name: name.clone(),
+            source: name.clone(),
+            target: target.clone().unwrap_or_else(|| name_at(name, moment.to)),
+            from: TableSource::PointInTime(moment.to),
+            adopt: None,
+            verify: expect.clone(),
+        };
+        let runbook = scenario::recover_table(&plans.manifest, aws.region(), &table);
+        let expected: Vec<String> = expect.iter().map(ToString::to_string).collect();
+        let more = given("--as", target.as_deref()).chain(given("--region", region.as_deref()));
+        let more: Vec<_> = more.chain(expected.iter().map(|it| ("--expect", it.as_str()))).collect();
+        let planned_by = moment.planned_by(["table", name], &more);
+        Ok(Named { plans, connected, aws, runbook, planned_by })
+    }
 }
 
 /// `metadata-20261122T030000Z`, cut so that DynamoDB takes it: names have 3 to 255 characters.

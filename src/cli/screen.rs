@@ -7,8 +7,9 @@ use serde_json::{Value, json};
 
 use super::bundling::unsound;
 use super::error::CliError;
+use super::prospect::{Prospect, prospect};
 use crate::aws::route53::RecordSet;
-use crate::bundle::{self, Bundle, Move, Point};
+use crate::bundle::{self, Bundle, Found, Move, Point};
 use crate::report::{self, Adopted, Foreseen, Obstacle, PlanView, RecordMove};
 use crate::review::Review;
 use crate::runbook::{Phase, StepId};
@@ -41,29 +42,44 @@ pub struct Screen {
     review: Option<Review>,
     adopted: Vec<Adopted>,
     records: Vec<RecordMove>,
+    /// What a recovery comes to.
+    prospect: Option<String>,
+    found: Found,
     sha256: Option<String>,
 }
 
 impl Screen {
     pub fn of(bundle: Option<&Bundle>, view: PlanView) -> Self {
-        let Some(bundle) = bundle else {
-            return Self { view, review: None, adopted: Vec::new(), records: Vec::new(), sha256: None };
+        let mut screen = Self {
+            view,
+            review: None,
+            adopted: Vec::new(),
+            records: Vec::new(),
+            prospect: None,
+            found: Found::default(),
+            sha256: None,
         };
+        let Some(bundle) = bundle else { return screen };
+        screen.sha256 = Some(bundle.sha256.clone());
+        screen.found.clone_from(&bundle.found);
+        screen.records = bundle.records.iter().flat_map(|cutover| cutover.records.iter().map(record)).collect();
+        screen.prospect = prospect(&bundle.steps.runbook, bundle.facts()).map(|it| match it {
+            Prospect::ToDo(words) | Prospect::InPlace(words) => words,
+        });
+        let Some(plan) = &bundle.plan else { return screen };
         let targets: BTreeMap<String, String> =
             bundle.adopted().into_iter().map(|(address, target)| (configured(&address), target)).collect();
-        let mut plan = bundle.plan.clone();
-        let mut adopted = Vec::new();
+        let mut plan = plan.clone();
         // What is restored is adopted, not created.
         plan.resources.retain(|change| match targets.get(&configured(&change.address)) {
             Some(target) if change.creates() && !change.is_replaced() => {
-                adopted.push(Adopted { address: change.address.clone(), restored: target.clone() });
+                screen.adopted.push(Adopted { address: change.address.clone(), restored: target.clone() });
                 false
             }
             _ => true,
         });
-        let records = bundle.records.iter().flat_map(|cutover| cutover.records.iter().map(record));
-        let (records, sha256) = (records.collect(), Some(bundle.sha256.clone()));
-        Self { view, review: Some(Review::of(&plan)), adopted, records, sha256 }
+        screen.review = Some(Review::of(&plan));
+        screen
     }
 
     pub fn foreseen(&self) -> Foreseen<'_> {
@@ -72,6 +88,8 @@ impl Screen {
             terraform: self.review.as_ref(),
             adopted: &self.adopted,
             records: &self.records,
+            prospect: self.prospect.as_deref(),
+            found: &self.found,
             bundle: self.sha256.as_deref(),
         }
     }

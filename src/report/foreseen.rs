@@ -1,7 +1,10 @@
 //! All that a scenario would do, on one screen for whoever approves it: what Terraform changes, what is restored and
 //! adopted, which records move, how long it takes, what stands in the way, and what will not be checked.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
+use serde_json::Value;
 
 use super::markdown::{add, code, plain};
 use super::plan::{PlanView, section, span};
@@ -9,6 +12,7 @@ use super::review;
 use super::review_markdown::{LONGEST, review_within};
 use super::text::{Look, Tone, escape, wrap};
 use crate::review::Review;
+use crate::runbook::StepId;
 
 /// So many records and adopted resources are shown.
 const SHOWN: usize = 60;
@@ -25,6 +29,12 @@ pub struct Foreseen<'a> {
     pub terraform: Option<&'a Review>,
     pub adopted: &'a [Adopted],
     pub records: &'a [RecordMove],
+    /// What a recovery comes to, in words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prospect: Option<&'a str>,
+    /// What the checks of a recovery have settled, by step.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub found: &'a BTreeMap<StepId, Value>,
     /// SHA-256 of the bundle.
     pub bundle: Option<&'a str>,
 }
@@ -57,6 +67,10 @@ impl Foreseen<'_> {
             lines.push(String::new());
             lines.extend(review::review(terraform, look).trim_end().lines().map(str::to_owned));
         }
+        if let Some(prospect) = self.prospect {
+            let words = prospect.lines().flat_map(|line| wrap("  ", line, look.columns()));
+            section(&mut lines, look, "what it comes to", words.collect());
+        }
         let adopted = self.adopted.iter().take(SHOWN).flat_map(|it| {
             let mut rows = wrap("<=  ", &escape(&it.address), look.columns());
             rows.extend(wrap("      ", &escape(&it.restored), look.columns()));
@@ -79,7 +93,12 @@ impl Foreseen<'_> {
         let plan = self.plan;
         let mut head = format!("## {} of {} ({})\n\n", plan.scenario, plain(&plan.service), plain(&plan.environment));
         add(&mut head, format_args!("| | |\n|---|---|\n"));
-        add(&mut head, format_args!("| regions | {} → {} |\n", code(&plan.from_region), code(&plan.to_region)));
+        match plan.from_region == plan.to_region {
+            true => add(&mut head, format_args!("| region | {} |\n", code(&plan.to_region))),
+            false => {
+                add(&mut head, format_args!("| regions | {} → {} |\n", code(&plan.from_region), code(&plan.to_region)))
+            }
+        }
         add(&mut head, format_args!("| account | {} |\n", code(&plan.account)));
         add(&mut head, format_args!("| expected | {}{} |\n", span(plan.expected_rto), plan.target_words()));
         if let Some(bundle) = self.bundle {
@@ -90,6 +109,9 @@ impl Foreseen<'_> {
         }
         let blocked = plan.blocked.iter().map(|it| format!("{}: {}", code(it.step.as_str()), plain(&it.cause)));
         list(&mut head, "In the way", blocked);
+        if let Some(prospect) = self.prospect {
+            list(&mut head, "What it comes to", prospect.lines().map(|line| plain(line.trim_start())));
+        }
         let adopted = self.adopted.iter().map(|it| format!("{} ← {}", code(&it.address), code(&it.restored)));
         let mut tail = String::new();
         list(&mut tail, "Restored and adopted, not created", adopted);
@@ -145,16 +167,14 @@ fn list(page: &mut String, heading: &str, entries: impl Iterator<Item = String>)
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
     use std::path::Path;
 
     use jiff::Timestamp;
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
     use crate::manifest;
     use crate::report::Obstacle;
-    use crate::runbook::StepId;
     use crate::scenario;
     use crate::terraform::plan::Plan;
 
@@ -209,6 +229,8 @@ mod tests {
             terraform: Some(&terraform),
             adopted: &adopted,
             records: &records,
+            prospect: None,
+            found: &BTreeMap::new(),
             bundle: Some(&bundle),
         };
         let text = foreseen.text(Look::PLAIN);
@@ -225,8 +247,15 @@ mod tests {
         let many: Vec<RecordMove> = (0..5_000).flat_map(|_| records.clone()).collect();
         for (changes, records) in [(1, &records), (5_000, &many)] {
             let terraform = review(changes);
-            let foreseen =
-                Foreseen { plan: &plan, terraform: Some(&terraform), adopted: &adopted, records, bundle: None };
+            let foreseen = Foreseen {
+                plan: &plan,
+                terraform: Some(&terraform),
+                adopted: &adopted,
+                records,
+                prospect: None,
+                found: &BTreeMap::new(),
+                bundle: None,
+            };
             let page = foreseen.markdown();
             assert!(page.chars().count() < 65_000, "{}", page.chars().count());
             assert!(page.contains("`module.database.aws_rds_cluster.logs`") && !page.contains("<b>"), "{page}");

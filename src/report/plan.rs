@@ -120,7 +120,10 @@ impl PlanView {
                 Tone::Heading,
                 &format!("{} of {} ({})", self.scenario, escape(&self.service), escape(&self.environment)),
             ),
-            format!("regions     {} → {}", escape(&self.from_region), escape(&self.to_region)),
+            match self.from_region == self.to_region {
+                true => format!("region      {}", escape(&self.to_region)),
+                false => format!("regions     {} → {}", escape(&self.from_region), escape(&self.to_region)),
+            },
             format!("account     {}", escape(&self.account)),
             format!("expected    {}{}", span(self.expected_rto), self.target_words()),
         ];

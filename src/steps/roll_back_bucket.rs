@@ -11,6 +11,7 @@ use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
 use super::restore_bucket::{CONTENT_BYTES, Pace, is_archived};
 use super::{Blocked, Checked, Compensation, Cx, Output, Progress, Seen, Standing, Step, StepError};
@@ -18,6 +19,7 @@ use crate::aws::s3::{BucketPlace, Versioning, etags_are_md5, find_bucket, versio
 use crate::aws::{AwsError, Session};
 use crate::manifest::Manifest;
 use crate::runbook::BucketRollback;
+use crate::terraform::stage::hex;
 use crate::transfer::{
     Bounded, Change, Copier, Decision, Known, Limits, Proof, RollbackSurvey, RolledBack, TransferError, changes,
     roll_back, survey_rollback,
@@ -38,24 +40,13 @@ impl Step for RollBackBucket {
     async fn check(&self, cx: &Cx) -> Result<Checked, Blocked> {
         let (world, pace) = (&cx.world, Pace::new(cx.clone()));
         let path = cx.world.run_dir.join(format!("{}.jsonl", cx.step));
-        let mut file = Some(listing(&path).map_err(|error| unwritable(&path, &error))?);
-        let mut failed = None;
-        let each = |decision: &Decision| {
-            // A full disk is told once; the rest of the survey says what stands in the way of the recovery itself.
-            if let (Some(writer), Some(todo)) = (&mut file, Todo::of(decision))
-                && let Err(error) = write_line(writer, &todo)
-            {
-                (file, failed) = (None, Some(error));
-            }
-        };
+        let mut list = Listing::new(&path).map_err(|error| unwritable(&path, &error))?;
         let tell = |keys| pace.tell(|| looked_at(keys));
+        let each = |decision: &Decision| list.add(decision);
         let found = may_roll_back(&world.aws, &world.manifest, &self.rollback, each, tell).await?;
-        let flushed = file.map_or(Ok(()), |mut file| file.flush());
-        if let Some(error) = failed.or(flushed.err()) {
-            return Err(unwritable(&path, &error));
-        }
+        let list_sha256 = list.finish().map_err(|error| unwritable(&path, &error))?;
         let standing = if found.survey.is_settled() { Standing::InPlace } else { Standing::Unknown };
-        Ok(Checked { facts: facts(&self.rollback, &found), standing })
+        Ok(Checked { facts: facts(&self.rollback, &found, &list_sha256), standing })
     }
 
     /// A run that has not begun it has just looked, in its check.
@@ -267,14 +258,42 @@ impl Todo {
     }
 }
 
-/// The list of what is to be done, kept in the run's folder. Keys may be secrets.
-fn listing(path: &Path) -> io::Result<BufWriter<std::fs::File>> {
-    OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path).map(BufWriter::new)
+/// The list of what is to be done, in the order of the keys, kept in the run's folder. Keys may be secrets.
+struct Listing {
+    file: BufWriter<std::fs::File>,
+    sha256: Sha256,
+    /// A full disk is told once; the rest of the survey says what stands in the way of the recovery itself.
+    failed: Option<io::Error>,
 }
 
-fn write_line(file: &mut impl Write, todo: &Todo) -> io::Result<()> {
-    serde_json::to_writer(&mut *file, todo)?;
-    file.write_all(b"\n")
+impl Listing {
+    fn new(path: &Path) -> io::Result<Self> {
+        let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+        Ok(Self { file: BufWriter::new(file), sha256: Sha256::new(), failed: None })
+    }
+
+    fn add(&mut self, decision: &Decision) {
+        let Some(todo) = Todo::of(decision) else { return };
+        if self.failed.is_none() {
+            self.failed = self.write(&todo).err();
+        }
+    }
+
+    fn write(&mut self, todo: &Todo) -> io::Result<()> {
+        let mut line = serde_json::to_vec(todo)?;
+        line.push(b'\n');
+        self.sha256.update(&line);
+        self.file.write_all(&line)
+    }
+
+    /// The SHA-256 of the list, in hexadecimal.
+    fn finish(mut self) -> io::Result<String> {
+        let flushed = self.file.flush();
+        match self.failed {
+            Some(error) => Err(error),
+            None => flushed.map(|()| hex(&self.sha256.finalize())),
+        }
+    }
 }
 
 fn unwritable(path: &Path, error: &io::Error) -> Blocked {
@@ -284,7 +303,7 @@ fn unwritable(path: &Path, error: &io::Error) -> Blocked {
     }
 }
 
-fn facts(rollback: &BucketRollback, Looked { survey: found, known }: &Looked) -> Value {
+fn facts(rollback: &BucketRollback, Looked { survey: found, known }: &Looked, list_sha256: &str) -> Value {
     let uncertain = found.uncertain.say(
         "with an upload in parts that was begun before then and finished nobody knows when: which version was there is \
          not certain",
@@ -303,6 +322,7 @@ fn facts(rollback: &BucketRollback, Looked { survey: found, known }: &Looked) ->
         "restore": found.restore,
         "restore_bytes": found.restore_bytes,
         "hide": found.hide,
+        "list_sha256": list_sha256,
         "to_do": found.restore.count + found.hide.count,
         "recovery_point": "object versions",
         "recovery_point_at": rollback.to.to_string(),

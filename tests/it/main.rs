@@ -41,6 +41,7 @@ mod placement;
 mod proxy;
 mod recover_aurora;
 mod recover_bucket;
+mod recover_bundle;
 mod recover_table;
 mod rehearsal;
 mod rehearsal_world;

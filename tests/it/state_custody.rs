@@ -16,6 +16,14 @@ use crate::command;
 use crate::harness::{self, TestEmulator};
 use crate::terraform_world::{Site, cx};
 
+const PROFILES: &str = "[profile base]
+aws_access_key_id = rehearsal
+aws_secret_access_key = rehearsal
+[profile second]
+role_arn = arn:aws:iam::123456789012:role/second
+source_profile = base
+";
+
 pub const MANIFEST: &str = r#"service = "tiny"
 account = "123456789012"
 terraform {
@@ -119,6 +127,14 @@ impl Tiny {
     /// Recovers `what` (`table`) of that name.
     pub async fn recover(&self, what: &str, name: &str, to: &str, more: &[&str]) -> (Option<i32>, String) {
         self.words(&[&["recover", what, name, "--env", "tiny", "--to", to], more].concat()).await
+    }
+
+    /// Approves a bundle as somebody else than who plans.
+    pub async fn approve(&self, bundle: &str, env: &str) -> (Option<i32>, String) {
+        let mut command = self.command(&["approve", bundle, "--confirm", env, "--because", "looked at it"]);
+        command.env_remove("AWS_ACCESS_KEY_ID").env_remove("AWS_SECRET_ACCESS_KEY");
+        command.env("AWS_CONFIG_FILE", self.write("profiles", PROFILES)).env("AWS_PROFILE", "second");
+        command::said(command).await
     }
 
     pub async fn report(&self, run: &str) -> Value {

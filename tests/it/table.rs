@@ -8,7 +8,7 @@ use lifeboat::aws::{Session, dynamodb};
 use lifeboat::journal::FailureKind;
 use lifeboat::manifest::{Comparison, Expectation, Quantity, Table, TableSource};
 use lifeboat::steps::{Cx, RestoreTable, Seen, Step, VerifyTable};
-use lifeboat::verify::count_items;
+use lifeboat::verify::{Width, count_items};
 use serde_json::{Value, json};
 
 use crate::harness::{self, TestEmulator};
@@ -193,7 +193,8 @@ async fn the_count_is_exact_in_any_number_of_segments() {
     backed_up(&moto).await;
     let session = moto.session(RECOVERY);
     for segments in [1, 4, 16] {
-        let count = count_items(&session, "metadata-prod", segments, &|_| {}, &|| false).await;
+        let width = Width { segments, at_a_time: 3 };
+        let count = count_items(&session, "metadata-prod", width, &|_| {}, &|| false).await;
         assert_eq!(count.expect("a count"), ITEMS, "in {segments} segments");
     }
 }

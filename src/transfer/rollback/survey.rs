@@ -1,5 +1,6 @@
 //! What a bucket still needs to be as it was at a time, added up, with the first few names of everything that stands out.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use futures::{Stream, StreamExt};
@@ -17,6 +18,8 @@ use crate::transfer::parts::parts_of_etag;
 use crate::transfer::survey::Names;
 
 const COMPARED_AT_ONCE: usize = 32;
+/// Decisions that one comparison may hold up.
+const MOST_WAITING: usize = 4096;
 
 /// How far two versions of equal size and ETag are trusted to be the same object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,7 +102,7 @@ impl RollbackSurvey {
     }
 }
 
-/// Goes through all decisions. `each` is told every one whose key needs something, in the order in which that is known.
+/// Goes through all decisions. `each` is told every one whose key needs something, in the order of the keys.
 ///
 /// # Errors
 /// AWS refused.
@@ -108,52 +111,132 @@ pub async fn survey_rollback(
     comparer: Arc<Comparer>,
     decisions: impl Stream<Item = Result<Decision, AwsError>> + Send,
     (proof, known): (Proof, Known),
-    mut each: impl FnMut(&Decision) + Send,
+    each: impl FnMut(&Decision) + Send,
     progress: impl Fn(u64) + Send,
 ) -> Result<RollbackSurvey, AwsError> {
-    let mut found = RollbackSurvey::default();
-    let mut comparing = JoinSet::new();
+    let mut queue = Queue { waiting: VecDeque::new(), first: 0, comparing: JoinSet::new() };
+    let mut settling = Settling { found: RollbackSurvey::default(), proof, known, each };
     let mut decisions = std::pin::pin!(decisions);
+    let mut keys = 0_u64;
     while let Some(decision) = decisions.next().await {
         let decision = decision?;
-        found.keys += 1;
-        if found.keys.is_multiple_of(1000) {
-            progress(found.keys);
+        keys += 1;
+        if keys.is_multiple_of(1000) {
+            progress(keys);
         }
+        match &decision.change {
+            Change::Restore { then, now } if matches!(likeness(then, now, proof, known), Likeness::Asked) => {
+                let (copier, comparer) = (Arc::clone(&copier), Arc::clone(&comparer));
+                queue.compare(copier, comparer, decision);
+            }
+            _ => queue.waiting.push_back(Some((decision, None))),
+        }
+        while queue.is_full() {
+            queue.one_more().await?;
+            queue.settled(&mut settling);
+        }
+        queue.settled(&mut settling);
+    }
+    while !queue.waiting.is_empty() {
+        queue.one_more().await?;
+        queue.settled(&mut settling);
+    }
+    Ok(settling.found)
+}
+
+/// Decisions in the order of their keys; those of which S3 is still asked hold up what comes after them.
+struct Queue {
+    /// `None`: S3 is still asked.
+    waiting: VecDeque<Option<Answered>>,
+    /// The number of the first of them.
+    first: usize,
+    comparing: JoinSet<(usize, Decision, Result<Option<Unlike>, AwsError>)>,
+}
+
+/// A decision, and what S3 said of its versions where it was asked.
+type Answered = (Decision, Option<Option<Unlike>>);
+
+impl Queue {
+    fn compare(&mut self, copier: Arc<Copier>, comparer: Arc<Comparer>, decision: Decision) {
+        let number = self.first + self.waiting.len();
+        self.waiting.push_back(None);
+        self.comparing.spawn(async move {
+            let unlike = match &decision.change {
+                Change::Restore { then, now } => same_object(&copier, &comparer, then, now).await,
+                Change::Keep | Change::Hide { .. } | Change::Unknown { .. } => Ok(None),
+            };
+            (number, decision, unlike)
+        });
+    }
+
+    fn is_full(&self) -> bool {
+        self.comparing.len() >= COMPARED_AT_ONCE || (self.waiting.len() >= MOST_WAITING && !self.comparing.is_empty())
+    }
+
+    /// Waits for one answer.
+    async fn one_more(&mut self) -> Result<(), AwsError> {
+        let Some(answer) = self.comparing.join_next().await else { return Ok(()) };
+        let (number, decision, unlike) = answer.map_err(|error| AwsError {
+            operation: "s3:GetObjectVersion",
+            code: None,
+            message: format!("a comparison broke off: {error}"),
+            transient: false,
+        })?;
+        self.waiting[number - self.first] = Some((decision, Some(unlike?)));
+        Ok(())
+    }
+
+    /// Settles what nothing before it holds up any more.
+    fn settled(&mut self, settling: &mut Settling<impl FnMut(&Decision)>) {
+        while let Some(answered) = self.waiting.front_mut().and_then(Option::take) {
+            self.waiting.pop_front();
+            self.first += 1;
+            settling.settle(answered);
+        }
+    }
+}
+
+struct Settling<F> {
+    found: RollbackSurvey,
+    proof: Proof,
+    known: Known,
+    each: F,
+}
+
+impl<F: FnMut(&Decision)> Settling<F> {
+    fn settle(&mut self, (decision, asked): Answered) {
+        let found = &mut self.found;
+        found.keys += 1;
         if decision.uncertain {
             found.uncertain.add(&decision.key, "");
         }
         if let Change::Restore { now, .. } | Change::Hide { now } | Change::Unknown { now } = &decision.change {
             found.newest = found.newest.max(Some(now.modified_at));
         }
-        match &decision.change {
-            Change::Keep => found.kept += 1,
-            Change::Unknown { .. } => found.unknown.add(&decision.key, ""),
-            Change::Hide { .. } if !known.hides => found.unknown.add(&decision.key, ""),
-            Change::Hide { .. } => {
+        match (&decision.change, asked) {
+            (Change::Keep, _) => found.kept += 1,
+            (Change::Unknown { .. }, _) => found.unknown.add(&decision.key, ""),
+            (Change::Hide { .. }, _) if !self.known.hides => found.unknown.add(&decision.key, ""),
+            (Change::Hide { .. }, _) => {
                 found.hide.add(&decision.key, "");
-                each(&decision);
+                (self.each)(&decision);
             }
-            Change::Restore { then, now } => match likeness(then, now, proof, known) {
-                Likeness::Same => found.kept += 1,
+            (Change::Restore { then, .. }, Some(unlike)) => {
+                let differs = unlike.is_some();
+                found.settle(then, unlike, self.proof);
+                if differs {
+                    (self.each)(&decision);
+                }
+            }
+            (Change::Restore { then, now }, None) => match likeness(then, now, self.proof, self.known) {
                 Likeness::Different => {
                     found.restore(then, "");
-                    each(&decision);
+                    (self.each)(&decision);
                 }
-                Likeness::Asked => {
-                    if comparing.len() >= COMPARED_AT_ONCE {
-                        settle(&mut found, proof, &mut each, comparing.join_next().await)?;
-                    }
-                    let (copier, comparer) = (Arc::clone(&copier), Arc::clone(&comparer));
-                    comparing.spawn(compared(copier, comparer, decision));
-                }
+                Likeness::Same | Likeness::Asked => found.kept += 1,
             },
         }
     }
-    while let Some(compared) = comparing.join_next().await {
-        settle(&mut found, proof, &mut each, Some(compared))?;
-    }
-    Ok(found)
 }
 
 /// What a listing says of two versions.
@@ -178,37 +261,4 @@ pub(super) fn likeness(then: &Version, now: &Version, proof: Proof, known: Known
 /// Whether an object was written in one piece, and a copy of it is.
 fn is_of_one_piece(version: &Version) -> bool {
     parts_of_etag(&version.etag).is_none() && version.size_bytes <= Limits::default().parallel_above_bytes
-}
-
-type Compared = (Decision, Result<Option<Unlike>, AwsError>);
-
-async fn compared(copier: Arc<Copier>, comparer: Arc<Comparer>, decision: Decision) -> Compared {
-    let unlike = match &decision.change {
-        Change::Restore { then, now } => same_object(&copier, &comparer, then, now).await,
-        Change::Keep | Change::Hide { .. } | Change::Unknown { .. } => Ok(None),
-    };
-    (decision, unlike)
-}
-
-fn settle(
-    found: &mut RollbackSurvey,
-    proof: Proof,
-    each: &mut impl FnMut(&Decision),
-    compared: Option<Result<Compared, tokio::task::JoinError>>,
-) -> Result<(), AwsError> {
-    let Some(compared) = compared else { return Ok(()) };
-    let (decision, unlike) = compared.map_err(|error| AwsError {
-        operation: "s3:GetObjectVersion",
-        code: None,
-        message: format!("a comparison broke off: {error}"),
-        transient: false,
-    })?;
-    let unlike = unlike?;
-    if unlike.is_some() {
-        each(&decision);
-    }
-    if let Change::Restore { then, .. } = &decision.change {
-        found.settle(then, unlike, proof);
-    }
-    Ok(())
 }

@@ -1,7 +1,7 @@
 //! From a plan to a run: planned without a change, approved by a second person, done as approved, and refused whenever
 //! anything is not what was approved. With the command, the real Terraform and the emulator.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use lifeboat::rehearse::proxy::read_records;
@@ -31,25 +31,15 @@ output "token" {
 
 const TOKEN: &str = "correct-horse-battery";
 
-const PROFILES: &str = "[profile base]
-aws_access_key_id = rehearsal
-aws_secret_access_key = rehearsal
-[profile second]
-role_arn = arn:aws:iam::123456789012:role/second
-source_profile = base
-";
-
 /// An environment whose manifest asks for an approval.
 struct Site {
     tiny: Tiny,
-    profiles: PathBuf,
 }
 
 impl Site {
     async fn new() -> Self {
         let tiny = Tiny::with_root(ROOT).await;
-        let profiles = tiny.write("profiles", PROFILES);
-        let site = Self { tiny, profiles };
+        let site = Self { tiny };
         site.environment("tiny", "approval {\n  people  = 2\n  expires = \"1h\"\n}\n");
         site
     }
@@ -76,10 +66,7 @@ impl Site {
     }
 
     async fn approve(&self, bundle: &str, env: &str) -> (Option<i32>, String) {
-        let mut command = self.tiny.command(&["approve", bundle, "--confirm", env, "--because", "looked at it"]);
-        command.env_remove("AWS_ACCESS_KEY_ID").env_remove("AWS_SECRET_ACCESS_KEY");
-        command.env("AWS_CONFIG_FILE", &self.profiles).env("AWS_PROFILE", "second");
-        command::said(command).await
+        self.tiny.approve(bundle, env).await
     }
 
     /// Requests that may have changed something.

@@ -1,0 +1,90 @@
+//! What a recovery would come to, in words, from what its check has found: for whoever is asked, and for whoever approves it.
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use crate::manifest::{ClusterSource, TableSource};
+use crate::report::escape;
+use crate::runbook::{Action, BucketRollback, Runbook, StepId};
+
+/// What the checks of a recovery come to, in words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Prospect {
+    ToDo(String),
+    InPlace(String),
+}
+
+/// `None` of a runbook that recovers nothing.
+pub fn prospect(runbook: &Runbook, facts: impl Fn(&StepId) -> Value) -> Option<Prospect> {
+    runbook.steps.iter().find_map(|step| match &step.action {
+        Action::RollBackBucket { rollback } => Some(of_rollback(&facts(&step.id), rollback)),
+        Action::RestoreCluster { cluster } => match cluster.from {
+            ClusterSource::PointInTime(to) => Some(beside("cluster", &cluster.source, &cluster.target, to)),
+            _ => None,
+        },
+        Action::RestoreTable { table } => match table.from {
+            TableSource::PointInTime(to) => Some(beside("table", &table.source, &table.target, to)),
+            _ => None,
+        },
+        _ => None,
+    })
+}
+
+/// What whoever starts a recovery is asked about.
+pub fn question(runbook: &Runbook) -> String {
+    let what = runbook.steps.iter().find_map(|step| match &step.action {
+        Action::RollBackBucket { rollback: BucketRollback { bucket, prefix, to, .. } } if prefix.is_empty() => {
+            Some(format!("taking {bucket} back to {to}"))
+        }
+        Action::RollBackBucket { rollback: BucketRollback { bucket, prefix, to, .. } } => {
+            Some(format!("taking {bucket}, keys under {prefix}, back to {to}"))
+        }
+        Action::RestoreCluster { cluster } => {
+            Some(format!("restoring cluster {} as {}", cluster.source, cluster.target))
+        }
+        Action::RestoreTable { table } => Some(format!("restoring table {} as {}", table.source, table.target)),
+        _ => None,
+    });
+    format!("{} in account {}", what.as_deref().unwrap_or(&runbook.scenario), runbook.account)
+}
+
+/// What a restore beside the source comes to: `kind` is `table`.
+fn beside(kind: &str, source: &str, target: &str, to: Timestamp) -> Prospect {
+    let (source, target) = (escape(source), escape(target));
+    Prospect::ToDo(format!("{kind} {source} as it was at {to} becomes {kind} {target}; {source} is left as it is\n"))
+}
+
+fn of_rollback(facts: &Value, rollback: &BucketRollback) -> Prospect {
+    let keys = |count: u64| if count == 1 { "1 key".to_owned() } else { format!("{count} keys") };
+    let number = |of: &Value| of.as_u64().unwrap_or_default();
+    if number(&facts["to_do"]) == 0 {
+        let all = keys(number(&facts["keys"]));
+        let bucket = escape(&rollback.bucket);
+        let unknown = match number(&facts["unknown"]["count"]) {
+            0 => String::new(),
+            unknown => format!(" Nobody knows whether {} stood there then.", keys(unknown)),
+        };
+        return Prospect::InPlace(format!(
+            "{bucket} is as it was at {} already, as far as that can be told: all of {all}.{unknown}",
+            rollback.to
+        ));
+    }
+    let list = |of: &str| {
+        let names: Vec<&str> =
+            facts[of]["first"].as_array().into_iter().flatten().filter_map(|it| it.as_str()).collect();
+        let more = if number(&facts[of]["count"]) > names.len() as u64 { "    …\n" } else { "" };
+        names.iter().map(|name| format!("    {}\n", escape(name))).collect::<String>() + more
+    };
+    let (restore, hide) = (number(&facts["restore"]["count"]), number(&facts["hide"]["count"]));
+    let mut words = String::new();
+    if restore > 0 {
+        let (these, bytes) = (keys(restore), &facts["restore_bytes"]);
+        words += &format!("{these} of {} back to the version of then ({bytes} bytes):\n", facts["keys"]);
+        words += &list("restore");
+    }
+    if hide > 0 {
+        words += &format!("{} not there then, hidden by a delete marker:\n{}", keys(hide), list("hide"));
+    }
+    let kept = keys(number(&facts["kept"]) + number(&facts["unknown"]["count"]));
+    Prospect::ToDo(format!("{words}{kept} left alone; nothing is permanently deleted\n"))
+}
