@@ -134,7 +134,7 @@ async fn a_table_is_restored_as_approved_and_a_held_run_goes_on_by_its_approval(
     assert_eq!(code, Some(4), "{said}");
     tiny.proxy.control().clear();
     std::fs::remove_file(&bundle).expect("the operator's own copy");
-    let (code, said) = tiny.words(&["resume", &tiny.run(), "--retry", "restore.table.metadata"]).await;
+    let (code, said) = tiny.words(&["resume", &tiny.run()]).await;
     assert_eq!(code, Some(0), "{said}");
     let restored = table(&session, "metadata-then").await.expect("an answer").expect("a table");
     assert_eq!(restored.status, "ACTIVE");
