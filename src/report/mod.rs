@@ -22,6 +22,7 @@ mod requests;
 mod review;
 mod review_markdown;
 mod runs;
+mod speed;
 mod status;
 mod summary;
 mod table;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::output::Quiet;
 use super::reporter::{Now, Reporter};
-use super::text::{amount, duration, escape, regions, time};
+use super::text::{duration, escape, regions, time};
 use super::timeline::{Facts, wall_ms};
 use super::view::View;
 use crate::journal::{Event, Outcome, Record};
@@ -32,19 +32,13 @@ impl<W: Write> Plain<W> {
     }
 
     fn progress(&mut self, step: &StepId, progress: &Progress, now: Now) {
+        self.view.progress(step, progress, now);
         let recent = self.said.get(step).is_some_and(|last| now.mono.saturating_sub(*last) < PACE);
         if recent {
             return;
         }
         self.said.insert(step.clone(), now.mono);
-        let text = match progress {
-            Progress::Status { text } => escape(text),
-            Progress::Count { done, total: Some(total), unit } if unit == "bytes" => {
-                format!("{} of {}", amount(*done, unit), amount(*total, unit))
-            }
-            Progress::Count { done, total: Some(total), unit } => format!("{done} of {}", amount(*total, unit)),
-            Progress::Count { done, total: None, unit } => amount(*done, unit),
-        };
+        let text = self.view.progress_words(step, now).unwrap_or_default();
         let elapsed = clock(self.view.elapsed_ms(now));
         self.to.line(&format!("{} {elapsed} {}: {text}", time(now.at), escape(step.as_str())));
     }

@@ -114,7 +114,7 @@ impl Terminal {
 impl Reporter for Terminal {
     fn notice(&mut self, notice: &Notice, now: Now) {
         match notice {
-            Notice::Progress { step, progress } => self.view.progress(step, progress),
+            Notice::Progress { step, progress } => self.view.progress(step, progress, now),
             Notice::Record(record) => {
                 self.view.add(record, now);
                 let lines = lasting(&self.view, record, self.look());

@@ -43,6 +43,15 @@ pub enum Progress {
     Status { text: String },
     /// `done` of `total` in `unit` ("objects", "bytes", "resources", "items").
     Count { done: u64, total: Option<u64>, unit: String },
+    /// Objects that are copied, and their bytes: either alone says little of how long it will take.
+    Copy { objects: Portion, bytes: Portion },
+}
+
+/// So much of a whole, which may not be known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Portion {
+    pub done: u64,
+    pub total: Option<u64>,
 }
 
 /// What verified steps returned, by step.

@@ -51,7 +51,7 @@ pub use cutover::{
     Before, ChangeError, CheckError, CutoverStep, CutoverView, RecordView, change_records, check_cutover, foreseen,
     view_cutover,
 };
-pub use cx::{Cx, Notice, Outputs, Progress, World};
+pub use cx::{Cx, Notice, Outputs, Portion, Progress, World};
 pub use error::StepError;
 pub use make::make;
 pub use probe::{RunProbe, ask, check_probe, run};

@@ -14,7 +14,7 @@ use futures::TryStreamExt;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use super::{Blocked, Checked, Compensation, Cx, Output, Progress, Seen, Standing, Step, StepError};
+use super::{Blocked, Checked, Compensation, Cx, Output, Portion, Progress, Seen, Standing, Step, StepError};
 use crate::aws::s3::{BucketPlace, find_bucket};
 use crate::aws::{AwsError, Session};
 use crate::manifest::Bucket;
@@ -50,9 +50,13 @@ impl Step for RestoreBucket {
 
     async fn apply(&self, cx: &Cx) -> Result<Output, StepError> {
         let (pace, stop) = (Pace::new(cx.clone()), cx.clone());
-        let total = cx.facts().get("objects").and_then(Value::as_u64);
-        let tell = |summary: &Summary| {
-            pace.tell(|| Progress::Count { done: summary.copied + summary.skipped, total, unit: "objects".to_owned() });
+        let known = |name: &str| cx.facts().get(name).and_then(Value::as_u64);
+        let (objects, bytes) = (known("objects"), known("bytes_to_copy"));
+        let tell = |summary: &Summary, moved_bytes: u64| {
+            pace.tell(|| Progress::Copy {
+                objects: Portion { done: summary.copied + summary.skipped, total: objects },
+                bytes: Portion { done: moved_bytes, total: bytes },
+            });
         };
         restore_bucket(&cx.world.aws, &self.bucket, began(cx), move || stop.stopping(), tell).await
     }
@@ -206,7 +210,8 @@ const KEEP: &str = "nothing was overwritten: move these objects away, also those
                     delivered, or choose an empty target bucket; then retry";
 
 /// Copies what is missing. Gives back `objects`, `bytes`, `copied`, `skipped`, `extra` (the
-/// objects that the target alone has, written since `began`), and `vanished` where the source lost objects meanwhile.
+/// objects that the target alone has, written since `began`), and `vanished` where the source lost objects meanwhile. `tell` is
+/// told what is done, and the bytes of all finished requests, also of objects that are not whole yet.
 ///
 /// # Errors
 /// The target is missing or has something else, an object could not be copied, or `stopping` said so.
@@ -215,7 +220,7 @@ pub async fn restore_bucket(
     bucket: &Bucket,
     began: Option<Timestamp>,
     stopping: impl Fn() -> bool + Send + Sync + 'static,
-    tell: impl Fn(&Summary) + Send + Sync,
+    tell: impl Fn(&Summary, u64) + Send + Sync,
 ) -> Result<Output, StepError> {
     let Bucket { source, target, .. } = bucket;
     if find_bucket(session, target).await? != BucketPlace::Here {
@@ -225,6 +230,8 @@ pub async fn restore_bucket(
     let copier = Arc::new(Copier::new(session, source, target, Limits::default(), stopping));
     let comparer = Arc::new(copier.comparer(CONTENT_BYTES));
     let differences = diff(list(session.s3(), source), list(session.s3(), target));
+    let moving = Arc::clone(&copier);
+    let tell = |summary: &Summary| tell(summary, moving.moved_bytes());
     let done = copy_missing(copier, comparer, differences, began.map(tolerated_from), tell)
         .await
         .map_err(|error| explain(error, target))?;

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::restore_bucket::{CONTENT_BYTES, Pace, is_archived};
-use super::{Blocked, Checked, Compensation, Cx, Output, Progress, Seen, Standing, Step, StepError};
+use super::{Blocked, Checked, Compensation, Cx, Output, Portion, Progress, Seen, Standing, Step, StepError};
 use crate::aws::s3::{BucketPlace, Versioning, etags_are_md5, find_bucket, versioning, versions_expire_after};
 use crate::aws::{AwsError, Session};
 use crate::manifest::Manifest;
@@ -64,14 +64,17 @@ impl Step for RollBackBucket {
     async fn apply(&self, cx: &Cx) -> Result<Output, StepError> {
         let BucketRollback { bucket, prefix, to } = &self.rollback;
         let (pace, stop, session) = (Pace::new(cx.clone()), cx.clone(), &cx.world.aws);
-        let total = cx.facts().get("to_do").and_then(Value::as_u64);
+        let number = |name: &str| cx.facts().get(name).and_then(Value::as_u64);
+        let (objects, bytes) = (number("to_do"), number("restore_bytes"));
         let until = cx.facts().get("newest").and_then(Value::as_str).and_then(|at| at.parse().ok());
         let copier = Arc::new(Copier::over_current(session, bucket, Limits::default(), move || stop.stopping()));
         let comparer = Arc::new(copier.comparer(CONTENT_BYTES));
         let decisions = changes(session.s3(), bucket, prefix, *to);
         let tell = |done: &RolledBack| {
-            let done = done.restored + done.hidden;
-            pace.tell(|| Progress::Count { done, total, unit: "objects".to_owned() });
+            pace.tell(|| Progress::Copy {
+                objects: Portion { done: done.restored + done.hidden, total: objects },
+                bytes: Portion { done: done.restored_bytes, total: bytes },
+            });
         };
         let done = roll_back(copier, comparer, decisions, Bounded { until, known: known(cx) }, tell).await;
         Ok(output(&done.map_err(explain)?, known(cx)))

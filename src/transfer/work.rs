@@ -1,9 +1,14 @@
 //! Much work on what a listing gives, many pieces at once, until the listing ends or it makes no sense to go on.
 
+use std::time::Duration;
+
 use futures::{Stream, StreamExt};
 use tokio::task::{JoinError, JoinSet};
 
 use crate::aws::AwsError;
+
+/// A piece may take minutes; how far it is, is told meanwhile.
+const TELL: Duration = Duration::from_millis(500);
 
 /// Work on the entries of a listing.
 pub(super) trait Work {
@@ -17,7 +22,7 @@ pub(super) trait Work {
     /// Begins what was put off; nothing more is listed.
     fn begin_rest(&mut self, pieces: &mut JoinSet<Self::Done>);
     fn settle(&mut self, done: Result<Self::Done, JoinError>);
-    /// Told after each step.
+    /// Told after each step, and while nothing ends.
     fn tell(&self);
 }
 
@@ -35,8 +40,7 @@ pub(super) async fn carry_out<W: Work>(
     let mut listing = Ok(());
     while work.may_go_on() {
         if pieces.len() >= at_once {
-            pieces.join_next().await.into_iter().for_each(|done| work.settle(done));
-            work.tell();
+            settle_one(work, &mut pieces).await;
             continue;
         }
         match entries.next().await {
@@ -55,9 +59,16 @@ pub(super) async fn carry_out<W: Work>(
     if work.may_go_on() {
         work.begin_rest(&mut pieces);
     }
-    while let Some(done) = pieces.join_next().await {
-        work.settle(done);
-        work.tell();
+    while !pieces.is_empty() {
+        settle_one(work, &mut pieces).await;
     }
     listing
+}
+
+/// Waits until a piece ends, or some time has passed.
+async fn settle_one<W: Work>(work: &mut W, pieces: &mut JoinSet<W::Done>) {
+    if let Ok(Some(done)) = tokio::time::timeout(TELL, pieces.join_next()).await {
+        work.settle(done);
+    }
+    work.tell();
 }

@@ -76,7 +76,7 @@ async fn tags(s3: &Client, bucket: &str, key: &str) -> Vec<(String, String)> {
 }
 
 async fn restore(session: &Session) -> Result<Value, StepError> {
-    restore_bucket(session, &bucket(), Some(later()), || false, |_| {}).await
+    restore_bucket(session, &bucket(), Some(later()), || false, |_, _| {}).await
 }
 
 async fn both() -> (harness::TestEmulator, Session, Client) {
@@ -211,7 +211,7 @@ async fn what_is_written_to_the_target_during_the_run_is_left_alone_and_counted(
     let began = Timestamp::now();
     check_bucket(&session, &bucket(), began).await.expect("may start");
     put(&s3, TARGET, "2026/control-message", b"CWL CONTROL MESSAGE").await;
-    let output = restore_bucket(&session, &bucket(), Some(began), || false, |_| {}).await.expect("copied");
+    let output = restore_bucket(&session, &bucket(), Some(began), || false, |_, _| {}).await.expect("copied");
     assert_eq!((&output["copied"], &output["objects"], &output["extra"]), (&json!(1), &json!(1), &json!(1)));
     assert_eq!(get(&s3, TARGET, "2026/control-message").await, b"CWL CONTROL MESSAGE");
     let seen = observe_bucket(&session, &bucket(), Some(began), |_| {}).await.expect("an answer");
@@ -220,7 +220,8 @@ async fn what_is_written_to_the_target_during_the_run_is_left_alone_and_counted(
     assert_eq!((&output["objects"], &output["extra"]), (&json!(1), &json!(1)));
 
     put(&s3, TARGET, "a", b"theirs").await;
-    let error = restore_bucket(&session, &bucket(), Some(began), || false, |_| {}).await.expect_err("another content");
+    let error =
+        restore_bucket(&session, &bucket(), Some(began), || false, |_, _| {}).await.expect_err("another content");
     assert_eq!(error.kind, lifeboat::journal::FailureKind::Conflict);
     assert_eq!(get(&s3, TARGET, "a").await, b"theirs");
 }
@@ -315,7 +316,7 @@ async fn a_listing_of_several_pages_is_copied_whole() {
 async fn a_stopped_copy_says_so_and_is_taken_up_again() {
     let (_moto, session, s3) = both().await;
     put_in_parts(&s3, SOURCE, "large", &[5 << 20, 5 << 20]).await;
-    let error = restore_bucket(&session, &bucket(), Some(later()), || true, |_| {}).await.expect_err("stopped");
+    let error = restore_bucket(&session, &bucket(), Some(later()), || true, |_, _| {}).await.expect_err("stopped");
     assert_eq!(error.kind, lifeboat::journal::FailureKind::Interrupted);
     let uploads = s3.list_multipart_uploads().bucket(TARGET).send().await.expect("uploads");
     assert!(uploads.uploads().is_empty(), "an upload was left behind");

@@ -37,7 +37,7 @@ async fn objects_in_an_archive_block_before_the_run_and_are_named() {
                 (DEEP_ARCHIVE)";
     assert_eq!(blocked.cause, said);
     assert!(blocked.hint.is_some_and(|hint| hint.contains("Restoring an archived object")));
-    let error = restore_bucket(&session, &bucket(), None, || false, |_| {}).await.expect_err("S3 refuses");
+    let error = restore_bucket(&session, &bucket(), None, || false, |_, _| {}).await.expect_err("S3 refuses");
     assert!(error.hint.as_ref().is_some_and(|hint| hint.contains("aws s3api restore-object")), "{error:?}");
 
     for key in ["cold", "ice"] {
@@ -135,7 +135,7 @@ async fn copied(bytes: u64, etag: &'static str, checksum: Option<(&'static str, 
         }
     })
     .await;
-    let output = restore_bucket(&server.session("us-east-1"), &bucket(), None, || false, |_| {}).await;
+    let output = restore_bucket(&server.session("us-east-1"), &bucket(), None, || false, |_, _| {}).await;
     let asked = server.asked().into_iter().filter(|asked| matches!(asked.method.as_str(), "PUT" | "POST"));
     (output.expect("copied"), asked.collect())
 }
@@ -201,7 +201,7 @@ async fn listed(of: &'static str, second: fn() -> Reply) -> [String; 2] {
     let session = server.session("us-east-1");
     let checked = check_bucket(&session, &bucket(), Timestamp::now()).await.expect_err("not known to be empty");
     let restored =
-        restore_bucket(&session, &bucket(), None, || false, |_| {}).await.expect_err("not known to be empty");
+        restore_bucket(&session, &bucket(), None, || false, |_, _| {}).await.expect_err("not known to be empty");
     [checked.cause, restored.cause]
 }
 
