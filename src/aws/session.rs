@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use aws_config::sts::AssumeRoleProvider;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig, retry::RetryConfig};
 use aws_credential_types::Credentials;
@@ -83,6 +84,14 @@ impl Session {
             .http_client(http_client())
             .build();
         Self { config, region: region.to_owned(), traffic: Traffic::default() }
+    }
+
+    /// The same clients for whoever assumes a role, asked for at this region's STS endpoint (AWS STS API: "AssumeRole"). The
+    /// credentials are fetched when they are first needed, and renewed before they end.
+    pub async fn assuming(&self, role_arn: &str) -> Self {
+        let role = AssumeRoleProvider::builder(role_arn).session_name("lifeboat").configure(&self.config).build().await;
+        let config = self.config.to_builder().credentials_provider(SharedCredentialsProvider::new(role)).build();
+        Self { config, ..self.clone() }
     }
 
     pub fn region(&self) -> &str {

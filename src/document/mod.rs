@@ -3,6 +3,7 @@
 //! The manifest, the Terraform root and the var files are all read through here, so that every one of them is bounded
 //! in size, and a problem in any of them names its file, line and column. Nothing here knows what a file means.
 
+pub mod glob;
 mod near;
 mod number;
 mod problem;

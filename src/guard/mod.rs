@@ -6,7 +6,6 @@
 
 mod control_planes;
 mod destroys;
-mod glob;
 pub mod names;
 mod places;
 mod policies;

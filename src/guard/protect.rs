@@ -1,7 +1,7 @@
 //! `protect` and `protect_types`: what is neither destroyed nor replaced nor forgotten.
 
-use super::glob::matches;
 use super::{PROTECT, PROTECT_TYPES, Violation};
+use crate::document::glob::matches;
 use crate::manifest::Guards;
 use crate::runbook::NotChecked;
 use crate::terraform::graph::configured;

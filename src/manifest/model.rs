@@ -8,6 +8,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::document::glob;
+
 /// One environment's manifest.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Manifest {
@@ -245,9 +247,26 @@ pub enum TableSource {
 pub struct Bucket {
     pub name: String,
     pub source: String,
+    /// ARN of the role that reads the source, where whoever runs this may not; everything then goes through this machine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source_role: Option<String>,
     pub target: String,
+    /// Which keys are copied: globs, in which `*` is any text. None for all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub include: Vec<String>,
+    /// Which of them are left out after all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub exclude: Vec<String>,
     /// `objects …`, `bytes …` expectations, besides the full comparison.
     pub verify: Vec<Expectation>,
+}
+
+impl Bucket {
+    /// Whether a key is copied.
+    pub fn takes(&self, key: &str) -> bool {
+        let any = |globs: &[String]| globs.iter().any(|glob| glob::matches(glob, key));
+        (self.include.is_empty() || any(&self.include)) && !any(&self.exclude)
+    }
 }
 
 /// A Glue database that is recreated.

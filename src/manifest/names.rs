@@ -47,6 +47,9 @@ pub(super) const BACKUP: Rule = Rule { noun: "the ARN of a DynamoDB backup", ref
 /// AWS Secrets Manager API: "CreateSecret"; or the ARN.
 pub(super) const SECRET: Rule = Rule { noun: "a secret's name or ARN", refuse: secret };
 
+/// AWS IAM User Guide: "IAM identifiers", ARNs of roles.
+pub(super) const ROLE: Rule = Rule { noun: "the ARN of an IAM role", refuse: role };
+
 /// Environment variables: begin of a name.
 pub(super) const ENV_PREFIX: Rule = Rule { noun: "the beginning of a variable's name", refuse: env_prefix };
 
@@ -154,6 +157,13 @@ pub fn cluster_name_fault(text: &str) -> Option<&'static str> {
 fn secret(text: &str) -> Option<&'static str> {
     let fits = (1..=2048).contains(&text.len()) && all(text, |c| c.is_ascii_alphanumeric() || "/_+=.@-:!".contains(c));
     (!fits).then_some("letters, digits and /_+=.@- are allowed")
+}
+
+fn role(text: &str) -> Option<&'static str> {
+    let fits = arn(text).is_some_and(|arn| {
+        arn.service == "iam" && arn.resource.strip_prefix("role/").is_some_and(|name| !name.is_empty())
+    });
+    (!fits).then_some("a role's ARN looks like arn:aws:iam::ACCOUNT:role/NAME")
 }
 
 fn env_prefix(text: &str) -> Option<&'static str> {

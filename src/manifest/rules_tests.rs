@@ -92,6 +92,9 @@ fn stores_are_judged_as_aws_would() {
             format!("aurora \"a\" {{\n  source = \"abc\"\n  target = \"{long}\"\n  from = latest_snapshot\n}}\n"),
             "longer than 63 characters",
         ),
+        (bucket("a", "def", "  source_role = \"reader\""), "`reader` is not the ARN of an IAM role"),
+        (bucket("a", "def", "  source_role = \"arn:aws:iam::1:user/a\""), "looks like arn:aws:iam::ACCOUNT:role/NAME"),
+        (bucket("a", "def", "  include = \"a\""), "this is a string"),
         (table("  from = backup(\"x\")"), "is not the ARN of a DynamoDB backup"),
         (
             table("  from = backup(\"arn:aws:dynamodb:eu-west-2:123456789012:table/t/backup/0\")"),

@@ -6,7 +6,7 @@ use hcl_edit::expr::Expression;
 use hcl_edit::structure::Block;
 
 use super::names::{
-    BACKUP, BUCKET, CLUSTER, DATABASE, LOCATION, OBJECT_URI, Rule, SECURITY_GROUP, SNAPSHOT, SUBNET_GROUP, TABLE,
+    BACKUP, BUCKET, CLUSTER, DATABASE, LOCATION, OBJECT_URI, ROLE, Rule, SECURITY_GROUP, SNAPSHOT, SUBNET_GROUP, TABLE,
 };
 use super::reader::{Fields, Later, Reader, Schema, at};
 use super::rows::rows;
@@ -46,7 +46,14 @@ const TABLE_BLOCK: Schema = Schema {
 };
 
 const BUCKET_BLOCK: Schema = Schema {
-    keys: &[("source", "\"bucket-name\""), ("target", "\"bucket-name\""), ("verify", "[objects >= 1]")],
+    keys: &[
+        ("source", "\"bucket-name\""),
+        ("source_role", "\"arn:aws:iam::123456789012:role/name\""),
+        ("target", "\"bucket-name\""),
+        ("include", "[\"logs/*\"]"),
+        ("exclude", "[\"*.tmp\"]"),
+        ("verify", "[objects >= 1]"),
+    ],
     blocks: &[],
 };
 
@@ -150,7 +157,18 @@ pub(super) fn bucket(reader: &mut Reader, block: &Block) -> Option<Bucket> {
     }
     let counted = expectations(&[("objects", Quantity::Objects), ("bytes", Quantity::Bytes)]);
     let verify = fields.optional(reader, "verify", counted);
-    Some(Bucket { name: name?, source: source?, target: target?, verify: verify.unwrap_or_default() })
+    let source_role = fields.optional(reader, "source_role", named(ROLE));
+    let globs = |reader: &mut Reader, key| fields.optional(reader, key, list(string)).unwrap_or_default();
+    let (include, exclude) = (globs(reader, "include"), globs(reader, "exclude"));
+    Some(Bucket {
+        name: name?,
+        source: source?,
+        source_role,
+        target: target?,
+        include,
+        exclude,
+        verify: verify.unwrap_or_default(),
+    })
 }
 
 /// Reads a `catalog` block.

@@ -26,7 +26,15 @@ fn runbook() -> Runbook {
         adopt: None,
         verify: vec![],
     };
-    let bucket = Bucket { name: "logs".into(), source: "s".into(), target: "t".into(), verify: vec![] };
+    let bucket = Bucket {
+        name: "logs".into(),
+        source: "s".into(),
+        source_role: None,
+        target: "t".into(),
+        include: vec![],
+        exclude: vec![],
+        verify: vec![],
+    };
     Runbook {
         scenario: "failover".into(),
         environment: "prod".into(),

@@ -250,6 +250,11 @@ fn not_checked(manifest: &Manifest) -> Vec<NotChecked> {
     }
     for bucket in &manifest.buckets {
         add(format!("older versions of objects in {}", bucket.target), "only current versions are copied");
+        if !bucket.include.is_empty() || !bucket.exclude.is_empty() {
+            let what =
+                format!("keys of {} that include and exclude of bucket \"{}\" leave out", bucket.source, bucket.name);
+            add(what, "they are neither copied nor looked at");
+        }
         add(
             format!("whether {} held everything at the time of the impact", bucket.source),
             "its replication from the primary region cannot be asked",

@@ -6,16 +6,17 @@
 //! just built may deliver to its bucket at once. Those are left alone and counted. S3 writes objects whole,
 //! so an interrupted copy leaves only fewer objects, and the next one goes on with those that are missing.
 
+use std::future::ready;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use futures::TryStreamExt;
+use futures::{Stream, TryStreamExt};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::{Blocked, Checked, Compensation, Cx, Output, Portion, Progress, Seen, Standing, Step, StepError};
-use crate::aws::s3::{BucketPlace, find_bucket};
+use crate::aws::s3::{BucketPlace, Object, find_bucket};
 use crate::aws::{AwsError, Session};
 use crate::manifest::Bucket;
 use crate::transfer::{Bounds, Copier, Limits, Summary, Survey, TransferError, copy_missing, diff, list, survey};
@@ -64,7 +65,7 @@ impl Step for RestoreBucket {
     async fn verify(&self, cx: &Cx, output: &Output) -> Result<(), StepError> {
         let count = |name| output.get(name).and_then(Value::as_u64).unwrap_or_default();
         let expected = (count("objects"), count("bytes"));
-        let held = count_objects(&cx.world.aws, &self.bucket.target).await?;
+        let held = count_objects(&cx.world.aws, &self.bucket).await?;
         if held.0 < expected.0 || held.1 < expected.1 {
             let text = format!(
                 "bucket {} holds {} objects of {} bytes, after {} of {} bytes were copied",
@@ -98,7 +99,8 @@ pub(super) fn began(cx: &Cx) -> Option<Timestamp> {
 /// region, or has what nothing may be copied over.
 pub async fn check_bucket(session: &Session, bucket: &Bucket, now: Timestamp) -> Result<Checked, Blocked> {
     let Bucket { source, target, .. } = bucket;
-    match find_bucket(session, source).await? {
+    let reading = reading(session, bucket).await;
+    match find_bucket(&reading, source).await.map_err(|error| unreadable(bucket, error))? {
         BucketPlace::Here => {}
         BucketPlace::Missing => {
             return Err(Blocked {
@@ -126,7 +128,7 @@ pub async fn check_bucket(session: &Session, bucket: &Bucket, now: Timestamp) ->
     }
     let found = match place {
         BucketPlace::Here => survey_buckets(session, bucket, OF_A_CHECK, Some(now), |_| {}).await?,
-        _ => survey_source(session, source).await?,
+        _ => survey_source(&reading, bucket).await?,
     };
     if let Some(foreign) = found.foreign() {
         // Nothing in the run could clear it: better now than when the infrastructure stands.
@@ -135,7 +137,53 @@ pub async fn check_bucket(session: &Session, bucket: &Bucket, now: Timestamp) ->
     if let Some(archived) = found.archived.say("in an archive, where they cannot be copied") {
         return Err(Blocked { cause: format!("source bucket {source} has {archived}"), hint: Some(THAW.to_owned()) });
     }
-    Ok(Checked { facts: facts(&found, now), standing: standing(&place, &found) })
+    let mut facts = facts(&found, now);
+    if let (Some(role), Some(warnings)) = (&bucket.source_role, facts["warnings"].as_array_mut()) {
+        let way = "S3 copies nothing by itself where another reads than writes";
+        warnings
+            .push(json!(format!("{source} is read as {role}: every byte goes through this machine, because {way}")));
+    }
+    Ok(Checked { facts, standing: standing(&place, &found) })
+}
+
+/// Clients for whoever reads the source.
+async fn reading(session: &Session, bucket: &Bucket) -> Session {
+    match &bucket.source_role {
+        Some(role) => session.assuming(role).await,
+        None => session.clone(),
+    }
+}
+
+/// What one of the two buckets holds, of the keys that are copied.
+fn listed(
+    session: &Session,
+    name: &str,
+    bucket: &Bucket,
+) -> impl Stream<Item = Result<Object, AwsError>> + Send + use<> {
+    let bucket = bucket.clone();
+    list(session.s3(), name).try_filter(move |object| ready(bucket.takes(&object.key)))
+}
+
+/// What copies from the source to the target.
+async fn copier(session: &Session, bucket: &Bucket, stopping: impl Fn() -> bool + Send + Sync + 'static) -> Copier {
+    let copier = Copier::new(session, &bucket.source, &bucket.target, Limits::default(), stopping);
+    match &bucket.source_role {
+        Some(role) => copier.read_by(&session.assuming(role).await),
+        None => copier,
+    }
+}
+
+/// The source does not answer, or not to the role that shall read it.
+fn unreadable(bucket: &Bucket, error: AwsError) -> Blocked {
+    let Some(role) = &bucket.source_role else { return error.into() };
+    Blocked {
+        cause: format!("source bucket {} cannot be read as {role}: {error}", bucket.source),
+        hint: Some(
+            "the role's trust policy must name whoever runs this (sts:AssumeRole), and its own policy allow s3:ListBucket, \
+             s3:GetObject and s3:GetObjectTagging"
+                .to_owned(),
+        ),
+    }
 }
 
 fn standing(place: &BucketPlace, found: &Survey) -> Standing {
@@ -227,9 +275,10 @@ pub async fn restore_bucket(
         let text = format!("target bucket {target} does not exist in {}", session.region());
         return Err(StepError::failed(text).hint("declare it in the Terraform root, or create it, then retry"));
     }
-    let copier = Arc::new(Copier::new(session, source, target, Limits::default(), stopping));
+    let copier = Arc::new(copier(session, bucket, stopping).await);
     let comparer = Arc::new(copier.comparer(CONTENT_BYTES));
-    let differences = diff(list(session.s3(), source), list(session.s3(), target));
+    let source = listed(&reading(session, bucket).await, source, bucket);
+    let differences = diff(source, listed(session, target, bucket));
     let moving = Arc::clone(&copier);
     let tell = |summary: &Summary| tell(summary, moving.moved_bytes());
     let done = copy_missing(copier, comparer, differences, began.map(tolerated_from), tell)
@@ -268,9 +317,9 @@ fn explain(error: TransferError, target: &str) -> StepError {
     }
 }
 
-/// Objects and bytes of a bucket, by its listing alone.
-async fn count_objects(session: &Session, bucket: &str) -> Result<(u64, u64), AwsError> {
-    let objects = list(session.s3(), bucket);
+/// Objects and bytes of the target, by its listing alone.
+async fn count_objects(session: &Session, bucket: &Bucket) -> Result<(u64, u64), AwsError> {
+    let objects = listed(session, &bucket.target, bucket);
     objects.try_fold((0, 0), async |(count, bytes), object| Ok((count + 1, bytes + object.size_bytes))).await
 }
 
@@ -290,16 +339,16 @@ pub async fn survey_buckets(
     tell: impl Fn(u64),
 ) -> Result<Survey, AwsError> {
     let Bucket { source, target, .. } = bucket;
-    let copier = Copier::new(session, source, target, Limits::default(), || false);
-    let comparer = Arc::new(copier.comparer(CONTENT_BYTES));
-    let differences = diff(list(session.s3(), source), list(session.s3(), target));
+    let comparer = Arc::new(copier(session, bucket, || false).await.comparer(CONTENT_BYTES));
+    let source = listed(&reading(session, bucket).await, source, bucket);
+    let differences = diff(source, listed(session, target, bucket));
     survey(comparer, differences, bounds, began.map(tolerated_from), tell).await
 }
 
-async fn survey_source(session: &Session, source: &str) -> Result<Survey, AwsError> {
-    let copier = Copier::new(session, source, source, Limits::default(), || false);
-    let nothing = futures::stream::empty();
-    let differences = diff(list(session.s3(), source), nothing);
+async fn survey_source(reading: &Session, bucket: &Bucket) -> Result<Survey, AwsError> {
+    let source = &bucket.source;
+    let copier = Copier::new(reading, source, source, Limits::default(), || false);
+    let differences = diff(listed(reading, source, bucket), futures::stream::empty());
     survey(Arc::new(copier.comparer(0)), differences, OF_A_CHECK, None, |_| {}).await
 }
 

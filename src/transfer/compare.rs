@@ -27,11 +27,16 @@ pub enum Verdict {
     NotCompared(String),
 }
 
+/// A bucket, and who reads it.
+pub(super) struct Side {
+    pub client: Client,
+    pub bucket: String,
+}
+
 /// Compares objects of the same key in two buckets.
 pub struct Comparer {
-    client: Client,
-    source: String,
-    target: String,
+    source: Side,
+    target: Side,
     limiter: Arc<Limiter>,
     /// Bytes that may still be read.
     budget: AtomicU64,
@@ -39,9 +44,8 @@ pub struct Comparer {
 
 impl Comparer {
     /// `content_bytes` bounds what is read of the source, all comparisons together.
-    pub(super) fn new(client: Client, source: &str, target: &str, limiter: Arc<Limiter>, content_bytes: u64) -> Self {
-        let (source, target) = (source.to_owned(), target.to_owned());
-        Self { client, source, target, limiter, budget: AtomicU64::new(content_bytes) }
+    pub(super) fn new(source: Side, target: Side, limiter: Arc<Limiter>, content_bytes: u64) -> Self {
+        Self { source, target, limiter, budget: AtomicU64::new(content_bytes) }
     }
 
     /// Whether a source object whose listing does not tell lies in an archive; it does not where it is gone by now.
@@ -53,9 +57,9 @@ impl Comparer {
         Ok(found.is_some_and(|found| is_archived(&found)))
     }
 
-    async fn head(&self, bucket: &str, object: &Object) -> Result<Option<HeadObjectOutput>, AwsError> {
-        let version_id = object.version_id.as_deref();
-        head(&self.client, &self.limiter, Asked { bucket, key: &object.key, version_id, part: None }).await
+    async fn head(&self, side: &Side, object: &Object) -> Result<Option<HeadObjectOutput>, AwsError> {
+        let (bucket, version_id) = (side.bucket.as_str(), object.version_id.as_deref());
+        head(&side.client, &self.limiter, Asked { bucket, key: &object.key, version_id, part: None }).await
     }
 
     /// Compares by size, ETag, checksum, content, in this order.
@@ -104,12 +108,12 @@ impl Comparer {
         same_bytes(source, target).await
     }
 
-    async fn open(&self, bucket: &str, object: &Object, head: &HeadObjectOutput) -> Result<ByteStream, AwsError> {
+    async fn open(&self, side: &Side, object: &Object, head: &HeadObjectOutput) -> Result<ByteStream, AwsError> {
         let etag = quoted(head.e_tag().unwrap_or_default().trim_matches('"'));
         let answer = self
             .limiter
             .run(|| {
-                let request = self.client.get_object().bucket(bucket).key(&object.key).if_match(&etag);
+                let request = side.client.get_object().bucket(&side.bucket).key(&object.key).if_match(&etag);
                 let request = request.set_version_id(object.version_id.clone());
                 async move { request.send().await.map_err(refusal("s3:GetObject")) }
             })

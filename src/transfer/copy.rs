@@ -1,4 +1,4 @@
-//! One object from bucket to bucket, on the server, so that the copy can be proven equal afterwards.
+//! One object from bucket to bucket, on the server where one identity may do both, so that the copy can be proven equal afterwards.
 //!
 //! Metadata, content headers, tags, storage class and checksum algorithm are the source's; encryption is the target
 //! bucket's default. Not copied: access control lists, object lock settings, older versions. An object that the target
@@ -16,9 +16,10 @@ use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::operation::head_object::HeadObjectOutput;
 use aws_sdk_s3::types::{ChecksumMode, StorageClass, TaggingDirective};
 
-use super::compare::{Comparer, Verdict, has_part_independent_checksum};
+use super::compare::{Comparer, Side, Verdict, has_part_independent_checksum};
 use super::multipart;
 use super::parts::{allowed_part_bytes, cut_evenly, parts_of_etag};
+use super::through::Through;
 use crate::aws::archive::is_archived;
 use crate::aws::s3::{Object, copy_source, copy_source_version, timestamp};
 use crate::aws::{AwsError, Session};
@@ -74,6 +75,8 @@ pub enum CopyError {
 /// Copies objects from one bucket to another.
 pub struct Copier {
     pub(super) client: Client,
+    /// Where another identity reads the source: S3 then copies nothing by itself.
+    pub(super) through: Option<Through>,
     pub(super) source: String,
     pub(super) target: String,
     pub(super) limits: Limits,
@@ -96,6 +99,7 @@ impl Copier {
     ) -> Self {
         Self {
             client: patient_client(session),
+            through: None,
             source: source.to_owned(),
             target: target.to_owned(),
             limits,
@@ -104,6 +108,17 @@ impl Copier {
             stopping: Box::new(stopping),
             moved_bytes: AtomicU64::new(0),
         }
+    }
+
+    /// The source is read by another identity, and everything goes through this machine.
+    #[must_use]
+    pub fn read_by(self, source: &Session) -> Self {
+        Self { through: Some(Through::new(patient_client(source))), ..self }
+    }
+
+    /// Whoever reads the source.
+    pub(super) fn reading(&self) -> &Client {
+        self.through.as_ref().map_or(&self.client, |through| &through.client)
     }
 
     /// Copies older versions of a bucket's objects over its current ones. The bucket must keep versions: nothing is lost then.
@@ -118,7 +133,9 @@ impl Copier {
 
     /// Compares objects of the same two buckets, under the same limit.
     pub fn comparer(&self, content_bytes: u64) -> Comparer {
-        Comparer::new(self.client.clone(), &self.source, &self.target, Arc::clone(&self.limiter), content_bytes)
+        let source = Side { client: self.reading().clone(), bucket: self.source.clone() };
+        let target = Side { client: self.client.clone(), bucket: self.target.clone() };
+        Comparer::new(source, target, Arc::clone(&self.limiter), content_bytes)
     }
 
     pub fn moved_bytes(&self) -> u64 {
@@ -186,12 +203,22 @@ impl Copier {
             let Some(head) = self.head_source(object, None).await? else {
                 return self.copy_simply(object).await;
             };
-            if has_part_independent_checksum(&head) || object.size_bytes > LARGEST_SIMPLE_BYTES {
-                let part_bytes = allowed_part_bytes(object.size_bytes, self.limits.part_bytes);
-                return multipart::copy(self, object, &head, cut_evenly(object.size_bytes, part_bytes)).await;
+            let too_large = self.through.is_some() || object.size_bytes > LARGEST_SIMPLE_BYTES;
+            if too_large || has_part_independent_checksum(&head) {
+                let parts = cut_evenly(object.size_bytes, self.part_bytes_for(object));
+                return multipart::copy(self, object, &head, parts).await;
             }
         }
-        self.copy_simply(object).await
+        let Some(through) = &self.through else { return self.copy_simply(object).await };
+        match self.head_source(object, None).await? {
+            Some(head) => through.object(self, object, &head).await,
+            None => Err(gone(object, &self.source).into()),
+        }
+    }
+
+    /// The size of even parts of an object.
+    pub(super) fn part_bytes_for(&self, object: &Object) -> u64 {
+        allowed_part_bytes(object.size_bytes, self.limits.part_bytes)
     }
 
     /// One request: S3 takes over metadata, headers, tags and checksum; an ETag that is an MD5 stays the same.
@@ -237,7 +264,7 @@ impl Copier {
         part: Option<i32>,
     ) -> Result<Option<HeadObjectOutput>, AwsError> {
         let asked = Asked { bucket: &self.source, key: &object.key, version_id: object.version_id.as_deref(), part };
-        head(&self.client, &self.limiter, asked).await
+        head(self.reading(), &self.limiter, asked).await
     }
 
     async fn head_target(&self, key: &str) -> Result<Option<HeadObjectOutput>, AwsError> {
@@ -296,6 +323,16 @@ fn patient_client(session: &Session) -> Client {
 /// Answers that mean that source or target are not as they were listed.
 fn is_race(error: &AwsError) -> bool {
     error.is_any(&["PreconditionFailed", "NoSuchKey", "NotFound", "NoSuchUpload", "ConditionalRequestConflict"])
+}
+
+/// What S3 answers of an object that is not there any more.
+pub(super) fn gone(object: &Object, bucket: &str) -> AwsError {
+    AwsError {
+        operation: "s3:GetObject",
+        code: Some("NoSuchKey".to_owned()),
+        message: format!("{} is not in {bucket} any more", object.key),
+        transient: false,
+    }
 }
 
 pub(super) fn quoted(etag: &str) -> String {

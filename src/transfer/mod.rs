@@ -4,6 +4,7 @@
 //! Memory does not grow with the number of objects, nothing is ever lost by overwriting or deleting, and two objects are
 //! called equal only where size and content were compared.
 
+mod alike;
 mod compare;
 mod copy;
 mod diff;
@@ -17,6 +18,7 @@ mod rollback;
 mod ruler;
 mod run;
 mod survey;
+mod through;
 mod work;
 
 pub use compare::{Comparer, Verdict};

@@ -4,14 +4,14 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 
-use aws_sdk_s3::operation::create_multipart_upload::builders::CreateMultipartUploadFluentBuilder;
 use aws_sdk_s3::operation::head_object::HeadObjectOutput;
-use aws_sdk_s3::types::{ChecksumType, CompletedMultipartUpload, CompletedPart, CopyPartResult, StorageClass};
+use aws_sdk_s3::types::{ChecksumAlgorithm, ChecksumType, CompletedMultipartUpload, CompletedPart, CopyPartResult};
 use futures::{StreamExt, TryStreamExt, stream};
 
-use super::compare::{checksum_of, is_crc};
-use super::copy::{Copier, CopyError, quoted};
+use super::alike::{checksum_in_parts, tagging, upload_alike};
+use super::copy::{Copier, CopyError, gone, quoted};
 use super::parts::{Part, cut_at, cut_evenly, is_even, parts_of_etag};
+use super::through;
 use crate::aws::AwsError;
 use crate::aws::refusal;
 use crate::aws::s3::Object;
@@ -21,14 +21,12 @@ const PARTS_AT_ONCE: usize = 32;
 
 /// Copies an object of an ETag `…-N` cut at the places where the source is cut, so that the ETag stays the same.
 pub(super) async fn copy_alike(copier: &Copier, object: &Object) -> Result<(), CopyError> {
-    let gone = || AwsError {
-        operation: "s3:GetObject",
-        code: Some("NoSuchKey".to_owned()),
-        message: format!("{} is not in {} any more", object.key, copier.source),
-        transient: false,
-    };
-    let head = copier.head_source(object, None).await?.ok_or_else(gone)?;
-    let parts = source_parts(copier, object).await?;
+    let head = copier.head_source(object, None).await?.ok_or_else(|| gone(object, &copier.source))?;
+    let mut parts = source_parts(copier, object).await?;
+    if copier.through.is_some() && parts.iter().any(|part| part.bytes() > through::MOST_HELD_BYTES) {
+        // Nothing so large is held in memory; the ETag becomes another, and what is compared is the content.
+        parts = cut_evenly(object.size_bytes, copier.part_bytes_for(object));
+    }
     copy(copier, object, &head, parts).await
 }
 
@@ -64,10 +62,12 @@ pub(super) async fn copy(
     head: &HeadObjectOutput,
     parts: Vec<Part>,
 ) -> Result<(), CopyError> {
-    let tags = header(&tag_set(copier, object).await?);
-    let upload = create(copier, object, head, tags).await?;
+    let tags = tagging(&tag_set(copier, object).await?);
+    let checksum = checksum_in_parts(head).or_else(|| copier.through.as_ref().map(|_| through::CHECKSUM));
+    let algorithm = checksum.as_ref().map(|(algorithm, _)| algorithm.clone());
+    let upload = create(copier, (object, head), tags, checksum).await?;
     let copied = async {
-        let done = copy_parts(copier, object, &upload, parts).await?;
+        let done = copy_parts(copier, object, &upload, (parts, algorithm)).await?;
         complete(copier, object, &upload, done).await
     };
     let copied = copied.await;
@@ -82,7 +82,7 @@ pub(super) async fn tag_set(copier: &Copier, object: &Object) -> Result<BTreeMap
     let answer = copier
         .limiter
         .run(|| {
-            let request = copier.client.get_object_tagging().bucket(&copier.source).key(&object.key);
+            let request = copier.reading().get_object_tagging().bucket(&copier.source).key(&object.key);
             let request = request.set_version_id(object.version_id.clone());
             async move { request.send().await.map_err(refusal("s3:GetObjectTagging")) }
         })
@@ -90,35 +90,18 @@ pub(super) async fn tag_set(copier: &Copier, object: &Object) -> Result<BTreeMap
     Ok(answer.tag_set().iter().map(|tag| (tag.key().to_owned(), tag.value().to_owned())).collect())
 }
 
-/// Tags in the form of the header `x-amz-tagging`; `None` where there are none.
-fn header(tags: &BTreeMap<String, String>) -> Option<String> {
-    let pairs: Vec<String> = tags.iter().map(|(key, value)| format!("{}={}", encode(key), encode(value))).collect();
-    (!pairs.is_empty()).then(|| pairs.join("&"))
-}
-
-fn encode(text: &str) -> String {
-    let mut encoded = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => encoded.push(byte.into()),
-            byte => encoded.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    encoded
-}
-
 async fn create(
     copier: &Copier,
-    object: &Object,
-    head: &HeadObjectOutput,
+    (object, head): (&Object, &HeadObjectOutput),
     tags: Option<String>,
+    checksum: Option<(ChecksumAlgorithm, Option<ChecksumType>)>,
 ) -> Result<String, AwsError> {
     let operation = "s3:PutObject";
     let answer = copier
         .limiter
         .run(|| {
             let request = copier.client.create_multipart_upload().bucket(&copier.target).key(&object.key);
-            let request = like(request, object, head).set_tagging(tags.clone()).customize();
+            let request = upload_alike(request, object, head, checksum.clone()).set_tagging(tags.clone()).customize();
             // `Expires` may be any text; the typed field would only carry a date.
             let expires = head.expires_string().map(str::to_owned);
             let request = request.mutate_request(move |request| {
@@ -134,44 +117,29 @@ async fn create(
     answer.upload_id().map(str::to_owned).ok_or_else(missing)
 }
 
-/// What CopyObject would take over by itself.
-fn like(
-    request: CreateMultipartUploadFluentBuilder,
-    object: &Object,
-    head: &HeadObjectOutput,
-) -> CreateMultipartUploadFluentBuilder {
-    let checksum = checksum_of(head);
-    // Parts never give a SHA of the whole object: only a composite one, by which the two cannot be compared.
-    let composite = checksum.as_ref().is_some_and(|(algorithm, _)| !is_crc(algorithm));
-    let checksum_type = head.checksum_type().cloned().map(|it| if composite { ChecksumType::Composite } else { it });
-    request
-        .set_metadata(head.metadata().cloned())
-        .set_content_type(head.content_type().map(str::to_owned))
-        .set_content_encoding(head.content_encoding().map(str::to_owned))
-        .set_content_language(head.content_language().map(str::to_owned))
-        .set_content_disposition(head.content_disposition().map(str::to_owned))
-        .set_cache_control(head.cache_control().map(str::to_owned))
-        .set_website_redirect_location(head.website_redirect_location().map(str::to_owned))
-        .set_storage_class(object.storage_class.as_deref().map(StorageClass::from))
-        .set_checksum_algorithm(checksum.map(|(algorithm, _)| algorithm))
-        .set_checksum_type(checksum_type)
-}
-
 async fn copy_parts(
     copier: &Copier,
     object: &Object,
     upload: &str,
-    parts: Vec<Part>,
+    (parts, algorithm): (Vec<Part>, Option<ChecksumAlgorithm>),
 ) -> Result<Vec<CompletedPart>, CopyError> {
-    let copies = parts.into_iter().map(|part| copy_part(copier, object, upload, part));
+    let copies = parts.into_iter().map(|part| copy_part(copier, object, (upload, algorithm.clone()), part));
     let mut done: Vec<CompletedPart> = stream::iter(copies).buffer_unordered(PARTS_AT_ONCE).try_collect().await?;
     done.sort_by_key(CompletedPart::part_number);
     Ok(done)
 }
 
-async fn copy_part(copier: &Copier, object: &Object, upload: &str, part: Part) -> Result<CompletedPart, CopyError> {
+async fn copy_part(
+    copier: &Copier,
+    object: &Object,
+    (upload, algorithm): (&str, Option<ChecksumAlgorithm>),
+    part: Part,
+) -> Result<CompletedPart, CopyError> {
     if (copier.stopping)() {
         return Err(CopyError::Stopped);
+    }
+    if let Some(through) = &copier.through {
+        return Ok(through.part(copier, object, (upload, algorithm), part).await?);
     }
     let answer = copier
         .limiter

@@ -24,7 +24,15 @@ fn later() -> Timestamp {
 }
 
 fn bucket() -> Bucket {
-    Bucket { name: "logs".into(), source: SOURCE.into(), target: TARGET.into(), verify: vec![] }
+    Bucket {
+        name: "logs".into(),
+        source: SOURCE.into(),
+        source_role: None,
+        target: TARGET.into(),
+        include: vec![],
+        exclude: vec![],
+        verify: vec![],
+    }
 }
 
 async fn create(session: &Session, name: &str) {
@@ -321,4 +329,31 @@ async fn a_stopped_copy_says_so_and_is_taken_up_again() {
     let uploads = s3.list_multipart_uploads().bucket(TARGET).send().await.expect("uploads");
     assert!(uploads.uploads().is_empty(), "an upload was left behind");
     assert_eq!(restore(&session).await.expect("copied")["copied"], 1);
+}
+
+#[tokio::test]
+async fn only_what_is_chosen_is_copied_compared_and_counted() {
+    let moto = harness::emulator().await;
+    let session = moto.session("us-east-1");
+    create(&session, SOURCE).await;
+    create(&session, TARGET).await;
+    let s3 = session.s3();
+    for key in ["logs/a.json", "logs/b.tmp", "logs/deep/c.json", "other/d.json"] {
+        put(&s3, SOURCE, key, b"then").await;
+    }
+    // What is left out is nobody's business in the target either.
+    put(&s3, TARGET, "other/foreign", b"x").await;
+    let chosen = Bucket { include: vec!["logs/*".into()], exclude: vec!["*.tmp".into()], ..bucket() };
+    let found = check_bucket(&session, &chosen, Timestamp::now()).await.expect("nothing foreign");
+    assert_eq!(found.facts["objects"], 2);
+    let output = restore_bucket(&session, &chosen, Some(later()), || false, |_, _| {}).await.expect("copied");
+    assert_eq!((&output["copied"], &output["objects"]), (&json!(2), &json!(2)));
+    let proven = verify_bucket(&session, &chosen, Some(later()), |_| {}).await.expect("equal");
+    assert_eq!(proven["objects"], 2);
+    let listed = s3.list_objects_v2().bucket(TARGET).send().await.expect("a listing");
+    let keys: Vec<_> = listed.contents().iter().filter_map(|object| object.key()).collect();
+    assert_eq!(keys, ["logs/a.json", "logs/deep/c.json", "other/foreign"]);
+    put(&s3, TARGET, "logs/foreign", b"x").await;
+    let blocked = check_bucket(&session, &chosen, Timestamp::now() + SignedDuration::from_mins(10)).await;
+    assert!(blocked.expect_err("it is in the way").cause.contains("logs/foreign"));
 }

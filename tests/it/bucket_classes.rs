@@ -11,7 +11,15 @@ use crate::harness;
 use crate::scripted::{Asked, Reply, Scripted};
 
 fn bucket() -> Bucket {
-    Bucket { name: "logs".into(), source: "from".into(), target: "goal".into(), verify: vec![] }
+    Bucket {
+        name: "logs".into(),
+        source: "from".into(),
+        source_role: None,
+        target: "goal".into(),
+        include: vec![],
+        exclude: vec![],
+        verify: vec![],
+    }
 }
 
 #[tokio::test]

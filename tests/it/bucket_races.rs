@@ -59,7 +59,15 @@ async fn restore(
         }
     })
     .await;
-    let bucket = Bucket { name: "b".into(), source: "from".into(), target: "to".into(), verify: vec![] };
+    let bucket = Bucket {
+        name: "b".into(),
+        source: "from".into(),
+        source_role: None,
+        target: "to".into(),
+        include: vec![],
+        exclude: vec![],
+        verify: vec![],
+    };
     let output = restore_bucket(&server.session("us-east-1"), &bucket, None, || false, |_, _| {}).await;
     (output, server.asked().into_iter().filter(|asked| asked.method == "PUT").collect())
 }

@@ -156,7 +156,15 @@ async fn what_cannot_be_recreated_blocks_before_the_run() {
     let nowhere = Catalog { locations: BTreeMap::new(), ..catalog() };
     let blocked = check_catalog(&session, &nowhere, &[]).await.expect_err("no prefix matches");
     assert!(blocked.cause.contains("table logs: s3://logs-prod/logs/"), "{blocked}");
-    let bucket = Bucket { name: "l".into(), source: "s".into(), target: "logs-prod".into(), verify: vec![] };
+    let bucket = Bucket {
+        name: "l".into(),
+        source: "s".into(),
+        source_role: None,
+        target: "logs-prod".into(),
+        include: vec![],
+        exclude: vec![],
+        verify: vec![],
+    };
     check_catalog(&session, &nowhere, &[bucket]).await.expect("the bucket is the recovery region's own");
 
     let mut iceberg = export(1);

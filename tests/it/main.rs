@@ -17,6 +17,7 @@ mod tfvars;
 mod bucket;
 mod bucket_classes;
 mod bucket_races;
+mod bucket_roles;
 mod catalog;
 mod check;
 mod cli;

@@ -87,7 +87,10 @@ pub fn manifest() -> Manifest {
         buckets: vec![Bucket {
             name: "files".into(),
             source: "shop-files-backup".into(),
+            source_role: None,
             target: "shop-files-dr".into(),
+            include: vec![],
+            exclude: vec![],
             verify: at_least(Quantity::Bytes, 1),
         }],
         catalogs: vec![
