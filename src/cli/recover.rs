@@ -104,10 +104,22 @@ pub fn beside(kind: &str, source: &str, target: &str, to: Timestamp) -> String {
     format!("{kind} {source} as it was at {to} becomes {kind} {target}; {source} is left as it is\n")
 }
 
+/// Everything is as it was, or would be, and yet an expectation does not hold.
+pub fn not_as_expected(words: String, unmet: String) -> CliError {
+    CliError::new(Exit::CheckFailed, format!("{words}; nothing was changed")).cause(unmet).hint(
+        "another time may be meant, or what is missing was removed for good: look with another --to and --dry-run",
+    )
+}
+
 /// What the checks of a recovery come to, in words.
 pub enum Prospect {
     ToDo(String),
     InPlace(String),
+    /// There is nothing to do either, but an expectation does not hold, in words.
+    Unexpected {
+        words: String,
+        unmet: String,
+    },
 }
 
 impl Recovery<'_> {
@@ -151,6 +163,7 @@ impl Recovery<'_> {
                 report::to_stderr(&format!("{words}\nNothing was changed.\n"));
                 return Ok(Exit::Done);
             }
+            Prospect::Unexpected { words, unmet } => return Err(not_as_expected(words, unmet)),
             Prospect::ToDo(words) => report::to_stderr(&words),
         }
         report::to_stderr(&warnings(&found));

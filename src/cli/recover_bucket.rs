@@ -6,16 +6,17 @@ use jiff::Timestamp;
 use super::args::Output;
 use super::environment::Environment;
 use super::error::{CliError, Exit};
-use super::recover::{Common, Prospect, Recovery};
+use super::recover::{Common, Prospect, Recovery, not_as_expected};
 use super::wiring::{self, Connected};
 use crate::aws::Session;
 use crate::aws::s3::{BucketPlace, find_bucket};
 use crate::engine::Preflight;
-use crate::manifest::Manifest;
+use crate::manifest::{Expectation, Manifest, Quantity};
 use crate::report;
 use crate::runbook::BucketRollback;
 use crate::scenario;
-use crate::steps::{Todo, list_todo};
+use crate::steps::{Todo, list_todo, unexpected};
+use crate::transfer::Amount;
 
 #[derive(Args)]
 pub struct RecoverBucket {
@@ -24,6 +25,9 @@ pub struct RecoverBucket {
     /// Only keys that begin so
     #[arg(long, value_name = "PREFIX", default_value = "")]
     prefix: String,
+    /// What must be current under the prefix afterwards (repeatable): "objects >= 1000", "bytes >= 1"
+    #[arg(long, value_name = "EXPECTATION", value_parser = of_objects_or_bytes)]
+    expect: Vec<Expectation>,
     /// Print what would be done to every key, and do nothing; with -o json one object a line
     #[arg(long)]
     dry_run: bool,
@@ -39,7 +43,12 @@ pub async fn run(command: &RecoverBucket, environment: &Environment) -> Result<E
     let plans = wiring::read(&common.env, environment)?;
     let connected = wiring::connect(&plans.manifest).await?;
     let aws = region_of(&command.name, &plans.manifest, &connected).await?;
-    let rollback = BucketRollback { bucket: command.name.clone(), prefix: command.prefix.clone(), to: common.to };
+    let rollback = BucketRollback {
+        bucket: command.name.clone(),
+        prefix: command.prefix.clone(),
+        to: common.to,
+        expect: command.expect.clone(),
+    };
     if command.dry_run {
         return list_keys(&aws, &plans.manifest, &rollback, common.output).await;
     }
@@ -102,7 +111,31 @@ async fn list_keys(
         found.hide.count,
         found.kept + found.unknown.count
     ));
-    Ok(Exit::Done)
+    match unexpected(rollback, found.afterwards) {
+        None => {
+            report::to_stderr(&expected(rollback, found.afterwards));
+            Ok(Exit::Done)
+        }
+        Some(unmet) => Err(not_as_expected(format!("{} would not be as expected", rollback.bucket), unmet)),
+    }
+}
+
+fn of_objects_or_bytes(text: &str) -> Result<Expectation, String> {
+    Expectation::read(text, &[Quantity::Objects, Quantity::Bytes])
+}
+
+/// What would hold where so much is current afterwards.
+fn expected(rollback: &BucketRollback, afterwards: Amount) -> String {
+    if rollback.expect.is_empty() {
+        return String::new();
+    }
+    let Amount { objects, bytes } = afterwards;
+    let noun = if objects == 1 { "object" } else { "objects" };
+    let found = format!("{objects} {noun} of {bytes} bytes would be current afterwards");
+    match unexpected(rollback, afterwards) {
+        None => format!("{found}, as expected\n"),
+        Some(unmet) => format!("{found}, which is not as expected: {}\n", report::escape(&unmet)),
+    }
 }
 
 fn line(todo: &Todo) -> String {
@@ -119,6 +152,7 @@ fn prospect(found: &Preflight, rollback: &BucketRollback) -> Prospect {
     let facts = found.facts(&rollback.step());
     let keys = |count: u64| if count == 1 { "1 key".to_owned() } else { format!("{count} keys") };
     let number = |of: &serde_json::Value| of.as_u64().unwrap_or_default();
+    let amount = |of: &str| serde_json::from_value::<Amount>(facts[of].clone()).unwrap_or_default();
     if number(&facts["to_do"]) == 0 {
         let all = keys(number(&facts["keys"]));
         let bucket = report::escape(&rollback.bucket);
@@ -126,6 +160,10 @@ fn prospect(found: &Preflight, rollback: &BucketRollback) -> Prospect {
             0 => String::new(),
             unknown => format!(" Nobody knows whether {} stood there then.", keys(unknown)),
         };
+        if let Some(unmet) = unexpected(rollback, amount("current")) {
+            let words = format!("{bucket} is as it was at {} already, but not as expected", rollback.to);
+            return Prospect::Unexpected { words, unmet };
+        }
         return Prospect::InPlace(format!(
             "{bucket} is as it was at {} already, as far as that can be told: all of {all}.{unknown}",
             rollback.to
@@ -148,5 +186,6 @@ fn prospect(found: &Preflight, rollback: &BucketRollback) -> Prospect {
         words += &format!("{} not there then, hidden by a delete marker:\n{}", keys(hide), list("hide"));
     }
     let kept = keys(number(&facts["kept"]) + number(&facts["unknown"]["count"]));
-    Prospect::ToDo(format!("{words}{kept} left alone; nothing is permanently deleted\n"))
+    words += &format!("{kept} left alone; nothing is permanently deleted\n");
+    Prospect::ToDo(words + &expected(rollback, amount("afterwards")))
 }

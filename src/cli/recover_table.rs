@@ -9,7 +9,7 @@ use super::recover::{Common, Prospect, Recovery, beside};
 use super::recover_region::{Sought, region_of};
 use super::wiring;
 use crate::aws::{Session, dynamodb};
-use crate::manifest::{Expectation, Table, TableSource};
+use crate::manifest::{Expectation, Quantity, Table, TableSource};
 use crate::scenario;
 
 #[derive(Args)]
@@ -23,7 +23,7 @@ pub struct RecoverTable {
     #[arg(long, value_name = "REGION")]
     region: Option<String>,
     /// What the restored table must hold (repeatable): "items >= 1000"
-    #[arg(long, value_name = "EXPECTATION")]
+    #[arg(long, value_name = "EXPECTATION", value_parser = of_items)]
     expect: Vec<Expectation>,
     /// Say whether it can be done, and do nothing
     #[arg(long)]
@@ -60,6 +60,10 @@ pub async fn run(command: &RecoverTable, environment: &Environment) -> Result<Ex
     let recovery = Recovery { common, declared_at, plans, connected, aws, runbook, what };
     let words = beside("table", &table.source, &table.target, common.to);
     recovery.carry_out(|_| Prospect::ToDo(words), command.dry_run, environment).await
+}
+
+fn of_items(text: &str) -> Result<Expectation, String> {
+    Expectation::read(text, &[Quantity::Items])
 }
 
 /// `metadata-20261122T030000Z`, cut so that DynamoDB takes it: names have 3 to 255 characters.

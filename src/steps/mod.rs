@@ -71,7 +71,7 @@ pub use terraform_watch::adopted;
 pub use verify_bucket::{VerifyBucket, verify_bucket};
 pub use verify_catalog::{VerifyCatalog, verify_catalog};
 pub use verify_cluster::VerifyCluster;
-pub use verify_rollback::VerifyRollback;
+pub use verify_rollback::{VerifyRollback, unexpected};
 pub use verify_table::VerifyTable;
 pub use wait::{APPEARS, Ready, SETTLES, deadline, wait_until};
 
