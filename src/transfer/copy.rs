@@ -17,7 +17,7 @@ use aws_sdk_s3::operation::head_object::HeadObjectOutput;
 use aws_sdk_s3::types::{ChecksumMode, StorageClass, TaggingDirective};
 
 use super::compare::{Comparer, Verdict, has_part_independent_checksum};
-use super::limiter::{Limiter, refusal};
+use super::limiter::{Limiter, MOST_ATTEMPTS, refusal};
 use super::multipart;
 use super::parts::{allowed_part_bytes, cut_evenly, parts_of_etag};
 use crate::aws::archive::is_archived;
@@ -40,11 +40,13 @@ pub struct Limits {
     pub parallel_above_bytes: u64,
     /// The size of those parts.
     pub part_bytes: u64,
+    /// How often one request is made at most, where its answers are throttling or passing trouble.
+    pub attempts: u32,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { concurrency: 64, parallel_above_bytes: 64 << 20, part_bytes: 64 << 20 }
+        Self { concurrency: 64, parallel_above_bytes: 64 << 20, part_bytes: 64 << 20, attempts: MOST_ATTEMPTS }
     }
 }
 
@@ -99,7 +101,7 @@ impl Copier {
             source: source.to_owned(),
             target: target.to_owned(),
             limits,
-            limiter: Arc::new(Limiter::new(limits.concurrency)),
+            limiter: Arc::new(Limiter::new(limits.concurrency).attempts(limits.attempts)),
             replaces: false,
             stopping: Box::new(stopping),
             moved_bytes: AtomicU64::new(0),

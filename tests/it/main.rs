@@ -16,6 +16,7 @@ mod tfvars;
 
 mod bucket;
 mod bucket_classes;
+mod bucket_faults;
 mod bucket_races;
 mod catalog;
 mod check;
@@ -41,7 +42,9 @@ mod placement;
 mod proxy;
 mod recover_aurora;
 mod recover_bucket;
+mod recover_bucket_odd;
 mod recover_table;
+mod recover_waits;
 mod rehearsal;
 mod rehearsal_world;
 mod review;

@@ -15,13 +15,13 @@ use lifeboat::rehearse::proxy::{Effect, Pattern};
 
 use crate::state_custody::Tiny;
 
-struct Site {
-    tiny: Tiny,
-    client: Client,
+pub struct Site {
+    pub tiny: Tiny,
+    pub client: Client,
 }
 
 impl Site {
-    async fn new() -> Self {
+    pub async fn new() -> Self {
         let tiny = Tiny::with_root("").await;
         let client = tiny.moto.session("us-east-1").dynamodb();
         let site = Self { tiny, client };
@@ -52,7 +52,7 @@ impl Site {
     }
 
     /// Switches point-in-time recovery on; gives a time that can be restored.
-    async fn recoverable(&self) -> Timestamp {
+    pub async fn recoverable(&self) -> Timestamp {
         let on = PointInTimeRecoverySpecification::builder().point_in_time_recovery_enabled(true).build();
         let set = self.client.update_continuous_backups().table_name("metadata");
         set.point_in_time_recovery_specification(on.expect("it")).send().await.expect("point-in-time recovery");
@@ -161,6 +161,9 @@ async fn what_cannot_be_restored_to_that_time_is_refused_with_what_can() {
     refused("metadata", long_ago, &[], 3, "can be restored to a time from").await;
     refused("no-such", long_ago, &[], 3, "there is no table no-such in eu-west-2 or us-east-1").await;
     refused("metadata", "2999-01-01T00:00:00Z", &[], 2, "is in the future").await;
+    refused("metadata", "2026-01-01T00:00:00", &[], 2, "write date, time and zone").await;
+    refused("metadata", long_ago, &["--as", "metadata"], 3, "table metadata stands in us-east-1 already").await;
+    refused("metadata", long_ago, &["--expect", "objects >= 1"], 2, "known: items").await;
     refused("metadata", long_ago, &["--expect", "items"], 2, "write three words").await;
     let elsewhere = site.tiny.moto.session("eu-west-2").dynamodb();
     Site::create_with(&elsewhere, "metadata").await;
