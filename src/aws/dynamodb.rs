@@ -1,10 +1,11 @@
 //! Amazon DynamoDB: backups, tables and their settings, counting. Thin calls, no decisions.
 //!
 //! What is read comes back as plain data with names that do not depend on the SDK. Nothing here deletes anything, and
-//! no item is ever read: counts only.
+//! no item is ever read but for a small sample (`items`): counts only.
 
 mod backups;
 mod changes;
+mod items;
 mod policy;
 mod tables;
 
@@ -15,6 +16,7 @@ pub use changes::{
     RestoreRequest, RestoreSource, TableChange, change_table, restore_table, set_point_in_time_recovery,
     set_time_to_live, tag_table,
 };
+pub use items::{first_items, items};
 pub use policy::{put_resource_policy, resource_policy};
 pub use tables::{CountPage, IndexState, ScanKey, Stream, TableState, count_page, has_table, recovery_window, table};
 
