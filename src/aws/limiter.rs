@@ -14,7 +14,8 @@ use super::{AwsError, explain};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
-const MOST_ATTEMPTS: u32 = 40;
+/// How often a request is made at most, unless somebody says otherwise.
+pub const MOST_ATTEMPTS: u32 = 40;
 const LONGEST_TRYING: Duration = Duration::from_secs(600);
 
 /// What a refused request asks for.
@@ -79,6 +80,7 @@ fn classify(code: Option<&str>, status: Option<u16>, answered: bool) -> Outcome 
 pub struct Limiter {
     permits: Semaphore,
     state: Mutex<State>,
+    attempts: u32,
 }
 
 struct State {
@@ -92,7 +94,14 @@ impl Limiter {
     pub fn new(most: usize) -> Self {
         let pace = Pace::new(most);
         let existing = pace.allowed();
-        Self { permits: Semaphore::new(existing), state: Mutex::new(State { pace, existing, throttled: 0 }) }
+        let state = Mutex::new(State { pace, existing, throttled: 0 });
+        Self { permits: Semaphore::new(existing), state, attempts: MOST_ATTEMPTS }
+    }
+
+    /// The same that gives up after so many attempts.
+    #[must_use]
+    pub fn attempts(self, attempts: u32) -> Self {
+        Self { attempts, ..self }
     }
 
     /// How often AWS asked to slow down.
@@ -128,7 +137,7 @@ impl Limiter {
                 Ok(value) => return Ok(value),
                 Err(refusal) => refusal,
             };
-            let given_up = attempt >= MOST_ATTEMPTS || began.elapsed() >= LONGEST_TRYING;
+            let given_up = attempt >= self.attempts || began.elapsed() >= LONGEST_TRYING;
             if refusal.outcome == Outcome::Final || given_up {
                 return Err(refusal.error);
             }

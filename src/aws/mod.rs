@@ -26,7 +26,7 @@ mod standing;
 
 pub use error::{AwsError, LOG_IN, explain};
 pub use lifetime::{Lifetime, Renewal};
-pub use limiter::{Limiter, Outcome, Refusal, refusal};
+pub use limiter::{Limiter, MOST_ATTEMPTS, Outcome, Refusal, refusal};
 pub use session::{Caller, Session};
 pub use standing::{count, standing};
 pub use time::RecoveryWindow;

@@ -27,6 +27,11 @@ fn broken(operation: &'static str, message: String) -> AwsError {
     AwsError { operation, code: None, message, transient: false }
 }
 
+/// A refusal, with the bucket that was asked for: of two it does not say by itself which one is meant.
+fn in_bucket(bucket: &str) -> impl FnOnce(AwsError) -> AwsError {
+    move |error| AwsError { message: format!("{} (bucket {bucket})", error.message), ..error }
+}
+
 /// `bucket/key` as the header `x-amz-copy-source` wants it: percent-encoded but for `/` and the unreserved characters.
 pub fn copy_source(bucket: &str, key: &str) -> String {
     let mut source = format!("{bucket}/");

@@ -13,7 +13,7 @@ use super::bundling::{self, Made, Order};
 use super::environment::Environment;
 use super::error::{CliError, Exit};
 use super::home::NewRun;
-use super::prospect::{Prospect, prospect};
+use super::prospect::{Prospect, not_as_expected, prospect};
 use super::recover::{Named, Subject};
 use super::recover_aurora::PointOfCluster;
 use super::recover_bucket::PointOfBucket;
@@ -147,13 +147,14 @@ async fn written(named: Named, command: &BundleArgs, environment: &Environment) 
         salt,
     };
     let Made { bundle, view } = bundling::make(order, environment).await?;
-    let in_place = bundle.as_ref().and_then(|bundle| match prospect(&bundle.steps.runbook, bundle.facts()) {
-        Some(Prospect::InPlace(words)) if view.blocked.is_empty() => Some(words),
-        _ => None,
-    });
-    if let (Some(words), None) = (in_place, &against) {
-        report::to_stderr(&format!("{words}\nThere is nothing to approve.\n"));
-        return Ok(Exit::Done);
+    let found = bundle.as_ref().filter(|_| view.blocked.is_empty() && against.is_none());
+    match found.and_then(|bundle| prospect(&bundle.steps.runbook, bundle.facts())) {
+        Some(Prospect::InPlace(words)) => {
+            report::to_stderr(&format!("{words}\nThere is nothing to approve.\n"));
+            return Ok(Exit::Done);
+        }
+        Some(Prospect::Unexpected { words, unmet }) => return Err(not_as_expected(words, unmet)),
+        Some(Prospect::ToDo(_)) | None => {}
     }
     let screen = Screen::of(bundle.as_ref(), view);
     let written = match &bundle {

@@ -3,15 +3,30 @@
 use jiff::Timestamp;
 use serde_json::Value;
 
+use super::error::{CliError, Exit};
 use crate::manifest::{ClusterSource, TableSource};
 use crate::report::escape;
 use crate::runbook::{Action, BucketRollback, Runbook, StepId};
+use crate::steps::unexpected;
+use crate::transfer::Amount;
 
 /// What the checks of a recovery come to, in words.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Prospect {
     ToDo(String),
     InPlace(String),
+    /// There is nothing to do either, but an expectation does not hold, in words.
+    Unexpected {
+        words: String,
+        unmet: String,
+    },
+}
+
+/// Everything is as it was, or would be, and yet an expectation does not hold.
+pub fn not_as_expected(words: String, unmet: String) -> CliError {
+    CliError::new(Exit::CheckFailed, format!("{words}; nothing was changed")).cause(unmet).hint(
+        "another time may be meant, or what is missing was removed for good: look with another --to and --dry-run",
+    )
 }
 
 /// `None` of a runbook that recovers nothing.
@@ -57,6 +72,7 @@ fn beside(kind: &str, source: &str, target: &str, to: Timestamp) -> Prospect {
 fn of_rollback(facts: &Value, rollback: &BucketRollback) -> Prospect {
     let keys = |count: u64| if count == 1 { "1 key".to_owned() } else { format!("{count} keys") };
     let number = |of: &Value| of.as_u64().unwrap_or_default();
+    let amount = |of: &str| serde_json::from_value::<Amount>(facts[of].clone()).unwrap_or_default();
     if number(&facts["to_do"]) == 0 {
         let all = keys(number(&facts["keys"]));
         let bucket = escape(&rollback.bucket);
@@ -64,6 +80,10 @@ fn of_rollback(facts: &Value, rollback: &BucketRollback) -> Prospect {
             0 => String::new(),
             unknown => format!(" Nobody knows whether {} stood there then.", keys(unknown)),
         };
+        if let Some(unmet) = unexpected(rollback, amount("current")) {
+            let words = format!("{bucket} is as it was at {} already, but not as expected", rollback.to);
+            return Prospect::Unexpected { words, unmet };
+        }
         return Prospect::InPlace(format!(
             "{bucket} is as it was at {} already, as far as that can be told: all of {all}.{unknown}",
             rollback.to
@@ -86,5 +106,20 @@ fn of_rollback(facts: &Value, rollback: &BucketRollback) -> Prospect {
         words += &format!("{} not there then, hidden by a delete marker:\n{}", keys(hide), list("hide"));
     }
     let kept = keys(number(&facts["kept"]) + number(&facts["unknown"]["count"]));
-    Prospect::ToDo(format!("{words}{kept} left alone; nothing is permanently deleted\n"))
+    words += &format!("{kept} left alone; nothing is permanently deleted\n");
+    Prospect::ToDo(words + &expected(rollback, amount("afterwards")))
+}
+
+/// What would hold where so much is current afterwards.
+pub fn expected(rollback: &BucketRollback, afterwards: Amount) -> String {
+    if rollback.expect.is_empty() {
+        return String::new();
+    }
+    let Amount { objects, bytes } = afterwards;
+    let noun = if objects == 1 { "object" } else { "objects" };
+    let found = format!("{objects} {noun} of {bytes} bytes would be current afterwards");
+    match unexpected(rollback, afterwards) {
+        None => format!("{found}, as expected\n"),
+        Some(unmet) => format!("{found}, which is not as expected: {}\n", escape(&unmet)),
+    }
 }

@@ -17,7 +17,7 @@ use super::home::NewRun;
 use super::lease::{Desk, LeaseArgs};
 use super::overrides::Overrides;
 use super::preflight::{blocked, unless_stopped, warnings};
-use super::prospect::{Prospect, prospect, question};
+use super::prospect::{Prospect, not_as_expected, prospect, question};
 use super::recover_aurora::RecoverAurora;
 use super::recover_bucket::RecoverBucket;
 use super::recover_table::RecoverTable;
@@ -224,6 +224,7 @@ impl Recovery<'_> {
                 report::to_stderr(&format!("{words}\nNothing was changed.\n"));
                 return Ok(Exit::Done);
             }
+            Some(Prospect::Unexpected { words, unmet }) => return Err(not_as_expected(words, unmet)),
             Some(Prospect::ToDo(words)) => report::to_stderr(&words),
             None => {}
         }

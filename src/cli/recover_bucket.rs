@@ -6,15 +6,16 @@ use jiff::Timestamp;
 use super::args::Output;
 use super::environment::Environment;
 use super::error::{CliError, Exit};
+use super::prospect::{expected, not_as_expected};
 use super::recover::{Moment, Named, Recovery, RunArgs, Subject, given};
 use super::wiring::{self, Connected};
 use crate::aws::Session;
 use crate::aws::s3::{BucketPlace, find_bucket};
-use crate::manifest::Manifest;
+use crate::manifest::{Expectation, Manifest, Quantity};
 use crate::report;
 use crate::runbook::BucketRollback;
 use crate::scenario;
-use crate::steps::{Todo, list_todo};
+use crate::steps::{Todo, list_todo, unexpected};
 
 /// A bucket at a time.
 #[derive(Args)]
@@ -24,6 +25,9 @@ pub struct PointOfBucket {
     /// Only keys that begin so
     #[arg(long, value_name = "PREFIX", default_value = "")]
     prefix: String,
+    /// What must be current under the prefix afterwards (repeatable): "objects >= 1000", "bytes >= 1"
+    #[arg(long, value_name = "EXPECTATION", value_parser = of_objects_or_bytes)]
+    expect: Vec<Expectation>,
     #[command(flatten)]
     moment: Moment,
 }
@@ -56,7 +60,12 @@ pub async fn run(command: &RecoverBucket, environment: &Environment) -> Result<E
 
 impl PointOfBucket {
     fn rollback(&self) -> BucketRollback {
-        BucketRollback { bucket: self.name.clone(), prefix: self.prefix.clone(), to: self.moment.to }
+        BucketRollback {
+            bucket: self.name.clone(),
+            prefix: self.prefix.clone(),
+            to: self.moment.to,
+            expect: self.expect.clone(),
+        }
     }
 }
 
@@ -66,13 +75,15 @@ impl Subject for PointOfBucket {
     }
 
     async fn named(&self, environment: &Environment) -> Result<Named, CliError> {
-        let Self { name, prefix, moment } = self;
+        let Self { name, prefix, expect, moment } = self;
         let plans = wiring::read(&moment.env, environment)?;
         let connected = wiring::connect(&plans.manifest).await?;
         let aws = region_of(name, &plans.manifest, &connected).await?;
         let runbook = scenario::recover_bucket(&plans.manifest, aws.region(), &self.rollback());
         let prefix = given("--prefix", Some(prefix.as_str()).filter(|prefix| !prefix.is_empty()));
-        let planned_by = moment.planned_by(["bucket", name], &prefix.collect::<Vec<_>>());
+        let expected: Vec<String> = expect.iter().map(ToString::to_string).collect();
+        let more: Vec<_> = prefix.chain(expected.iter().map(|it| ("--expect", it.as_str()))).collect();
+        let planned_by = moment.planned_by(["bucket", name], &more);
         Ok(Named { plans, connected, aws, runbook, planned_by })
     }
 }
@@ -128,7 +139,17 @@ async fn list_keys(
         found.hide.count,
         found.kept + found.unknown.count
     ));
-    Ok(Exit::Done)
+    match unexpected(rollback, found.afterwards) {
+        None => {
+            report::to_stderr(&expected(rollback, found.afterwards));
+            Ok(Exit::Done)
+        }
+        Some(unmet) => Err(not_as_expected(format!("{} would not be as expected", rollback.bucket), unmet)),
+    }
+}
+
+fn of_objects_or_bytes(text: &str) -> Result<Expectation, String> {
+    Expectation::read(text, &[Quantity::Objects, Quantity::Bytes])
 }
 
 fn line(todo: &Todo) -> String {

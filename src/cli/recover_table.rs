@@ -9,7 +9,7 @@ use super::recover::{Moment, Named, Recovery, RunArgs, Subject, given};
 use super::recover_region::{Sought, region_of};
 use super::wiring;
 use crate::aws::{Session, dynamodb};
-use crate::manifest::{Expectation, Table, TableSource};
+use crate::manifest::{Expectation, Quantity, Table, TableSource};
 use crate::scenario;
 
 /// A table at a time.
@@ -24,7 +24,7 @@ pub struct PointOfTable {
     #[arg(long, value_name = "REGION")]
     region: Option<String>,
     /// What the restored table must hold (repeatable): "items >= 1000"
-    #[arg(long, value_name = "EXPECTATION")]
+    #[arg(long, value_name = "EXPECTATION", value_parser = of_items)]
     expect: Vec<Expectation>,
     #[command(flatten)]
     moment: Moment,
@@ -83,6 +83,10 @@ impl Subject for PointOfTable {
         let planned_by = moment.planned_by(["table", name], &more);
         Ok(Named { plans, connected, aws, runbook, planned_by })
     }
+}
+
+fn of_items(text: &str) -> Result<Expectation, String> {
+    Expectation::read(text, &[Quantity::Items])
 }
 
 /// `metadata-20261122T030000Z`, cut so that DynamoDB takes it: names have 3 to 255 characters.

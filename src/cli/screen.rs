@@ -64,7 +64,7 @@ impl Screen {
         screen.found.clone_from(&bundle.found);
         screen.records = bundle.records.iter().flat_map(|cutover| cutover.records.iter().map(record)).collect();
         screen.prospect = prospect(&bundle.steps.runbook, bundle.facts()).map(|it| match it {
-            Prospect::ToDo(words) | Prospect::InPlace(words) => words,
+            Prospect::ToDo(words) | Prospect::InPlace(words) | Prospect::Unexpected { words, .. } => words,
         });
         let Some(plan) = &bundle.plan else { return screen };
         let targets: BTreeMap<String, String> =

@@ -291,7 +291,7 @@ fn step(
         recovery_point_at: facts.recovery_point_at,
         failure: track.failure.clone(),
         skipped: track.skipped.clone(),
-        warnings: facts.warnings.into_iter().chain(not_set(&track.output)).collect(),
+        warnings: facts.warnings.into_iter().chain(not_set(&track.output)).chain(sampled(&track.output)).collect(),
     }
 }
 
@@ -335,6 +335,11 @@ fn not_checked(loaded: &Loaded, started: &RunStarted) -> Vec<NotChecked> {
 fn not_set(output: &Value) -> Option<String> {
     let names: Vec<&str> = output.get("not_set")?.as_array()?.iter().filter_map(Value::as_str).collect();
     (!names.is_empty()).then(|| format!("declared, but not set by the restore: {}", names.join(", ")))
+}
+
+/// What a sample of restored items says of the time that was chosen. It is no fault, and yet for a person to look at.
+fn sampled(output: &Value) -> Option<String> {
+    output.get("sample")?.get("said")?.as_str().map(str::to_owned)
 }
 
 fn undo(timeline: &Timeline) -> Vec<Undo> {

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::StepId;
-use crate::manifest::{Bucket, Catalog, Check, Cluster, Cutover, Table};
+use crate::manifest::{Bucket, Catalog, Check, Cluster, Cutover, Expectation, Table};
 
 /// The kinds of steps.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -66,12 +66,15 @@ pub enum Action {
 }
 
 /// A bucket, and the time that it is taken back to.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct BucketRollback {
     pub bucket: String,
     /// Only keys that begin so; empty for all.
     pub prefix: String,
     pub to: Timestamp,
+    /// What is current under the prefix afterwards: `objects` and `bytes`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub expect: Vec<Expectation>,
 }
 
 impl BucketRollback {

@@ -208,6 +208,10 @@ fn facts(found: &Survey, now: Timestamp) -> Value {
             facts["recovery_point_at"] = json!(newest.to_string());
         }
     }
+    if facts["objects"] == 0 {
+        warnings
+            .push("the source bucket is empty: nothing is brought back; see whether its replication works".to_owned());
+    }
     if found.not_asked > 0 {
         let count = found.not_asked;
         warnings.push(format!("{count} objects of Intelligent-Tiering were not asked whether they are archived"));

@@ -62,7 +62,7 @@ impl Step for RollBackBucket {
     }
 
     async fn apply(&self, cx: &Cx) -> Result<Output, StepError> {
-        let BucketRollback { bucket, prefix, to } = &self.rollback;
+        let BucketRollback { bucket, prefix, to, .. } = &self.rollback;
         let (pace, stop, session) = (Pace::new(cx.clone()), cx.clone(), &cx.world.aws);
         let number = |name: &str| cx.facts().get(name).and_then(Value::as_u64);
         let (objects, bytes) = (number("to_do"), number("restore_bytes"));
@@ -182,7 +182,7 @@ async fn todo(
     each: impl FnMut(&Decision) + Send,
     progress: impl Fn(u64) + Send,
 ) -> Result<RollbackSurvey, AwsError> {
-    let BucketRollback { bucket, prefix, to } = rollback;
+    let BucketRollback { bucket, prefix, to, .. } = rollback;
     let copier = Arc::new(Copier::over_current(session, bucket, Limits::default(), || false));
     let comparer = Arc::new(copier.comparer(CONTENT_BYTES));
     let decisions = changes(session.s3(), bucket, prefix, *to);
@@ -315,8 +315,21 @@ fn facts(rollback: &BucketRollback, Looked { survey: found, known }: &Looked, li
         "of which nobody knows whether they were there then, because older versions may have been removed or overwritten: \
          they are left alone",
     );
+    let nothing = (found.afterwards.objects == 0 && found.hide.count > 0).then(|| {
+        let what = if rollback.prefix.is_empty() {
+            "nothing".to_owned()
+        } else {
+            format!("nothing under {}", rollback.prefix)
+        };
+        format!(
+            "{what} stood in {} at {}: all of it would be hidden; is another time meant?",
+            rollback.bucket, rollback.to
+        )
+    });
     json!({
         "keys": found.keys,
+        "current": found.current,
+        "afterwards": found.afterwards,
         "hides": known.hides,
         "etags_tell": known.etags_tell,
         "newest": found.newest.map(|at| at.to_string()),
@@ -329,7 +342,7 @@ fn facts(rollback: &BucketRollback, Looked { survey: found, known }: &Looked, li
         "to_do": found.restore.count + found.hide.count,
         "recovery_point": "object versions",
         "recovery_point_at": rollback.to.to_string(),
-        "warnings": uncertain.into_iter().chain(unknown).collect::<Vec<_>>(),
+        "warnings": nothing.into_iter().chain(uncertain).chain(unknown).collect::<Vec<_>>(),
     })
 }
 

@@ -79,7 +79,10 @@ fn late(what: &str, status: &str, deadline: Duration) -> StepError {
         seconds => (seconds, "seconds"),
     };
     StepError::failed(format!("{what} was still {status} after {number} {unit}"))
-        .hint("it may still become ready: retry the step to go on waiting for it")
+        .hint(
+        "it may still become ready: retry the step to go on waiting for it; where nothing moves, its events in the console \
+         and AWS Support tell why",
+    )
 }
 
 fn stopped(what: &str, status: &str) -> StepError {

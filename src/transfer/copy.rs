@@ -23,7 +23,7 @@ use super::through::Through;
 use crate::aws::archive::is_archived;
 use crate::aws::s3::{Object, copy_source, copy_source_version, timestamp};
 use crate::aws::{AwsError, Session};
-use crate::aws::{Limiter, refusal};
+use crate::aws::{Limiter, MOST_ATTEMPTS, refusal};
 
 /// The largest object that one CopyObject takes (S3 API: "CopyObject").
 const LARGEST_SIMPLE_BYTES: u64 = 5 * 1024 * 1024 * 1024;
@@ -41,11 +41,13 @@ pub struct Limits {
     pub parallel_above_bytes: u64,
     /// The size of those parts.
     pub part_bytes: u64,
+    /// How often one request is made at most, where its answers are throttling or passing trouble.
+    pub attempts: u32,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { concurrency: 64, parallel_above_bytes: 64 << 20, part_bytes: 64 << 20 }
+        Self { concurrency: 64, parallel_above_bytes: 64 << 20, part_bytes: 64 << 20, attempts: MOST_ATTEMPTS }
     }
 }
 
@@ -103,7 +105,7 @@ impl Copier {
             source: source.to_owned(),
             target: target.to_owned(),
             limits,
-            limiter: Arc::new(Limiter::new(limits.concurrency)),
+            limiter: Arc::new(Limiter::new(limits.concurrency).attempts(limits.attempts)),
             replaces: false,
             stopping: Box::new(stopping),
             moved_bytes: AtomicU64::new(0),

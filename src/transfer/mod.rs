@@ -26,7 +26,7 @@ pub use copy::{Copied, Copier, CopyError, Limits};
 pub use diff::{Difference, diff};
 pub use list::list;
 pub use rollback::{
-    Bounded, Change, Decision, Known, Proof, RollbackSurvey, RolledBack, changes, roll_back, survey_rollback,
+    Amount, Bounded, Change, Decision, Known, Proof, RollbackSurvey, RolledBack, changes, roll_back, survey_rollback,
 };
 pub use run::{Summary, TransferError, copy_missing};
 pub use survey::{Bounds, Names, Survey, survey};

@@ -14,4 +14,4 @@ mod survey;
 pub use apply::{Bounded, RolledBack, roll_back};
 pub use changes::changes;
 pub use history::{Change, Decision};
-pub use survey::{Known, Proof, RollbackSurvey, survey_rollback};
+pub use survey::{Amount, Known, Proof, RollbackSurvey, survey_rollback};

@@ -1,8 +1,8 @@
 //! Whether a count is what the manifest expects. Pure.
 
 use std::fmt;
-use std::str::FromStr;
 
+use crate::document::nearest;
 use crate::manifest::{Comparison, Expectation, Quantity, RowCheck};
 
 impl Expectation {
@@ -41,26 +41,32 @@ impl fmt::Display for Expectation {
     }
 }
 
-impl FromStr for Expectation {
-    type Err = String;
-
-    /// Reads `items >= 1000`, with blanks between the three words.
-    fn from_str(text: &str) -> Result<Self, String> {
-        const QUANTITIES: [Quantity; 5] =
-            [Quantity::Items, Quantity::Objects, Quantity::Bytes, Quantity::Tables, Quantity::Partitions];
+impl Expectation {
+    /// Reads `items >= 1000`, with blanks between the three words, of one of these quantities.
+    ///
+    /// # Errors
+    /// It is written otherwise, or of another quantity; in words, with the nearest known one.
+    pub fn read(text: &str, quantities: &[Quantity]) -> Result<Self, String> {
         const COMPARISONS: [Comparison; 5] =
             [Comparison::Equal, Comparison::AtLeast, Comparison::MoreThan, Comparison::AtMost, Comparison::LessThan];
+        let names: Vec<String> = quantities.iter().map(ToString::to_string).collect();
         let words: Vec<&str> = text.split_whitespace().collect();
         let [quantity, comparison, value] = words.as_slice() else {
-            return Err("write three words, such as: items >= 1000".to_owned());
+            let example = names.first().map_or("items", String::as_str);
+            return Err(format!("write three words, such as: {example} >= 1000"));
         };
-        let known = |it: &Quantity| it.to_string() == *quantity;
-        let quantity =
-            QUANTITIES.into_iter().find(known).ok_or_else(|| format!("{quantity} is nothing that is counted"))?;
+        let known = |it: &&Quantity| it.to_string() == *quantity;
+        let quantity = quantities.iter().find(known).ok_or_else(|| {
+            let hint = match nearest(quantity, names.iter().map(String::as_str)) {
+                Some(name) => format!("did you mean {name}?"),
+                None => format!("known: {}", names.join(", ")),
+            };
+            format!("{quantity} is nothing that is counted here; {hint}")
+        })?;
         let known = |it: &Comparison| it.to_string() == *comparison;
         let comparison = COMPARISONS.into_iter().find(known).ok_or("known comparisons: ==, >=, >, <=, <")?;
         let value = value.parse().map_err(|_| format!("{value} is no whole number from 0"))?;
-        Ok(Self { quantity, comparison, value })
+        Ok(Self { quantity: *quantity, comparison, value })
     }
 }
 
@@ -107,5 +113,24 @@ mod tests {
     fn reads_as_in_the_manifest() {
         let expectation = Expectation { quantity: Quantity::Items, comparison: Comparison::AtLeast, value: 1000 };
         assert_eq!(expectation.to_string(), "items >= 1000");
+    }
+
+    #[test]
+    fn only_what_is_counted_there_can_be_expected_and_a_slip_is_answered_with_the_name() {
+        let read = |text| Expectation::read(text, &[Quantity::Objects, Quantity::Bytes]).map(|it| it.to_string());
+        assert_eq!(read(" objects  >= 1000 "), Ok("objects >= 1000".to_owned()));
+        assert_eq!(read("bytes == 18446744073709551615"), Ok("bytes == 18446744073709551615".to_owned()));
+        let refused = [
+            ("object >= 1", "did you mean objects?"),
+            ("items >= 1", "known: objects, bytes"),
+            ("objects>=1", "such as: objects >= 1000"),
+            ("objects => 1", "known comparisons"),
+            ("objects >= -1", "no whole number"),
+            ("objects >= 18446744073709551616", "no whole number"),
+            ("", "three words"),
+        ];
+        for (text, words) in refused {
+            assert!(read(text).is_err_and(|said| said.contains(words)), "{text}: {words}");
+        }
     }
 }

@@ -10,6 +10,7 @@ mod unmet;
 
 pub mod command;
 pub mod http;
+pub mod sample;
 pub mod sql;
 
 pub use counts::{CountError, Width, count_items};

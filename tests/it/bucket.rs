@@ -14,6 +14,7 @@ use lifeboat::steps::{Seen, Standing, StepError, check_bucket, observe_bucket, r
 use serde_json::{Value, json};
 
 use crate::harness;
+use crate::recover_bucket_odd::odd_keys;
 
 const SOURCE: &str = "logs-backup";
 const TARGET: &str = "logs-recovery";
@@ -140,7 +141,9 @@ async fn a_copy_keeps_headers_metadata_tags_and_etag() {
 #[tokio::test]
 async fn keys_of_any_characters_arrive_under_the_same_name() {
     let (_moto, session, s3) = both().await;
-    let keys = [
+    let odd = odd_keys();
+    let mut keys: Vec<&str> = odd.iter().map(String::as_str).collect();
+    keys.extend([
         "plain",
         "with space",
         "plus+sign",
@@ -154,8 +157,9 @@ async fn keys_of_any_characters_arrive_under_the_same_name() {
         "back\\slash",
         "colon:at@",
         "empty",
-    ];
-    for key in keys {
+    ]);
+    for key in &keys {
+        let key = *key;
         let body = if key == "empty" { b"".as_slice() } else { key.as_bytes() };
         put(&s3, SOURCE, key, body).await;
     }
@@ -305,6 +309,18 @@ async fn an_unmet_expectation_fails_the_verification() {
     bucket.verify = vec![expects(Quantity::Objects, 1), expects(Quantity::Bytes, 4)];
     let error = verify_bucket(&session, &bucket, Some(later()), |_| {}).await.expect_err("3 bytes are not 4");
     assert_eq!(error.cause, "bucket logs-recovery: bytes >= 4 was expected, found 3");
+}
+
+#[tokio::test]
+async fn an_empty_source_is_warned_of_and_meets_no_expectation() {
+    let (_moto, session, _) = both().await;
+    let checked = check_bucket(&session, &bucket(), later()).await.expect("may start");
+    assert!(checked.facts["warnings"][0].as_str().is_some_and(|text| text.contains("is empty")), "{checked:?}");
+    assert_eq!(restore(&session).await.expect("nothing to copy")["copied"], 0);
+    let one = Expectation { quantity: Quantity::Objects, comparison: Comparison::AtLeast, value: 1 };
+    let bucket = Bucket { verify: vec![one], ..bucket() };
+    let error = verify_bucket(&session, &bucket, Some(later()), |_| {}).await.expect_err("none is not one");
+    assert_eq!(error.cause, "bucket logs-recovery: objects >= 1 was expected, found 0");
 }
 
 #[tokio::test]

@@ -16,6 +16,7 @@ mod tfvars;
 
 mod bucket;
 mod bucket_classes;
+mod bucket_faults;
 mod bucket_races;
 mod bucket_roles;
 mod catalog;
@@ -42,8 +43,10 @@ mod placement;
 mod proxy;
 mod recover_aurora;
 mod recover_bucket;
+mod recover_bucket_odd;
 mod recover_bundle;
 mod recover_table;
+mod recover_waits;
 mod rehearsal;
 mod rehearsal_world;
 mod review;

@@ -10,13 +10,13 @@ use lifeboat::rehearse::proxy::{Effect, Pattern, read_records};
 use crate::mariadb::{MariaDb, PASSWORD};
 use crate::state_custody::Tiny;
 
-struct Site {
-    tiny: Tiny,
-    client: Client,
+pub struct Site {
+    pub tiny: Tiny,
+    pub client: Client,
 }
 
 impl Site {
-    async fn new() -> Self {
+    pub async fn new() -> Self {
         let tiny = Tiny::with_root("").await;
         let client = tiny.moto.session("us-east-1").rds();
         let site = Self { tiny, client };
@@ -25,7 +25,7 @@ impl Site {
     }
 
     /// Within the window: right after the cluster was made.
-    async fn then(&self) -> String {
+    pub async fn then(&self) -> String {
         tokio::time::sleep(std::time::Duration::from_millis(2100)).await;
         Timestamp::from_second(Timestamp::now().as_second() - 1).expect("a time").to_string()
     }
@@ -150,6 +150,7 @@ async fn what_cannot_be_restored_to_that_time_is_refused_with_what_can() {
     refused("logs", "2999-01-01T00:00:00Z", &[], 2, "is in the future").await;
     refused("logs", "2026-01-01T00:00:00", &[], 2, "write date, time and zone").await;
     refused("Logs", long_ago, &[], 2, "RDS keeps it in small letters").await;
+    refused("logs", &site.then().await, &["--as", "logs"], 3, "cluster logs stands in us-east-1 already").await;
     refused("logs", long_ago, &["--as", "logs--then"], 2, "two in a row").await;
     refused("logs", long_ago, &["--region", "us-west-1"], 2, "is no region of tiny").await;
     let to = site.then().await;

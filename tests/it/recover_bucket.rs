@@ -15,18 +15,18 @@ use serde_json::Value;
 
 use crate::state_custody::Tiny;
 
-const BUCKET: &str = "logs";
+pub const BUCKET: &str = "logs";
 
 /// What a reader sees: content and metadata by key.
-type Seen = BTreeMap<String, (Vec<u8>, BTreeMap<String, String>)>;
+pub type Seen = BTreeMap<String, (Vec<u8>, BTreeMap<String, String>)>;
 
-struct Site {
-    tiny: Tiny,
-    s3: Client,
+pub struct Site {
+    pub tiny: Tiny,
+    pub s3: Client,
 }
 
 impl Site {
-    async fn new() -> Self {
+    pub async fn new() -> Self {
         let tiny = Tiny::with_root("").await;
         let s3 = tiny.moto.session("us-east-1").s3();
         s3.create_bucket().bucket(BUCKET).send().await.expect("a bucket");
@@ -35,23 +35,23 @@ impl Site {
         site
     }
 
-    async fn versioning(&self, status: BucketVersioningStatus) {
+    pub async fn versioning(&self, status: BucketVersioningStatus) {
         let configuration = VersioningConfiguration::builder().status(status).build();
         let put = self.s3.put_bucket_versioning().bucket(BUCKET).versioning_configuration(configuration);
         put.send().await.expect("versioning");
     }
 
-    async fn put(&self, key: &str, content: &str, note: &str) {
+    pub async fn put(&self, key: &str, content: &str, note: &str) {
         let body = ByteStream::from(content.as_bytes().to_vec());
         let put = self.s3.put_object().bucket(BUCKET).key(key).body(body).metadata("note", note);
         put.send().await.expect("an object");
     }
 
-    async fn delete(&self, key: &str) {
+    pub async fn delete(&self, key: &str) {
         self.s3.delete_object().bucket(BUCKET).key(key).send().await.expect("a delete marker");
     }
 
-    async fn seen(&self) -> Seen {
+    pub async fn seen(&self) -> Seen {
         let mut seen = Seen::new();
         let listed = self.s3.list_objects_v2().bucket(BUCKET).send().await.expect("a listing");
         for object in listed.contents() {
@@ -65,7 +65,7 @@ impl Site {
     }
 
     /// Ids of all versions and delete markers.
-    async fn versions(&self) -> BTreeSet<String> {
+    pub async fn versions(&self) -> BTreeSet<String> {
         let listed = self.s3.list_object_versions().bucket(BUCKET).send().await.expect("a listing");
         assert_ne!(listed.is_truncated(), Some(true));
         let id =
@@ -75,25 +75,30 @@ impl Site {
     }
 
     /// The emulator tells times in whole seconds.
-    async fn later(&self) -> String {
+    pub async fn later(&self) -> String {
         tokio::time::sleep(Duration::from_millis(1100)).await;
         let now = Timestamp::now();
         tokio::time::sleep(Duration::from_millis(1100)).await;
         now.to_string()
     }
 
-    async fn recover(&self, to: &str, more: &[&str]) -> (Option<i32>, String, String) {
+    pub async fn recover(&self, to: &str, more: &[&str]) -> (Option<i32>, String, String) {
         let args = ["recover", "bucket", BUCKET, "--env", "tiny", "--to", to];
         self.tiny.lifeboat(&[&args[..], more].concat()).await
     }
 
-    fn requests(&self, operation: &str) -> usize {
+    /// The same, with what it says to people as one line of words.
+    pub async fn words(&self, to: &str, more: &[&str]) -> (Option<i32>, String) {
+        self.tiny.recover("bucket", BUCKET, to, more).await
+    }
+
+    pub fn requests(&self, operation: &str) -> usize {
         let requests = read_records(&self.tiny.moto.dir.path().join("requests.jsonl")).expect("requests");
         requests.iter().filter(|it| it.operation == operation && it.resource.as_deref() == Some(BUCKET)).count()
     }
 }
 
-const CONFIRMED: [&str; 2] = ["--confirm", "tiny"];
+pub const CONFIRMED: [&str; 2] = ["--confirm", "tiny"];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bucket_is_seen_as_it_was_has_lost_nothing_and_comes_back_by_the_same_command() {

@@ -2,6 +2,7 @@
 //! it restores the items of now, whatever the time is.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{
@@ -12,16 +13,19 @@ use jiff::Timestamp;
 use lifeboat::aws::autoscaling::{self, ScaledCapacity, ScalingPolicy, Suspended};
 use lifeboat::aws::dynamodb::{put_resource_policy, recovery_window, resource_policy, table};
 use lifeboat::rehearse::proxy::{Effect, Pattern};
+use lifeboat::steps::sample_table;
+use lifeboat::verify::sample::Sample;
 
+use crate::scripted::{Asked, Scripted};
 use crate::state_custody::Tiny;
 
-struct Site {
-    tiny: Tiny,
-    client: Client,
+pub struct Site {
+    pub tiny: Tiny,
+    pub client: Client,
 }
 
 impl Site {
-    async fn new() -> Self {
+    pub async fn new() -> Self {
         let tiny = Tiny::with_root("").await;
         let client = tiny.moto.session("us-east-1").dynamodb();
         let site = Self { tiny, client };
@@ -52,7 +56,7 @@ impl Site {
     }
 
     /// Switches point-in-time recovery on; gives a time that can be restored.
-    async fn recoverable(&self) -> Timestamp {
+    pub async fn recoverable(&self) -> Timestamp {
         let on = PointInTimeRecoverySpecification::builder().point_in_time_recovery_enabled(true).build();
         let set = self.client.update_continuous_backups().table_name("metadata");
         set.point_in_time_recovery_specification(on.expect("it")).send().await.expect("point-in-time recovery");
@@ -161,6 +165,9 @@ async fn what_cannot_be_restored_to_that_time_is_refused_with_what_can() {
     refused("metadata", long_ago, &[], 3, "can be restored to a time from").await;
     refused("no-such", long_ago, &[], 3, "there is no table no-such in eu-west-2 or us-east-1").await;
     refused("metadata", "2999-01-01T00:00:00Z", &[], 2, "is in the future").await;
+    refused("metadata", "2026-01-01T00:00:00", &[], 2, "write date, time and zone").await;
+    refused("metadata", long_ago, &["--as", "metadata"], 3, "table metadata stands in us-east-1 already").await;
+    refused("metadata", long_ago, &["--expect", "objects >= 1"], 2, "known: items").await;
     refused("metadata", long_ago, &["--expect", "items"], 2, "write three words").await;
     let elsewhere = site.tiny.moto.session("eu-west-2").dynamodb();
     Site::create_with(&elsewhere, "metadata").await;
@@ -173,4 +180,63 @@ async fn what_cannot_be_restored_to_that_time_is_refused_with_what_can() {
     refused("metadata", long_ago, &["--region", "us-east-1"], 3, "can be restored to a time from").await;
     let tables = site.client.list_tables().send().await.expect("a list");
     assert_eq!(tables.table_names(), ["metadata"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sample_tells_how_much_of_the_table_has_changed_since() {
+    let site = Site::new().await;
+    let to = site.recoverable().await.to_string();
+    let (code, said) = site.recover("metadata", &to, &["--as", "then", "--confirm", "tiny"]).await;
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("3 sampled items compared, all as they are in table metadata now"), "{said}");
+    let report = site.tiny.report(&site.tiny.run()).await;
+    assert!(report["not_checked"].to_string().contains("exports and backups of table metadata"), "{report}");
+
+    let id = |nr: u32| ("id".to_owned(), AttributeValue::S(format!("item {nr}")));
+    let altered = HashMap::from([id(0), ("secret".to_owned(), AttributeValue::N("1.0".into()))]);
+    site.client.put_item().table_name("metadata").set_item(Some(altered)).send().await.expect("an item");
+    let delete = site.client.delete_item().table_name("metadata").set_key(Some(HashMap::from([id(1)])));
+    delete.send().await.expect("a deletion");
+    site.client.put_item().table_name("metadata").set_item(Some(HashMap::from([id(7)]))).send().await.expect("an item");
+    let session = site.tiny.moto.session("us-east-1");
+    let found = sample_table(&session, "metadata", "then", &["id".to_owned()], &|| false).await.expect("a sample");
+    assert_eq!(found, Sample { items: 3, equal: 1, differ: 1, gone: 1, not_read: 0 });
+}
+
+/// The emulator tells everything at once; the real one leaves keys over.
+#[tokio::test]
+async fn a_source_that_leaves_keys_over_is_asked_again_and_not_for_ever() {
+    let scanned = r#"{"Count": 2, "Items": [{"id": {"S": "a"}}, {"id": {"S": "b"}}]}"#;
+    let left = |ids: &str| format!(r#"{{"Responses": {{}}, "UnprocessedKeys": {{"t": {{"Keys": [{ids}]}}}}}}"#);
+    let both = r#"{"id": {"S": "a"}}, {"id": {"S": "b"}}"#;
+    let (all_left, tells) = (left(both), r#"{"Responses": {"t": [{"id": {"S": "a"}}, {"id": {"S": "b"}}]}}"#);
+    let asked_of = |server: &Scripted| {
+        let of = |it: &Asked| it.header("x-amz-target").ends_with("BatchGetItem");
+        server.asked().iter().filter(|it| of(it)).count()
+    };
+    for (told_at, expected, requests) in [
+        (2, Sample { items: 2, equal: 2, ..Sample::default() }, 3),
+        (99, Sample { items: 2, not_read: 2, ..Sample::default() }, 6),
+    ] {
+        let (asked, all_left) = (AtomicUsize::new(0), all_left.clone());
+        let server = Scripted::start(move |it: &Asked| {
+            if it.header("x-amz-target").ends_with("Scan") {
+                let first = it.body.contains("\"Segment\":0");
+                return (200, if first { scanned } else { r#"{"Count": 0, "Items": []}"# }.to_owned());
+            }
+            assert!(it.body.contains("\"ConsistentRead\":true"), "{it:?}");
+            let nr = asked.fetch_add(1, Ordering::Relaxed);
+            (200, if nr < told_at { all_left.clone() } else { tells.to_owned() })
+        })
+        .await;
+        let found = sample_table(&server.session("us-east-1"), "t", "then", &["id".to_owned()], &|| false).await;
+        assert_eq!((found.expect("a sample"), asked_of(&server)), (expected, requests));
+    }
+    let server = Scripted::start(|it: &Asked| match it.header("x-amz-target").ends_with("Scan") {
+        true => (200, scanned.to_owned()),
+        false => (400, r#"{"__type": "AccessDeniedException", "message": "no"}"#.to_owned()),
+    })
+    .await;
+    let denied = sample_table(&server.session("us-east-1"), "t", "then", &["id".to_owned()], &|| false).await;
+    assert!(denied.is_err_and(|error| error.to_string().contains("dynamodb:BatchGetItem: AccessDeniedException")));
 }

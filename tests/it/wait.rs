@@ -49,3 +49,12 @@ async fn an_answer_that_never_comes_does_not_outlive_the_deadline() {
     assert!(ended.unwrap_err().cause.contains("cluster x was still"));
     assert!(began.elapsed() < Duration::from_secs(5));
 }
+
+#[tokio::test]
+async fn what_never_becomes_ready_is_told_with_its_last_status_and_what_to_do() {
+    let dir = tempfile::tempdir().unwrap();
+    let creating = || async { Ok(Ready::<()>::NotYet("creating".into())) };
+    let error = wait_until(&cx(&dir), "cluster x", Duration::from_millis(300), creating).await.unwrap_err();
+    assert!(error.cause.starts_with("cluster x was still creating after "), "{error}");
+    assert!(error.hint.is_some_and(|hint| hint.contains("retry the step to go on waiting")));
+}

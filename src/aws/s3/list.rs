@@ -5,7 +5,7 @@ use aws_sdk_s3::operation::list_objects_v2::ListObjectsV2Output;
 use aws_sdk_s3::types::{EncodingType, OptionalObjectAttributes};
 use jiff::Timestamp;
 
-use super::{broken, timestamp};
+use super::{broken, in_bucket, timestamp};
 use crate::aws::archive::is_listed_archived;
 use crate::aws::{AwsError, Session, explain};
 
@@ -120,7 +120,8 @@ async fn page(client: &Client, asked: Asked<'_>, from: Option<PageStart>) -> Res
         .set_start_after(after)
         .send()
         .await
-        .map_err(explain(OPERATION))?;
+        .map_err(explain(OPERATION))
+        .map_err(in_bucket(bucket))?;
     let next = answer.next_continuation_token().map(str::to_owned);
     if answer.is_truncated() == Some(true) && next.is_none() {
         return Err(broken(OPERATION, format!("the listing of {bucket} is cut short without a continuation token")));

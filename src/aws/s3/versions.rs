@@ -15,7 +15,7 @@ use aws_sdk_s3::types::{DeleteMarkerEntry, EncodingType, ObjectVersion, Optional
 use jiff::Timestamp;
 
 use super::list::decoded;
-use super::{broken, timestamp};
+use super::{broken, in_bucket, timestamp};
 use crate::aws::archive::is_version_archived;
 use crate::aws::{AwsError, explain};
 
@@ -87,7 +87,8 @@ pub async fn list_versions(
         .interceptor(order.clone())
         .send()
         .await
-        .map_err(explain(OPERATION))?;
+        .map_err(explain(OPERATION))
+        .map_err(in_bucket(bucket))?;
     let unreadable = |what: &str| broken(OPERATION, format!("the listing of versions of {bucket} {what}"));
     let decode = |raw: Option<&str>| {
         let raw = raw.unwrap_or_default();

@@ -35,6 +35,8 @@ pub struct Decision {
     /// An upload in parts was begun before the time and completed nobody knows when: the version that is taken for the one of
     /// that time may have come after it.
     pub uncertain: bool,
+    /// The size of what is current now; nothing where that is a delete marker.
+    pub current_bytes: Option<u64>,
 }
 
 /// The id of what was written while a bucket kept no versions.
@@ -84,6 +86,7 @@ impl History {
     pub fn decide(self) -> Decision {
         let Self { now, then, uncertain, ends_unversioned, .. } = self;
         let key = now.key.clone();
+        let current_bytes = (!now.is_marker).then_some(now.size_bytes);
         let change = match then {
             Some(then) if then.version_id == now.version_id => Change::Keep,
             Some(then) if !then.is_marker => Change::Restore { then, now },
@@ -91,7 +94,7 @@ impl History {
             None if ends_unversioned => Change::Unknown { now },
             _ => Change::Hide { now },
         };
-        Decision { key, change, uncertain }
+        Decision { key, change, uncertain, current_bytes }
     }
 }
 

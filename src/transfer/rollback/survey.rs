@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use futures::{Stream, StreamExt};
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tokio::task::JoinSet;
 
 use super::compare::{Unlike, same_object};
@@ -40,10 +40,30 @@ pub struct Known {
     pub etags_tell: bool,
 }
 
+/// Current objects and their bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Amount {
+    pub objects: u64,
+    pub bytes: u64,
+}
+
+impl Amount {
+    fn add(&mut self, bytes: Option<u64>) {
+        if let Some(bytes) = bytes {
+            self.objects += 1;
+            self.bytes += bytes;
+        }
+    }
+}
+
 /// What is left to do.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct RollbackSurvey {
     pub keys: u64,
+    /// What is current now.
+    pub current: Amount,
+    /// What is current once all that is left is done, and nobody writes meanwhile.
+    pub afterwards: Amount,
     /// Keys that are as they were.
     pub kept: u64,
     /// Keys whose version of that time is to become current again.
@@ -213,6 +233,12 @@ impl<F: FnMut(&Decision)> Settling<F> {
         if let Change::Restore { now, .. } | Change::Hide { now } | Change::Unknown { now } = &decision.change {
             found.newest = found.newest.max(Some(now.modified_at));
         }
+        found.current.add(decision.current_bytes);
+        found.afterwards.add(match &decision.change {
+            Change::Restore { then, .. } => Some(then.size_bytes),
+            Change::Hide { .. } if self.known.hides => None,
+            Change::Keep | Change::Hide { .. } | Change::Unknown { .. } => decision.current_bytes,
+        });
         match (&decision.change, asked) {
             (Change::Keep, _) => found.kept += 1,
             (Change::Unknown { .. }, _) => found.unknown.add(&decision.key, ""),
