@@ -10,6 +10,7 @@ mod unmet;
 
 pub mod command;
 pub mod http;
+pub mod lag;
 pub mod sql;
 
 pub use counts::{CountError, count_items, segments};
