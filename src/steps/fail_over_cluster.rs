@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::cluster_rows::can_be_asked;
@@ -97,8 +98,8 @@ impl Step for FailOverCluster {
 
     async fn apply(&self, cx: &Cx) -> Result<Output, StepError> {
         // A request of an earlier attempt may be on its way still.
-        if self.asked(cx).is_some() {
-            self.shows(cx).await?;
+        if let Some(asked) = self.asked(cx) {
+            self.shows(cx, still_to_show(&asked, Timestamp::now())).await?;
         }
         let member = self.look(cx).await?;
         let mut until = None;
@@ -175,13 +176,13 @@ impl FailOverCluster {
     }
 
     /// Waits until a request that was sent shows, or may be taken for one that never arrived.
-    async fn shows(&self, cx: &Cx) -> Result<(), StepError> {
+    async fn shows(&self, cx: &Cx, within: Duration) -> Result<(), StepError> {
         let since = Instant::now();
         let what = format!("the failover of global database {}", self.id());
         wait_until(cx, &what, SHOWS * 2, async || {
             let member = self.look(cx).await?;
             let silent = matches!(self.role(cx, &member), Ok(Role::Secondary { .. }));
-            let over = !silent || since.elapsed() >= SHOWS;
+            let over = !silent || since.elapsed() >= within;
             Ok(if over { Ready::Yes(()) } else { Ready::NotYet("asked for, and not begun".into()) })
         })
         .await
@@ -204,7 +205,7 @@ impl FailOverCluster {
         let until = lag.as_ref().ok().map(|lag| json!(lag.holds_until));
         cx.status(in_words(target, primary, &lag));
         let intent = json!({ "global": self.id(), "from": writer, "to": arn, "data_loss_allowed": allowed_by,
-            "loss": in_words(target, primary, &lag), "holds_until": until });
+            "loss": in_words(target, primary, &lag), "holds_until": until, "at": Timestamp::now() });
         cx.note(ASKED, intent).await?;
         match rds::fail_over_global(&cx.world.aws, self.id(), &arn).await {
             Ok(()) => Ok(until),
@@ -294,4 +295,25 @@ impl FailOverCluster {
 
 fn conflict(blocked: Blocked) -> StepError {
     StepError { hint: blocked.hint, ..StepError::conflict(blocked.cause) }
+}
+
+/// How much longer a request may take to show, by when it was noted.
+fn still_to_show(asked: &Value, now: Timestamp) -> Duration {
+    let at = asked["at"].as_str().and_then(|at| at.parse::<Timestamp>().ok());
+    let passed = at.and_then(|at| Duration::try_from(now.duration_since(at)).ok());
+    SHOWS.saturating_sub(passed.unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_of_long_ago_is_not_waited_for() {
+        let at = |at: &str| still_to_show(&json!({ "at": at }), "2026-11-22T03:12:00Z".parse().expect("a time"));
+        assert_eq!(at("2026-11-22T03:11:00Z"), SHOWS - Duration::from_secs(60));
+        assert_eq!(at("2026-11-22T02:12:00Z"), Duration::ZERO);
+        // The clock of another machine may be ahead.
+        assert_eq!((at("2026-11-22T03:13:00Z"), at("no time")), (SHOWS, SHOWS));
+    }
 }

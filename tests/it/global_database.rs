@@ -84,8 +84,8 @@ async fn a_global_database_is_failed_over_once_and_only_when_its_loss_is_allowed
         assert!(said.contains(words), "{words}: {said}");
     }
     assert_eq!(tiny.proxy.control().failovers("logs-global"), 0);
-    let (_, ready) = tiny.words(&["check", "tiny", "--no-plan"]).await;
-    assert!(!ready.contains("obstacle") || !ready.contains("allow-data-loss is"), "{ready}");
+    let (code, ready, _) = tiny.lifeboat(&["check", "tiny", "--no-plan"]).await;
+    assert_eq!((code, ready.contains("needs --allow-data-loss")), (Some(0), true), "a check asks for nothing: {ready}");
 
     let (code, said) = allowed(&tiny).await;
     assert_eq!(code, Some(0), "{said}");
