@@ -33,6 +33,9 @@ const ASKED: &str = "failover";
 /// How long a request that was sent may take to show.
 const SHOWS: Duration = Duration::from_secs(120);
 
+/// Answers of a service that has not looked at a request (RDS API: "Common Errors").
+const THROTTLED: [&str; 3] = ["RequestLimitExceeded", "Throttling", "ThrottlingException"];
+
 /// The step for one global database of the manifest.
 pub struct FailOverCluster {
     pub cluster: Cluster,
@@ -216,6 +219,10 @@ impl FailOverCluster {
     /// A refusal may be the answer to a second request, where the first one's was lost.
     async fn refused(&self, cx: &Cx, error: AwsError) -> Result<(), StepError> {
         if !error.is_any(&["InvalidGlobalClusterStateFault", "InvalidDBClusterStateFault"]) {
+            // What AWS has refused by name never began; what broke off there, or got no answer, may have.
+            if error.code.is_some() && (!error.transient || error.is_any(&THROTTLED)) {
+                self.is_over(cx).await?;
+            }
             return Err(error.into());
         }
         let member = self.look(cx).await?;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lifeboat::manifest::{Cluster, ClusterSource};
-use lifeboat::rehearse::proxy::{Catch, Global, Release, Trap};
+use lifeboat::rehearse::proxy::{Catch, Effect, Global, Pattern, Release, Trap};
 use lifeboat::runbook::StepId;
 use lifeboat::scenario;
 use lifeboat::steps::{Cx, FailOverCluster, Seen, Step};
@@ -200,6 +200,28 @@ async fn a_run_that_found_the_writer_in_place_does_not_fail_over_what_was_moved_
     assert_eq!(code, Some(4), "{said}");
     assert!(said.contains("nobody has allowed that data is lost"), "{said}");
     assert_eq!(requests(&tiny, "FailoverGlobalCluster"), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_that_aws_throttles_is_sent_again_at_once() {
+    let tiny = site(healthy()).await;
+    let pattern = Pattern::operation("rds", "FailoverGlobalCluster");
+    let control = tiny.proxy.control();
+    let rule = control.add(pattern, Effect::Throttle { share: 1.0, seed: 7 });
+    let passes = async {
+        while control.hits(rule) == 0 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        control.remove(rule);
+    };
+    let began = std::time::Instant::now();
+    let ((code, said), ()) = tokio::join!(allowed(&tiny), passes);
+    assert_eq!(
+        (code, control.failovers("logs-global"), requests(&tiny, "FailoverGlobalCluster")),
+        (Some(0), 1, 2),
+        "{said}"
+    );
+    assert!(began.elapsed() < Duration::from_secs(60), "what was refused by name is not looked for");
 }
 
 fn cluster() -> Cluster {
