@@ -4,6 +4,7 @@
 //! `None`, which is not the same as "off". Nothing here deletes anything.
 
 mod clusters;
+mod globals;
 mod instances;
 mod snapshots;
 
@@ -15,6 +16,7 @@ pub use clusters::{
     ClusterChange, ClusterState, Member, RestoreRequest, RestoreSource, Scaling, add_cluster_tags, cluster,
     modify_cluster, recovery_window, restore_cluster,
 };
+pub use globals::{GlobalCluster, GlobalMember, Moving, fail_over_global, global_cluster};
 pub use instances::{InstanceRequest, InstanceState, create_instance, instance};
 pub use snapshots::{ClusterSnapshot, cluster_snapshots, has_cluster_snapshot, has_instance_snapshot};
 

@@ -97,7 +97,9 @@ impl Point {
     /// What a step's check settled, if it chose a recovery point.
     pub fn of(step: &StepId, facts: &Value, now: Timestamp) -> Option<Self> {
         let recovery_point = facts["recovery_point"].as_str().map(str::to_owned);
-        let at = facts["recovery_point_at"].as_str().and_then(|at| at.parse::<Timestamp>().ok());
+        // One that moves on by itself would make a bundle stale as soon as it is made.
+        let moves = facts["recovery_point_moves"] == Value::Bool(true);
+        let at = facts["recovery_point_at"].as_str().filter(|_| !moves).and_then(|at| at.parse::<Timestamp>().ok());
         let age = at.map(|at| now.duration_since(at));
         (recovery_point.is_some() || at.is_some()).then(|| Self { step: step.clone(), recovery_point, at, age })
     }
@@ -108,5 +110,23 @@ impl Move {
     pub fn label(&self) -> String {
         let set = self.set_identifier.as_ref().map_or_else(String::new, |set| format!(" ({set})"));
         format!("{} {}{set}", self.name, self.kind)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_recovery_point_that_moves_on_by_itself_has_no_time_that_could_become_another() {
+        let now = Timestamp::UNIX_EPOCH;
+        let step = StepId::new("restore.aurora.logs");
+        let facts = json!({ "recovery_point": "secondary", "recovery_point_at": "2026-11-22T03:00:00Z" });
+        assert!(Point::of(&step, &facts, now).is_some_and(|point| point.at.is_some()));
+        let moves = json!({ "recovery_point": "secondary", "recovery_point_at": "2026-11-22T03:00:00Z",
+            "recovery_point_moves": true });
+        assert!(Point::of(&step, &moves, now).is_some_and(|point| point.at.is_none()));
     }
 }

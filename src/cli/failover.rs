@@ -18,7 +18,7 @@ use super::lease::{Desk, LeaseArgs, Reading};
 use super::overrides::Overrides;
 use super::preflight::{blocked, unless_stopped, warnings};
 use super::wiring::RunPlace;
-use super::{ahead, args, confirm, credentials, gate, home, plan, signals, wiring};
+use super::{ahead, args, confirm, credentials, data_loss, gate, home, plan, signals, wiring};
 use crate::engine::{self, Engine, Preflight};
 use crate::manifest::Manifest;
 use crate::report;
@@ -38,6 +38,9 @@ pub struct Failover {
     /// Do what this bundle says, and nothing else; it must be approved
     #[arg(long, value_name = "BUNDLE")]
     pub bundle: Option<PathBuf>,
+    /// Fail global databases over although what is not replicated is lost; how much that is is shown before
+    #[arg(long)]
+    pub allow_data_loss: bool,
     #[command(flatten)]
     pub lease: LeaseArgs,
     #[command(flatten)]
@@ -81,7 +84,9 @@ pub async fn run(command: &Failover, environment: &Environment) -> Result<Exit, 
     let approved = gate.as_ref().and_then(Gate::approved);
     let place = RunPlace { run: &new.name, run_dir: &new.dir, runbook, stop: stop.subscribe(), approved };
     let (mut engine, notices) = wiring::engine(plans.clone(), connected.aws.clone(), place, environment).await?;
-    let cleared = unless_stopped(&engine, clear(&engine, lease.map_err(|(error, _)| error))).await?;
+    let cleared =
+        unless_stopped(&engine, clear(&engine, command, &connected.caller.arn, lease.map_err(|(error, _)| error)))
+            .await?;
     let Some(mut found) = cleared else { return Ok(Exit::Done) };
     // Planned once: for the guards, for the comparison with what was approved, and for the first step that needs a plan.
     // Not given up in the middle: Terraform has to end in order.
@@ -109,12 +114,18 @@ pub async fn run(command: &Failover, environment: &Environment) -> Result<Exit, 
 }
 
 /// Whether nothing stands in the way of the steps. `None` when the environment is failed over already.
-async fn clear(engine: &Engine, lease: Result<(), CliError>) -> Result<Option<Preflight>, CliError> {
-    let found = engine::preflight(engine).await;
+async fn clear(
+    engine: &Engine,
+    command: &Failover,
+    caller: &str,
+    lease: Result<(), CliError>,
+) -> Result<Option<Preflight>, CliError> {
+    let mut found = engine::preflight(engine).await;
     if found.in_place {
         report::to_stderr(&already(&engine.world.manifest));
         return Ok(None);
     }
+    data_loss::judge(&mut found, command.allow_data_loss, caller);
     if !found.blocked.is_empty() {
         return Err(blocked(&found));
     }

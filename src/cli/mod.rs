@@ -13,6 +13,7 @@ mod check_terraform;
 mod choice;
 mod confirm;
 mod credentials;
+mod data_loss;
 mod drive;
 mod environment;
 mod error;

@@ -12,6 +12,7 @@ use super::campaign::{self, Telling};
 use super::environment::Environment;
 use super::error::{CliError, Exit};
 use super::{faulted, home, wiring};
+use crate::manifest::Manifest;
 use crate::rehearse::campaign::CampaignPlan;
 use crate::rehearse::fault::{self, FaultError, Wanted};
 use crate::rehearse::{self, ChildEnd, Outage, Plan, Rehearsal, RehearseError, Stage, example};
@@ -104,7 +105,7 @@ pub async fn run(command: &Rehearse, environment: &Environment) -> Result<Exit, 
                 dir: dir.clone(),
                 moto: environment.moto.clone().unwrap_or_else(|| PathBuf::from("moto_server")),
                 lifeboat: this_program()?,
-                first: failover(env),
+                first: failover(env, &plans.manifest),
                 common: arguments(command, &environment),
                 variables: environment.variables.clone(),
                 seed,
@@ -124,7 +125,7 @@ pub async fn run(command: &Rehearse, environment: &Environment) -> Result<Exit, 
         moto: environment.moto.clone().unwrap_or_else(|| PathBuf::from("moto_server")),
         port: command.port,
         lifeboat: this_program()?,
-        args: failover(env),
+        args: failover(env, &plans.manifest),
         common: arguments(command, &environment),
         variables: environment.variables.clone(),
         outage: match command.outage {
@@ -152,9 +153,13 @@ fn this_program() -> Result<PathBuf, CliError> {
     }
 }
 
-/// `failover prod --confirm prod`
-fn failover(env: &str) -> Vec<OsString> {
-    ["failover", env, "--confirm", env].map(OsString::from).into()
+/// `failover prod --confirm prod`; what a global database may lose in it is nobody's.
+fn failover(env: &str, manifest: &Manifest) -> Vec<OsString> {
+    let mut args: Vec<OsString> = ["failover", env, "--confirm", env].map(OsString::from).into();
+    if manifest.clusters.iter().any(|cluster| cluster.global().is_some()) {
+        args.push("--allow-data-loss".into());
+    }
+    args
 }
 
 /// How many rehearsals are held at the same time: they wait more than they work.

@@ -130,7 +130,7 @@ pub(super) fn set_twice(manifest: &Manifest) -> Vec<(String, String, String)> {
 pub(super) fn misplaced(manifest: &Manifest) -> Vec<(String, String, String)> {
     let clusters = manifest.clusters.iter().filter_map(|cluster| match &cluster.from {
         ClusterSource::Snapshot(snapshot) => Some((format!("aurora \"{}\"", cluster.name), snapshot.as_str())),
-        ClusterSource::LatestSnapshot | ClusterSource::PointInTime(_) => None,
+        ClusterSource::LatestSnapshot | ClusterSource::Global(_) | ClusterSource::PointInTime(_) => None,
     });
     let tables = manifest.tables.iter().filter_map(|table| match &table.from {
         TableSource::Backup(backup) => Some((format!("table \"{}\"", table.name), backup.as_str())),

@@ -146,7 +146,7 @@ fn all_mistakes_are_shown_at_once() {
            ·                  ╰── `latest_snapshoot` is not known
          9 │ }
            ╰────
-          help: write latest_snapshot or snapshot("…")
+          help: write latest_snapshot or snapshot("…") or global("…")
 
         11 problems
     "#);

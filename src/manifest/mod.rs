@@ -5,6 +5,7 @@
 //! All that is wrong is found at once and shown with its place. `model` is what the rest of lifeboat works with.
 
 mod check;
+mod cluster;
 mod cross;
 mod cutover;
 mod duration;

@@ -151,7 +151,7 @@ pub struct Objective {
     pub rpo: Option<SignedDuration>,
 }
 
-/// An Aurora cluster that is restored from a snapshot.
+/// An Aurora cluster that is restored from a snapshot, or the secondary cluster of a global database.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Cluster {
     pub name: String,
@@ -213,6 +213,8 @@ pub enum ClusterSource {
     LatestSnapshot,
     /// Identifier or ARN.
     Snapshot(String),
+    /// Nothing: the target is a secondary cluster of the global database of that identifier, which is failed over to it.
+    Global(String),
     /// The continuous backup of a cluster that stands beside it, at that time. No manifest says it: a recovery does.
     PointInTime(Timestamp),
 }

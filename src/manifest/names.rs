@@ -29,6 +29,9 @@ pub(super) const KEY: Rule = Rule { noun: "an object key", refuse: key };
 /// Amazon RDS: "Quotas and constraints for Amazon RDS", naming constraints; API: "RestoreDBClusterFromSnapshot".
 pub(super) const CLUSTER: Rule = Rule { noun: "a DB cluster identifier", refuse: cluster_name_fault };
 
+/// Amazon RDS API: "CreateGlobalCluster", `GlobalClusterIdentifier`.
+pub(super) const GLOBAL_CLUSTER: Rule = Rule { noun: "a global database's identifier", refuse: cluster_name_fault };
+
 /// Amazon RDS API: "DBClusterSnapshot", identifier or ARN; automated ones begin with `rds:`.
 pub(super) const SNAPSHOT: Rule = Rule { noun: "a snapshot's identifier or ARN", refuse: snapshot };
 

@@ -95,6 +95,17 @@ fn stores_are_judged_as_aws_would() {
         (bucket("a", "def", "  source_role = \"reader\""), "`reader` is not the ARN of an IAM role"),
         (bucket("a", "def", "  source_role = \"arn:aws:iam::1:user/a\""), "looks like arn:aws:iam::ACCOUNT:role/NAME"),
         (bucket("a", "def", "  include = \"a\""), "this is a string"),
+        (aurora("  from = global(\"a b\")"), "is not a global database's identifier"),
+        (
+            aurora("  from = global(\"g\")\n  adopt = \"aws_rds_cluster.logs\""),
+            "a member of a global database is not adopted",
+        ),
+        (aurora("  from = global(\"g\")\n  instances = 2"), "no instances are made for a member of a global database"),
+        (aurora("  from = global(\"g\")\n  subnet_group = \"x\""), "no subnet group is chosen"),
+        (
+            aurora("  from = global(\"g\")\n  security_groups = [\"sg-0123456789abcdef0\"]"),
+            "no security groups are chosen",
+        ),
         (table("  from = backup(\"x\")"), "is not the ARN of a DynamoDB backup"),
         (
             table("  from = backup(\"arn:aws:dynamodb:eu-west-2:123456789012:table/t/backup/0\")"),

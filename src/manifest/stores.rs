@@ -6,7 +6,8 @@ use hcl_edit::expr::Expression;
 use hcl_edit::structure::Block;
 
 use super::names::{
-    BACKUP, BUCKET, CLUSTER, DATABASE, LOCATION, OBJECT_URI, ROLE, Rule, SECURITY_GROUP, SNAPSHOT, SUBNET_GROUP, TABLE,
+    BACKUP, BUCKET, CLUSTER, DATABASE, GLOBAL_CLUSTER, LOCATION, OBJECT_URI, ROLE, Rule, SECURITY_GROUP, SNAPSHOT,
+    SUBNET_GROUP, TABLE,
 };
 use super::reader::{Fields, Later, Reader, Schema, at};
 use super::rows::rows;
@@ -74,17 +75,23 @@ pub(super) fn cluster(reader: &mut Reader, block: &Block) -> Option<Cluster> {
     let fields = Fields::new(reader, block, AURORA);
     let source = fields.required(reader, "source", named(CLUSTER));
     let target = target(reader, &fields, CLUSTER, "target cluster");
-    let from = fields.required(reader, "from", choice("what to restore from", &["latest_snapshot"], &["snapshot"]));
+    let from =
+        fields.required(reader, "from", choice("what to restore from", &["latest_snapshot"], &["snapshot", "global"]));
     let from = from.and_then(|from| match from {
         Choice::Word(_) => Some(ClusterSource::LatestSnapshot),
+        Choice::Call("global", id) => {
+            unrestored(reader, &fields);
+            checked(reader, &fields, "from", GLOBAL_CLUSTER, id).map(ClusterSource::Global)
+        }
         Choice::Call(_, id) => checked(reader, &fields, "from", SNAPSHOT, id).map(ClusterSource::Snapshot),
     });
+    let restored = !matches!(from, Some(ClusterSource::Global(_)));
     let instances = fields.optional(reader, "instances", integer(1, MAX_INSTANCES)).unwrap_or(1);
     let adopt = adopt(reader, &fields, "aws_rds_cluster");
     let subnet_group = fields.optional(reader, "subnet_group", named(SUBNET_GROUP));
     let security_groups = fields.optional(reader, "security_groups", list(named(SECURITY_GROUP)));
     let rows = rows(reader, &fields);
-    if let Some(target) = &target {
+    if let Some(target) = target.as_ref().filter(|_| restored) {
         let longest = target.len() + 1 + instances.to_string().len();
         if longest > MAX_INSTANCE_NAME {
             let message = format!("instances would be called {}", quoted(&format!("{target}-{instances}")));
@@ -103,6 +110,21 @@ pub(super) fn cluster(reader: &mut Reader, block: &Block) -> Option<Cluster> {
         security_groups: security_groups.unwrap_or_default(),
         rows,
     })
+}
+
+/// Keys of what is restored have no meaning for a cluster that stands already.
+fn unrestored(reader: &mut Reader, fields: &Fields<'_>) {
+    const OWNED: &str = "a member of a global database belongs to the state that declares it: leave adopt out";
+    const STANDS: &str = "the secondary cluster has its own already, and nothing is restored: leave it out";
+    let keys = [
+        ("adopt", "a member of a global database is not adopted", OWNED),
+        ("instances", "no instances are made for a member of a global database", STANDS),
+        ("subnet_group", "no subnet group is chosen for a member of a global database", STANDS),
+        ("security_groups", "no security groups are chosen for a member of a global database", STANDS),
+    ];
+    for (key, message, hint) in keys.into_iter().filter(|(key, ..)| fields.has(key)) {
+        reader.hinted(fields.span(key), message, "", hint);
+    }
 }
 
 /// Reads a `table` block.

@@ -12,6 +12,7 @@ mod forks;
 mod interrupt;
 mod operator;
 mod pair;
+mod played;
 pub mod proxy;
 mod run;
 pub mod world;

@@ -10,10 +10,11 @@ use super::fault::{Asked, Fault, Fired, Setting, Trouble};
 use super::interrupt::Interrupts;
 use super::operator::{Desk, Done, carry_through, words};
 use super::pair::race;
+use super::played::play;
 use super::proxy::{Effect, Pattern, Proxy, ProxyOptions, Summary, read_records};
 use super::world::{self, Plenty, World};
 use super::{Emulator, EmulatorOptions, RehearseError};
-use crate::manifest::{Manifest, Region, TableSource};
+use crate::manifest::Manifest;
 use crate::runbook::Runbook;
 
 /// What is rehearsed and how.
@@ -215,14 +216,8 @@ fn emulator_options(plan: &Plan) -> EmulatorOptions {
 /// The outage begins.
 fn declare(plan: &Plan, world: &World, proxy: &Proxy) {
     let control = proxy.control();
-    for home in &world.buckets_at {
-        control.bucket_home(&home.bucket, &home.region);
-    }
-    let Region { name: primary, .. } = &plan.manifest.primary;
-    for table in plan.manifest.tables.iter().filter(|table| table.from == TableSource::Replica) {
-        control.replicated(&table.target, &[primary, &plan.manifest.recovery.name]);
-    }
-    let lost = Pattern::region(primary);
+    play(&plan.manifest, world, &control, plan.restores_take.unwrap_or_default());
+    let lost = Pattern::region(&plan.manifest.primary.name);
     let effect = match plan.outage {
         Outage::Refuses => Effect::Refuse,
         Outage::Hangs => Effect::Hang,

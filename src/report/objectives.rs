@@ -186,7 +186,11 @@ impl<'a> Measure<'a> {
         if track.is_some_and(|track| track.in_place) {
             return Err(format!("{} was found in place: what it was restored from is not known", step.id));
         }
-        let at = track.and_then(|track| Facts::of(&track.facts).recovery_point_at);
+        // What a step says of it at last is newer than what its check has found.
+        let at = track.and_then(|track| {
+            let of = |value: &serde_json::Value| Facts::of(value).recovery_point_at;
+            of(&track.output).or_else(|| of(&track.facts))
+        });
         at.ok_or_else(|| match step.component {
             Some(Component::Bucket) => {
                 format!("{}: the time up to which its source had replicated is not known", step.id)

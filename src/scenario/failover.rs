@@ -2,7 +2,7 @@
 //! and the traffic moved there.
 
 use super::{expected, rows_not_checked, step};
-use crate::manifest::{Component, Manifest, TableSource};
+use crate::manifest::{Cluster, Component, Manifest, TableSource};
 use crate::runbook::{Action, ApplyScope, NotChecked, Phase, Runbook, StepId, StepSpec};
 
 /// Its name in runbooks.
@@ -19,7 +19,15 @@ pub fn failover(manifest: &Manifest) -> Runbook {
     if !adopting.is_empty() {
         steps.extend(adoption(&adopting));
     }
-    let verifications = verifications(manifest, built, &restored);
+    let mut verifications = verifications(manifest, built, &restored);
+    let globals = globals(manifest, built, &restored, &verifications);
+    let verified = verified_globals(manifest);
+    // Checks ask the service as a whole: they wait for the writer too.
+    for check in verifications.iter_mut().filter(|step| matches!(step.action, Action::Probe { .. })) {
+        check.after.extend(globals.iter().map(|step| step.id.clone()));
+    }
+    steps.extend(globals);
+    verifications.extend(verified);
     let proven: Vec<StepId> = verifications.iter().map(|step| step.id.clone()).collect();
     steps.extend(verifications);
     steps.extend(cutovers(manifest, &proven));
@@ -65,7 +73,7 @@ fn infrastructure(manifest: &Manifest) -> Vec<StepSpec> {
             Action::TerraformApply { scope },
         ),
     ];
-    if !manifest.clusters.is_empty() {
+    if manifest.clusters.iter().any(|cluster| cluster.global().is_none()) {
         steps.push(spec(
             "infrastructure.declare",
             &["infrastructure.apply"],
@@ -81,7 +89,7 @@ fn restores(manifest: &Manifest) -> Vec<StepSpec> {
     let spec = |id: String, after: &str, title: String, component, expected, action| {
         step(&id, Phase::Restore, &[after], title, Some(component), expected, action)
     };
-    let clusters = manifest.clusters.iter().map(|cluster| {
+    let clusters = manifest.clusters.iter().filter(|cluster| cluster.global().is_none()).map(|cluster| {
         spec(
             format!("restore.aurora.{}", cluster.name),
             "infrastructure.declare",
@@ -175,7 +183,7 @@ fn verifications(manifest: &Manifest, built: &str, restored: &[StepId]) -> Vec<S
         Some(Component::Infrastructure),
         Action::TerraformSettled,
     )];
-    for cluster in &manifest.clusters {
+    for cluster in manifest.clusters.iter().filter(|cluster| cluster.global().is_none()) {
         let restore = format!("restore.aurora.{}", cluster.name);
         let after = after_adoption(&restore, built, cluster.adopt.is_some());
         let action = Action::VerifyCluster { cluster: cluster.clone() };
@@ -212,6 +220,34 @@ fn verifications(manifest: &Manifest, built: &str, restored: &[StepId]) -> Vec<S
     steps
 }
 
+/// Failovers of global databases. They cannot be taken back and end what the old writer still sends over: nothing that could
+/// fail, and is not the service itself, is left before them.
+fn globals(manifest: &Manifest, built: &str, restored: &[StepId], verifications: &[StepSpec]) -> Vec<StepSpec> {
+    let proven = verifications.iter().filter(|step| !matches!(step.action, Action::Probe { .. })).map(|step| &step.id);
+    let mut after: Vec<&str> = vec![built];
+    after.extend(restored.iter().chain(proven).map(StepId::as_str));
+    let global = |cluster: &Cluster| {
+        let title = format!("fail global database {} over to {}", cluster.global()?, cluster.target);
+        let action = Action::RestoreCluster { cluster: cluster.clone() };
+        let id = format!("restore.aurora.{}", cluster.name);
+        let expected = expected::FAIL_OVER_CLUSTER;
+        Some(step(&id, Phase::Restore, &after, title, Some(Component::Aurora), expected, action))
+    };
+    manifest.clusters.iter().filter_map(global).collect()
+}
+
+fn verified_globals(manifest: &Manifest) -> Vec<StepSpec> {
+    let verified = |cluster: &Cluster| {
+        let restore = format!("restore.aurora.{}", cluster.name);
+        let title = format!("verify that cluster {} writes", cluster.target);
+        let (id, action) =
+            (format!("verify.aurora.{}", cluster.name), Action::VerifyCluster { cluster: cluster.clone() });
+        let component = Some(Component::Aurora);
+        step(&id, Phase::Verification, &[&restore], title, component, expected::VERIFY, action)
+    };
+    manifest.clusters.iter().filter(|cluster| cluster.global().is_some()).map(verified).collect()
+}
+
 fn after_adoption<'a>(restore: &'a str, built: &'a str, adopted: bool) -> Vec<&'a str> {
     if adopted { vec![restore, built] } else { vec![restore] }
 }
@@ -237,6 +273,14 @@ fn cutovers(manifest: &Manifest, proven: &[StepId]) -> Vec<StepSpec> {
 fn not_checked(manifest: &Manifest) -> Vec<NotChecked> {
     let mut list: Vec<NotChecked> = manifest.clusters.iter().filter_map(rows_not_checked).collect();
     let mut add = |what: String, why: &str| list.push(NotChecked { what, why: why.into() });
+    for cluster in manifest.clusters.iter().filter(|cluster| cluster.global().is_some()) {
+        let (source, primary) = (&cluster.source, &manifest.primary.name);
+        add(
+            format!("whether cluster {source} takes no more writes"),
+            "Aurora stops them as far as it can, and nothing is asked in the primary region",
+        );
+        add(format!("what {source} in {primary} had not replicated"), "a failover does not wait for it");
+    }
     for table in &manifest.tables {
         if table.verify.is_empty() {
             add(format!("number of items of table {}", table.target), "the manifest expects none");

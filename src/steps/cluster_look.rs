@@ -76,7 +76,7 @@ impl ClusterLook {
 
 /// Refuses a status that no wait will change (Amazon Aurora User Guide: "Viewing DB cluster status", "Viewing DB
 /// instance status").
-fn alive(what: &str, status: &str) -> Result<(), StepError> {
+pub(super) fn alive(what: &str, status: &str) -> Result<(), StepError> {
     let lasting = status.starts_with("incompatible-")
         || status.starts_with("inaccessible-encryption-")
         || matches!(

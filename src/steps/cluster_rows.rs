@@ -42,7 +42,7 @@ pub(super) fn faults(answers: &[Answer]) -> Option<String> {
 /// Who asks, with the login that was found.
 pub(super) struct Asker<'a> {
     rows: &'a Rows,
-    credentials: Credentials,
+    pub(super) credentials: Credentials,
     ca: Option<PathBuf>,
 }
 
@@ -106,7 +106,11 @@ impl<'a> Asker<'a> {
     }
 
     fn place(&self, cluster: &ClusterState) -> Result<Place, StepError> {
-        let endpoint = cluster.endpoint.clone();
+        self.place_at(cluster, cluster.endpoint.clone())
+    }
+
+    /// The same at another of the cluster's endpoints.
+    pub(super) fn place_at(&self, cluster: &ClusterState, endpoint: Option<String>) -> Result<Place, StepError> {
         let (host, port) = match self.rows.via.as_deref().and_then(host_and_port) {
             Some((host, port)) => (host.to_owned(), port),
             None => {

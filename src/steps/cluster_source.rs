@@ -43,7 +43,7 @@ pub fn choose(cluster: &Cluster, all: &[ClusterSnapshot], region: &str, primary:
     let named = |snapshot: &ClusterSnapshot| match &cluster.from {
         ClusterSource::LatestSnapshot => snapshot.cluster.eq_ignore_ascii_case(&cluster.source),
         ClusterSource::Snapshot(name) => snapshot.id.eq_ignore_ascii_case(name) || snapshot.arn == *name,
-        ClusterSource::PointInTime(_) => false,
+        ClusterSource::Global(_) | ClusterSource::PointInTime(_) => false,
     };
     let found: Vec<&ClusterSnapshot> = all.iter().filter(|snapshot| named(snapshot)).collect();
     let candidates: Vec<Candidate> = found.iter().map(|snapshot| candidate(snapshot)).collect();
@@ -111,9 +111,10 @@ fn blocked(cluster: &Cluster, none: NoneUsable, region: &str, primary: &str) -> 
          --kms-key-id KEY_IN_{region}"
     );
     let (cause, hint) = match (none, &cluster.from) {
-        (NoneUsable::Nothing, ClusterSource::LatestSnapshot | ClusterSource::PointInTime(_)) => {
-            (format!("no snapshot of cluster {source} stands in {region}: its only source is in {primary}"), copy)
-        }
+        (
+            NoneUsable::Nothing,
+            ClusterSource::LatestSnapshot | ClusterSource::Global(_) | ClusterSource::PointInTime(_),
+        ) => (format!("no snapshot of cluster {source} stands in {region}: its only source is in {primary}"), copy),
         (NoneUsable::Nothing, ClusterSource::Snapshot(name)) => (
             format!("snapshot {name} does not stand in {region}"),
             format!("correct `from` of aurora \"{}\" in the manifest, or {copy}", cluster.name),

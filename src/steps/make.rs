@@ -40,12 +40,18 @@ fn plain(spec: &StepSpec) -> Arc<dyn Step> {
         Action::TerraformApply { scope } => Arc::new(TerraformApply { scope: *scope }),
         Action::TerraformDeclare => Arc::new(TerraformDeclare),
         Action::TerraformSettled => Arc::new(TerraformSettled),
+        Action::RestoreCluster { cluster } if cluster.global().is_some() => {
+            Arc::new(FailOverCluster { cluster: cluster.clone(), within: PROMOTED })
+        }
         Action::RestoreCluster { cluster } => Arc::new(RestoreCluster { cluster: cluster.clone() }),
         Action::RestoreTable { table } if table.from == TableSource::Replica => {
             Arc::new(UseReplica { table: table.clone() })
         }
         Action::RestoreTable { table } => Arc::new(RestoreTable { table: table.clone() }),
         Action::RestoreBucket { bucket } => Arc::new(RestoreBucket { bucket: bucket.clone() }),
+        Action::VerifyCluster { cluster } if cluster.global().is_some() => {
+            Arc::new(VerifyMember { cluster: cluster.clone() })
+        }
         Action::VerifyCluster { cluster } => Arc::new(VerifyCluster { cluster: cluster.clone() }),
         Action::VerifyTable { table } => Arc::new(VerifyTable { table: table.clone() }),
         Action::VerifyBucket { bucket } => Arc::new(VerifyBucket { bucket: bucket.clone() }),

@@ -196,7 +196,9 @@ impl RestoreCluster {
         let snapshot = Snapshot::from_facts(cx.facts())?;
         let mut request = match from {
             ClusterSource::PointInTime(at) => cluster_point::request(&wanted.settings, &self.cluster, *at),
-            ClusterSource::LatestSnapshot | ClusterSource::Snapshot(_) => wanted.restore(target, &snapshot)?,
+            ClusterSource::LatestSnapshot | ClusterSource::Snapshot(_) | ClusterSource::Global(_) => {
+                wanted.restore(target, &snapshot)?
+            }
         };
         request.tags.extend(run_tags(&cx.world.run, &snapshot.arn));
         cx.status(format!("{}: restoring from {}", self.what(), snapshot.arn));
@@ -208,7 +210,9 @@ impl RestoreCluster {
             }
             Err(error) => Err(match from {
                 ClusterSource::PointInTime(_) => cluster_point::explained(error, &snapshot.arn),
-                ClusterSource::LatestSnapshot | ClusterSource::Snapshot(_) => explained(error, &snapshot),
+                ClusterSource::LatestSnapshot | ClusterSource::Snapshot(_) | ClusterSource::Global(_) => {
+                    explained(error, &snapshot)
+                }
             }),
         }
     }

@@ -7,9 +7,10 @@ use async_trait::async_trait;
 use serde_json::json;
 
 use super::cluster_look::ClusterLook;
-use super::cluster_rows::{Asker, faults as row_faults};
+use super::cluster_rows::{Answer, Asker, faults as row_faults};
 use super::cluster_wanted::Wanted;
 use super::{Blocked, Checked, Compensation, Cx, Output, Seen, Step, StepError};
+use crate::aws::rds::ClusterState;
 use crate::manifest::Cluster;
 
 /// The step for one cluster of the manifest.
@@ -48,17 +49,7 @@ impl Step for VerifyCluster {
             "instances": wanted.instances.len(),
             "not_compared": wanted.not_as_declared(&look),
         });
-        if let Some(rows) = &self.cluster.rows {
-            let asker = Asker::of(&cx.world.aws, rows, &cx.world.manifest.path)
-                .await
-                .map_err(|blocked| StepError { hint: blocked.hint, ..StepError::failed(blocked.cause) })?;
-            let answers = asker.ask(cx, &look.cluster).await?;
-            if let Some(faults) = row_faults(&answers) {
-                return Err(StepError::check_failed(format!(
-                    "the rows of cluster {target} are not as expected: {faults}"
-                ))
-                .hint("find out what is missing before any traffic moves; then retry the step: it asks anew"));
-            }
+        if let Some(answers) = ask_rows(cx, &self.cluster, &look.cluster).await? {
             output["rows"] = json!(answers);
         }
         Ok(output)
@@ -71,4 +62,26 @@ impl Step for VerifyCluster {
     fn compensation(&self) -> Compensation {
         Compensation::Never
     }
+}
+
+/// What the rows answer; `None` where the manifest does not say who asks.
+///
+/// # Errors
+/// They cannot be asked, or an answer is another than is expected.
+pub(super) async fn ask_rows(
+    cx: &Cx,
+    cluster: &Cluster,
+    state: &ClusterState,
+) -> Result<Option<Vec<Answer>>, StepError> {
+    let Some(rows) = &cluster.rows else { return Ok(None) };
+    let asker = Asker::of(&cx.world.aws, rows, &cx.world.manifest.path)
+        .await
+        .map_err(|blocked| StepError { hint: blocked.hint, ..StepError::failed(blocked.cause) })?;
+    let answers = asker.ask(cx, state).await?;
+    if let Some(faults) = row_faults(&answers) {
+        let target = &cluster.target;
+        return Err(StepError::check_failed(format!("the rows of cluster {target} are not as expected: {faults}"))
+            .hint("find out what is missing before any traffic moves; then retry the step: it asks anew"));
+    }
+    Ok(Some(answers))
 }

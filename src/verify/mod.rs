@@ -10,6 +10,7 @@ mod unmet;
 
 pub mod command;
 pub mod http;
+pub mod lag;
 pub mod sample;
 pub mod sql;
 

@@ -133,6 +133,26 @@ impl Database {
         }
     }
 
+    /// The rows that a question of lifeboat's own is answered, two at most, with times in UTC.
+    ///
+    /// # Errors
+    /// The server refuses it, or the connection is lost.
+    pub(super) async fn rows_in_utc(
+        &mut self,
+        question: &str,
+        values: Vec<Value>,
+    ) -> Result<Vec<Vec<Value>>, SqlError> {
+        let rows = async {
+            self.connection.query_drop("SET time_zone = '+00:00'").await?;
+            self.connection.exec::<Row, _, _>(question, values).await
+        };
+        match rows.await {
+            Ok(rows) => Ok(rows.into_iter().map(Row::unwrap).collect()),
+            Err(mysql_async::Error::Server(error)) => Err(SqlError::Refused(error.to_string())),
+            Err(error) => Err(SqlError::Unreachable(format!("the connection broke off: {error}"))),
+        }
+    }
+
     pub async fn close(self) {
         // What was asked is answered; whether the server heard the goodbye matters to nobody.
         self.connection.disconnect().await.ok();

@@ -36,6 +36,7 @@ mod cutover_silent;
 mod delivery;
 mod emulator;
 mod forks;
+mod global_database;
 mod guards;
 mod import;
 mod keys;

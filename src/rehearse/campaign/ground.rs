@@ -14,6 +14,7 @@ use crate::rehearse::child::{Says, private_environment};
 use crate::rehearse::fault::run_of;
 use crate::rehearse::interrupt::Interrupts;
 use crate::rehearse::operator::Desk;
+use crate::rehearse::played::play;
 use crate::rehearse::proxy::{Control, Effect, Pattern, Proxy, ProxyOptions, Summary, read_records};
 use crate::rehearse::world::{self, Plenty, World};
 use crate::rehearse::{EmulatorOptions, Fork, Forkable, RehearseError};
@@ -109,9 +110,7 @@ impl Ground {
         let fork = self.forkable.fork().await?;
         let options = ProxyOptions { upstream: fork.address(), log: dir.join("requests.jsonl"), port: None };
         let proxy = Proxy::start(&options).await?;
-        for home in &self.world.buckets_at {
-            proxy.control().bucket_home(&home.bucket, &home.region);
-        }
+        play(&self.plan.manifest, &self.world, &proxy.control(), Duration::ZERO);
         proxy.control().add(Pattern::region(&self.plan.manifest.primary.name), Effect::Refuse);
         let home = dir.join("home");
         let desk = Desk {

@@ -9,7 +9,7 @@ use crate::rehearse::proxy::{RequestOutcome, RequestRecord};
 use crate::rehearse::world::{After, difference};
 
 /// Beginnings of the names of operations that make something new each time they are carried out.
-const MAKES: [&str; 6] = ["Allocate", "Change", "Create", "Import", "Restore", "Run"];
+const MAKES: [&str; 7] = ["Allocate", "Change", "Create", "Failover", "Import", "Restore", "Run"];
 /// Operations of these names that only begin something, or may be repeated.
 const REPEATABLE: [&str; 2] = ["CreateMultipartUpload", "CreateSession"];
 /// Operations that say what shall be, so that saying it again because the reply was lost makes nothing new (Amazon Route

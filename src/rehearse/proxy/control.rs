@@ -6,10 +6,12 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
-use super::Call;
+use super::answers::Canned;
+use super::globals::Global;
 use super::rules::{Effect, Pattern, Request, Rule, Rules, Verdict, decide};
 use super::settle::Kind;
 use super::trap::{Armed, Caught, Sprung, Trap, spring};
+use super::{Call, globals};
 
 /// Steers a running proxy.
 #[derive(Debug, Default)]
@@ -33,6 +35,8 @@ struct State {
     births: HashMap<(Kind, String, String), Instant>,
     /// The home regions of buckets.
     homes: BTreeMap<String, String>,
+    /// Global databases, by identifier.
+    globals: BTreeMap<String, Global>,
     /// The regions of global tables, by name.
     replicated: BTreeMap<String, Vec<String>>,
 }
@@ -104,6 +108,27 @@ impl Control {
 
     pub(super) fn replicas(&self, table: &str) -> Option<Vec<String>> {
         self.lock().replicated.get(table).cloned()
+    }
+
+    /// Plays a global database, in the place of one that is played already. The emulator fails none over.
+    pub fn global(&self, id: &str, global: Global) {
+        self.lock().globals.insert(id.to_owned(), global);
+    }
+
+    /// The failovers that a global database was asked for and took.
+    pub fn failovers(&self, id: &str) -> u64 {
+        self.lock().globals.get(id).map_or(0, Global::failovers)
+    }
+
+    /// The answer to a request about global databases, once any is played.
+    pub(super) fn global_answer(&self, call: &Call, form: &[u8]) -> Option<Canned> {
+        globals::answer(&mut self.lock().globals, call, form, Instant::now())
+    }
+
+    /// Whether a cluster is a member of one that is played, and whether it writes.
+    pub(super) fn writes(&self, region: &str, cluster: &str) -> Option<bool> {
+        let mut state = self.lock();
+        state.globals.values_mut().find_map(|global| global.writes(region, cluster, Instant::now()))
     }
 
     /// How many requests have come that a pattern matches.

@@ -19,6 +19,7 @@ use super::answers::{Canned, cluster_exists, expired, no_upstream, throttled};
 use super::body::{Passing, peek};
 use super::call::{Call, Head};
 use super::entry::{Entry, agent};
+use super::globals::without_writer;
 use super::lanes::Lanes;
 use super::record::{RequestLog, RequestOutcome};
 use super::replicas::with_replicas;
@@ -58,6 +59,22 @@ struct Asked<'a> {
     agent: &'static str,
     verdict: Verdict,
     sprung: Option<Sprung>,
+    /// What the proxy answers itself.
+    own: Option<Canned>,
+}
+
+/// What of an answer is told otherwise than the emulator says.
+struct Otherwise {
+    held: Option<(Kind, Duration)>,
+    replicas: Option<Vec<String>>,
+    /// Whether it is of a secondary cluster, none of whose instances writes.
+    reads: bool,
+}
+
+impl Otherwise {
+    fn is_needed(&self) -> bool {
+        self.held.is_some() || self.replicas.is_some() || self.reads
+    }
 }
 
 /// There is no answer: the connection is closed.
@@ -78,7 +95,7 @@ impl Way {
         let (beginning, rest) =
             if head.needs_body() { peek(body, PEEK_BYTES).await? } else { (Bytes::new(), Some(body)) };
         let mut call = Call::of(&head, &beginning);
-        let body = Passing::new(Some(beginning), rest);
+        let body = Passing::new(Some(beginning.clone()), rest);
         let verdict = self.control.judge(&mut call, Instant::now());
         let agent = agent(&parts.headers);
         let mut entry = Entry::new(&self.log, &call, agent, body.counter());
@@ -110,8 +127,9 @@ impl Way {
                     entry.set(0, RequestOutcome::Refused);
                     return Err(NoAnswer::Withheld);
                 }
-                self.forward(Request::from_parts(parts, body), Asked { call: &call, agent, verdict, sprung }, entry)
-                    .await
+                let own = self.control.global_answer(&call, &beginning);
+                let asked = Asked { call: &call, agent, verdict, sprung, own };
+                self.forward(Request::from_parts(parts, body), asked, entry).await
             }
         }
     }
@@ -122,10 +140,23 @@ impl Way {
         asked: Asked<'_>,
         mut entry: Entry,
     ) -> Result<Response<Passing>, NoAnswer> {
-        let Asked { call, agent, verdict, sprung } = asked;
+        let Asked { call, agent, verdict, sprung, own } = asked;
         if self.stands(call) {
             entry.set(0, RequestOutcome::Forwarded);
             return Ok(answer(cluster_exists(), entry));
+        }
+        if let Some(canned) = own {
+            entry.answered(canned.status);
+            let withheld = match sprung {
+                Some(sprung) => sprung.hold(call, agent).await == Release::Withhold,
+                None => false,
+            };
+            if withheld || verdict.action == Action::LoseReply {
+                entry.set(0, RequestOutcome::ReplyLost);
+                return Err(NoAnswer::Withheld);
+            }
+            entry.passed_on(canned.status);
+            return Ok(answer(canned, entry));
         }
         let turn = self.lanes.alone(request.headers()).await;
         let place = self.lanes.enter(&call.service).await;
@@ -156,10 +187,12 @@ impl Way {
         let held = Kind::told(call).zip(verdict.settle);
         let replicas = call.resource.as_ref().filter(|_| call.operation == "DescribeTable");
         let replicas = replicas.and_then(|table| self.control.replicas(table));
-        let body = match (&held, &replicas) {
-            (None, None) => Passing::new(None, Some(body)),
-            _ if !parts.status.is_success() => Passing::new(None, Some(body)),
-            _ => self.told_otherwise(call, held, replicas, &mut parts.headers, body).await?,
+        let reads = call.operation == "DescribeDBClusters"
+            && call.resource.as_ref().is_some_and(|it| self.control.writes(&call.region, it) == Some(false));
+        let otherwise = Otherwise { held, replicas, reads };
+        let body = match otherwise.is_needed() && parts.status.is_success() {
+            false => Passing::new(None, Some(body)),
+            true => self.told_otherwise(call, otherwise, &mut parts.headers, body).await?,
         };
         let body = body.when_done(|bytes| entry.finish(bytes));
         Ok(Response::from_parts(parts, body))
@@ -202,8 +235,7 @@ impl Way {
     async fn told_otherwise(
         &self,
         call: &Call,
-        held: Option<(Kind, Duration)>,
-        replicas: Option<Vec<String>>,
+        Otherwise { held, replicas, reads }: Otherwise,
         headers: &mut HeaderMap,
         body: Incoming,
     ) -> Result<Passing, hyper::Error> {
@@ -213,7 +245,9 @@ impl Way {
             hold_back(kind, text, |name| self.control.is_young(kind, &call.region, name, time))
         });
         let told = replicas.and_then(|regions| with_replicas(held.as_deref().or(text)?, &regions));
-        let Some(changed) = told.or(held) else {
+        let told = told.or(held);
+        let reading = if reads { told.as_deref().or(text).map(without_writer) } else { None };
+        let Some(changed) = reading.or(told) else {
             return Ok(Passing::new(Some(bytes), rest));
         };
         // The checksum of the answer as it was; clients that know it would find the new one damaged.

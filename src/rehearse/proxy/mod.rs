@@ -9,6 +9,7 @@ mod call;
 mod control;
 mod entry;
 mod forward;
+mod globals;
 mod lanes;
 mod record;
 mod replicas;
@@ -21,6 +22,7 @@ mod urlencoded;
 
 pub use call::Call;
 pub use control::{Control, RuleId};
+pub use globals::Global;
 pub use record::{Counts, RequestOutcome, RequestRecord, Summary, read_records};
 pub use rules::{Effect, Pattern};
 pub use server::{Proxy, ProxyOptions};

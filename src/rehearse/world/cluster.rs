@@ -1,4 +1,5 @@
-//! A source cluster in the primary region, its snapshot, and the snapshot's copy in the recovery region.
+//! A source cluster in the primary region, its snapshot, and the snapshot's copy in the recovery region; of a global database
+//! the secondary cluster in its place.
 
 use aws_sdk_rds::types::{DbCluster, ServerlessV2ScalingConfiguration, Tag};
 use jiff::Timestamp;
@@ -6,7 +7,7 @@ use jiff::Timestamp;
 use super::Regions;
 use super::declared::Declared;
 use super::shape::ClusterShape;
-use crate::aws::{AwsError, explain};
+use crate::aws::{AwsError, Session, explain};
 use crate::manifest::{Cluster, ClusterSource, Manifest};
 
 /// What a cluster of the primary answers at, and what it can be restored from.
@@ -16,8 +17,10 @@ pub struct SourceCluster {
     pub name: String,
     pub endpoint: String,
     pub reader_endpoint: String,
-    /// Identifier of the copy in the recovery region.
+    /// Identifier of the copy in the recovery region; empty for a global database, whose secondary stands there.
     pub snapshot: String,
+    pub engine: String,
+    pub engine_version: String,
 }
 
 /// # Errors
@@ -25,7 +28,26 @@ pub struct SourceCluster {
 pub async fn build(manifest: &Manifest, cluster: &Cluster, regions: &Regions) -> Result<SourceCluster, AwsError> {
     let declared = cluster.adopt.as_deref().and_then(|address| Declared::find(manifest, address));
     let shape = declared.map_or_else(ClusterShape::default, |declared| declared.cluster());
-    let made = create(manifest, cluster, &shape, regions).await?;
+    let made = create(manifest, (&cluster.source, &shape), &regions.primary).await?;
+    let snapshot = match cluster.global() {
+        Some(_) => {
+            create(manifest, (&cluster.target, &shape), &regions.recovery).await?;
+            String::new()
+        }
+        None => copied(manifest, cluster, regions).await?,
+    };
+    Ok(SourceCluster {
+        name: cluster.name.clone(),
+        endpoint: made.endpoint.unwrap_or_default(),
+        reader_endpoint: made.reader_endpoint.unwrap_or_default(),
+        snapshot,
+        engine: made.engine.unwrap_or_default(),
+        engine_version: made.engine_version.unwrap_or_default(),
+    })
+}
+
+/// A snapshot of the source, and its copy in the recovery region.
+async fn copied(manifest: &Manifest, cluster: &Cluster, regions: &Regions) -> Result<String, AwsError> {
     let snapshot = snapshot_name(cluster);
     regions
         .primary
@@ -49,18 +71,13 @@ pub async fn build(manifest: &Manifest, cluster: &Cluster, regions: &Regions) ->
         .send()
         .await
         .map_err(explain("rds:CopyDBClusterSnapshot"))?;
-    Ok(SourceCluster {
-        name: cluster.name.clone(),
-        endpoint: made.endpoint.unwrap_or_default(),
-        reader_endpoint: made.reader_endpoint.unwrap_or_default(),
-        snapshot,
-    })
+    Ok(snapshot)
 }
 
 /// The name that the backup job would give it; or the one that the manifest asks for.
 fn snapshot_name(cluster: &Cluster) -> String {
     match &cluster.from {
-        ClusterSource::LatestSnapshot | ClusterSource::PointInTime(_) => {
+        ClusterSource::LatestSnapshot | ClusterSource::Global(_) | ClusterSource::PointInTime(_) => {
             format!("{}-backup-{}", cluster.source, Timestamp::now().strftime("%Y-%m-%d-%H-%M"))
         }
         ClusterSource::Snapshot(chosen) => chosen.rsplit(':').next().unwrap_or(chosen).to_owned(),
@@ -69,15 +86,14 @@ fn snapshot_name(cluster: &Cluster) -> String {
 
 async fn create(
     manifest: &Manifest,
-    cluster: &Cluster,
-    shape: &ClusterShape,
-    regions: &Regions,
+    (id, shape): (&str, &ClusterShape),
+    region: &Session,
 ) -> Result<DbCluster, AwsError> {
-    let rds = regions.primary.rds();
+    let rds = region.rds();
     let scaling = ServerlessV2ScalingConfiguration::builder().min_capacity(0.5).max_capacity(16.0).build();
     let made = rds
         .create_db_cluster()
-        .db_cluster_identifier(&cluster.source)
+        .db_cluster_identifier(id)
         .engine(&shape.engine)
         .set_engine_version(shape.engine_version.clone())
         .set_database_name(shape.database_name.clone())
@@ -91,8 +107,8 @@ async fn create(
         .await
         .map_err(explain("rds:CreateDBCluster"))?;
     rds.create_db_instance()
-        .db_instance_identifier(format!("{}-1", cluster.source))
-        .db_cluster_identifier(&cluster.source)
+        .db_instance_identifier(format!("{id}-1"))
+        .db_cluster_identifier(id)
         .db_instance_class("db.serverless")
         .engine(&shape.engine)
         .send()
