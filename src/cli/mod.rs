@@ -30,6 +30,7 @@ mod preflight;
 mod recover;
 mod recover_aurora;
 mod recover_bucket;
+mod recover_catalog;
 mod recover_region;
 mod recover_table;
 mod rehearse;

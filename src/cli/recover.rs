@@ -1,5 +1,5 @@
-//! `lifeboat recover aurora|table|bucket NAME --to TIME`: what was corrupted is brought back as it was. A bucket that keeps
-//! versions is taken back where it is; a cluster or a table is restored beside itself.
+//! `lifeboat recover aurora|table|bucket|catalog NAME --to TIME`: what was corrupted is brought back as it was. A bucket that
+//! keeps versions is taken back where it is; a cluster, a table or a catalog is restored beside itself.
 
 use clap::{ArgGroup, Args, Subcommand};
 use jiff::Timestamp;
@@ -14,9 +14,13 @@ use super::overrides::Overrides;
 use super::preflight::{blocked, unless_stopped, warnings};
 use super::recover_aurora::RecoverAurora;
 use super::recover_bucket::RecoverBucket;
+use super::recover_catalog::RecoverCatalog;
 use super::recover_table::RecoverTable;
 use super::wiring::{Connected, Plans, RunPlace};
-use super::{args, confirm, credentials, gate, home, recover_aurora, recover_bucket, recover_table, signals, wiring};
+use super::{
+    args, confirm, credentials, gate, home, recover_aurora, recover_bucket, recover_catalog, recover_table, signals,
+    wiring,
+};
 use crate::aws::Session;
 use crate::engine::{self, Preflight};
 use crate::report;
@@ -35,6 +39,8 @@ enum What {
     Aurora(RecoverAurora),
     /// Take a bucket that keeps versions back to a time; nothing is lost, and the same command with a later time undoes it
     Bucket(RecoverBucket),
+    /// Recreate a Glue database as it was exported at a time, beside itself under another name
+    Catalog(RecoverCatalog),
     /// Restore a table to a point in time, beside itself under another name
     Table(RecoverTable),
 }
@@ -81,6 +87,7 @@ pub async fn run(command: &Recover, environment: &Environment) -> Result<Exit, C
     match &command.what {
         What::Aurora(command) => recover_aurora::run(command, environment).await,
         What::Bucket(command) => recover_bucket::run(command, environment).await,
+        What::Catalog(command) => recover_catalog::run(command, environment).await,
         What::Table(command) => recover_table::run(command, environment).await,
     }
 }

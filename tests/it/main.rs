@@ -27,6 +27,7 @@ mod lease_cli;
 mod probe;
 mod world;
 
+mod athena;
 mod aurora;
 mod cutover;
 mod cutover_resumed;
@@ -41,6 +42,7 @@ mod placement;
 mod proxy;
 mod recover_aurora;
 mod recover_bucket;
+mod recover_catalog;
 mod recover_table;
 mod rehearsal;
 mod rehearsal_world;
