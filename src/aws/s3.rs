@@ -17,7 +17,7 @@ pub use bucket::{BucketPlace, Versioning, etags_are_md5, find_bucket, versioning
 pub use conditional::{Condition, Put, Stamped, put_if, read_stamped};
 pub use list::{Object, Page, PageStart, list_folders, list_page, list_under};
 pub use lock_file::LockFile;
-pub use object::{Content, read};
+pub use object::{Content, read, read_version};
 pub use state::{StateObject, StateOutput, TerraformState, recovery_resources, recovery_state, state_key};
 pub use versions::{Marker, Version, VersionPage, list_versions};
 

@@ -94,6 +94,13 @@ impl Session {
         Self { config, ..self.clone() }
     }
 
+    /// The same caller's clients of another region.
+    #[must_use]
+    pub fn in_region(&self, region: &str) -> Self {
+        let config = self.config.to_builder().region(Region::new(region.to_owned())).build();
+        Self { config, region: region.to_owned(), traffic: self.traffic.clone() }
+    }
+
     pub fn region(&self) -> &str {
         &self.region
     }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::formats::METADATA;
 use super::model::{Catalog, Column, Partition, StorageDescriptor, Table};
 
 /// Two catalogs compared.
@@ -34,7 +35,7 @@ impl Difference {
 }
 
 /// Compares what is desired with what stands; `None` is a missing database. A table is equal to another one of the
-/// same type, location, formats, columns and partition keys; a partition to another one of the same location.
+/// same type, location, metadata file, formats, columns and partition keys; a partition to another one of the same location.
 pub fn difference(desired: &Catalog, standing: Option<&Catalog>) -> Difference {
     let nothing = Catalog::default();
     let found = standing.unwrap_or(&nothing);
@@ -90,7 +91,13 @@ fn unlike(desired: &Table, standing: &Table) -> Option<String> {
     let columns =
         |descriptor: &Option<StorageDescriptor>| descriptor.as_ref().map(|d| in_words(&d.columns)).unwrap_or_default();
     let kind = |table: &Table| table.table_type.clone().unwrap_or_default();
+    // Two Iceberg tables at one place differ by what their newest metadata file is.
+    let metadata = |table: &Table| match table.is_iceberg() {
+        true => table.parameters.get(METADATA).cloned().unwrap_or_default(),
+        false => String::new(),
+    };
     differs("location", at(a), at(b))
+        .or_else(|| differs("metadata file", &metadata(desired), &metadata(standing)))
         .or_else(|| differs("type", &kind(desired), &kind(standing)))
         .or_else(|| differs("formats", &format(a), &format(b)))
         .or_else(|| differs("columns", &columns(a), &columns(b)))

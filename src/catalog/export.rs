@@ -231,9 +231,8 @@ mod tests {
             { "Name": "plain" },
         ]});
         let refusals = parse(&text(&export)).expect("an export").0.refusals();
-        assert_eq!(refusals.len(), 2);
-        assert!(refusals[0].starts_with("table ice is an Iceberg table"), "{refusals:?}");
-        assert!(refusals[1].starts_with("table link is a link"), "{refusals:?}");
+        assert_eq!(refusals.len(), 1, "whether an Iceberg table can be recreated depends on where it goes");
+        assert!(refusals[0].starts_with("table link is a link"), "{refusals:?}");
     }
 
     #[test]

@@ -17,6 +17,8 @@ pub struct Rules {
     /// Old to new, without scheme and trailing slash.
     prefixes: BTreeMap<String, String>,
     recovery_buckets: BTreeSet<String>,
+    /// Whether every location is right as it is.
+    anywhere: bool,
 }
 
 impl Rules {
@@ -26,13 +28,23 @@ impl Rules {
         let prefixes: BTreeMap<String, String> = prefixes.iter().map(|(old, new)| (bare(old), bare(new))).collect();
         let mut recovery_buckets: BTreeSet<String> = buckets.into_iter().map(str::to_owned).collect();
         recovery_buckets.extend(prefixes.values().map(|new| bucket(new).to_owned()));
-        Self { prefixes, recovery_buckets }
+        Self { prefixes, recovery_buckets, anywhere: false }
+    }
+
+    /// Every location stays as it is, wherever that is.
+    pub fn as_it_was() -> Self {
+        Self { prefixes: BTreeMap::new(), recovery_buckets: BTreeSet::new(), anywhere: true }
+    }
+
+    /// Whether a location stays as it is.
+    pub fn keeps(&self, location: &str) -> bool {
+        self.rewrite(location).is_some_and(|new| new == location)
     }
 
     /// Where a location is in the recovery region; `None` where nobody knows.
     pub fn rewrite(&self, location: &str) -> Option<String> {
-        if location.is_empty() {
-            return Some(String::new());
+        if location.is_empty() || self.anywhere {
+            return Some(location.to_owned());
         }
         let (scheme, rest) = path(location)?;
         let matching = self.prefixes.iter().filter_map(|(old, new)| {
@@ -47,7 +59,7 @@ impl Rules {
 
     /// Whether a location is in a bucket of the recovery region.
     pub fn is_recovery(&self, location: &str) -> bool {
-        path(location).is_some_and(|(_, rest)| self.recovery_buckets.contains(bucket(rest)))
+        self.anywhere || path(location).is_some_and(|(_, rest)| self.recovery_buckets.contains(bucket(rest)))
     }
 
     /// Rewrites every location of a catalog; gives back those that nobody knows a place for.

@@ -205,12 +205,6 @@ impl Table {
         if let Some(link) = link(&self.rest) {
             return Some(format!("table {name} is a link to a table elsewhere ({link})"));
         }
-        if self.parameters.get("table_type").is_some_and(|kind| kind.eq_ignore_ascii_case("ICEBERG")) {
-            return Some(format!(
-                "table {name} is an Iceberg table: its metadata files name the old bucket in every snapshot, so it has \
-                 to be registered anew from rewritten metadata"
-            ));
-        }
         let multi_dialect = self.rest.get("ViewDefinition").is_some_and(|value| !value.is_null());
         multi_dialect.then(|| format!("table {name} is a multi-dialect view, which only its own engine can recreate"))
     }

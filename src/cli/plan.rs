@@ -17,6 +17,7 @@ use super::prospect::{Prospect, not_as_expected, prospect};
 use super::recover::{Named, Subject};
 use super::recover_aurora::PointOfCluster;
 use super::recover_bucket::PointOfBucket;
+use super::recover_catalog::PointOfCatalog;
 use super::recover_table::PointOfTable;
 use super::screen::Screen;
 use super::{home, signals, wiring};
@@ -57,6 +58,8 @@ enum PlanRecover {
     Aurora(PlanRecovery<PointOfCluster>),
     /// Take a bucket that keeps versions back to a time
     Bucket(PlanRecovery<PointOfBucket>),
+    /// Recreate a Glue database as it was exported, beside itself under another name
+    Catalog(PlanRecovery<PointOfCatalog>),
     /// Restore a table to a point in time, beside itself under another name
     Table(PlanRecovery<PointOfTable>),
 }
@@ -109,6 +112,7 @@ pub async fn run(command: &Plan, environment: &Environment) -> Result<Exit, CliE
         Scenario::Failover(command) => failover(command, environment).await,
         Scenario::Recover(PlanRecover::Aurora(command)) => recovery(command, environment).await,
         Scenario::Recover(PlanRecover::Bucket(command)) => recovery(command, environment).await,
+        Scenario::Recover(PlanRecover::Catalog(command)) => recovery(command, environment).await,
         Scenario::Recover(PlanRecover::Table(command)) => recovery(command, environment).await,
     }
 }

@@ -4,7 +4,8 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::error::{CliError, Exit};
-use crate::manifest::{ClusterSource, TableSource};
+use super::prospect_catalog;
+use crate::manifest::{CatalogSource, ClusterSource, TableSource};
 use crate::report::escape;
 use crate::runbook::{Action, BucketRollback, Runbook, StepId};
 use crate::steps::unexpected;
@@ -37,6 +38,12 @@ pub fn prospect(runbook: &Runbook, facts: impl Fn(&StepId) -> Value) -> Option<P
             ClusterSource::PointInTime(to) => Some(beside("cluster", &cluster.source, &cluster.target, to)),
             _ => None,
         },
+        Action::RestoreCatalog { catalog } => match &catalog.from {
+            CatalogSource::Version(version) => {
+                Some(Prospect::ToDo(prospect_catalog::words(catalog, version, &facts(&step.id))))
+            }
+            _ => None,
+        },
         Action::RestoreTable { table } => match table.from {
             TableSource::PointInTime(to) => Some(beside("table", &table.source, &table.target, to)),
             _ => None,
@@ -56,6 +63,9 @@ pub fn question(runbook: &Runbook) -> String {
         }
         Action::RestoreCluster { cluster } => {
             Some(format!("restoring cluster {} as {}", cluster.source, cluster.target))
+        }
+        Action::RestoreCatalog { catalog } => {
+            Some(format!("recreating database {} as {}", catalog.source, catalog.target))
         }
         Action::RestoreTable { table } => Some(format!("restoring table {} as {}", table.source, table.target)),
         _ => None,

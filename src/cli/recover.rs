@@ -1,6 +1,6 @@
-//! `lifeboat recover aurora|table|bucket NAME --to TIME`: what was corrupted is brought back as it was. A bucket that keeps
-//! versions is taken back where it is; a cluster or a table is restored beside itself. `lifeboat recover --bundle BUNDLE` does
-//! what an approved bundle says.
+//! `lifeboat recover aurora|table|bucket|catalog NAME --to TIME`: what was corrupted is brought back as it was. A bucket that
+//! keeps versions is taken back where it is; a cluster, a table or a catalog is restored beside itself. `lifeboat recover
+//! --bundle BUNDLE` does what an approved bundle says.
 
 use std::path::{Path, PathBuf};
 
@@ -20,10 +20,12 @@ use super::preflight::{blocked, unless_stopped, warnings};
 use super::prospect::{Prospect, not_as_expected, prospect, question};
 use super::recover_aurora::RecoverAurora;
 use super::recover_bucket::RecoverBucket;
+use super::recover_catalog::RecoverCatalog;
 use super::recover_table::RecoverTable;
 use super::wiring::{Connected, Plans, RunPlace};
 use super::{
-    args, confirm, credentials, gate, home, plan, recover_aurora, recover_bucket, recover_table, signals, wiring,
+    args, confirm, credentials, gate, home, plan, recover_aurora, recover_bucket, recover_catalog, recover_table,
+    signals, wiring,
 };
 use crate::aws::Session;
 use crate::engine;
@@ -49,6 +51,8 @@ enum What {
     Aurora(RecoverAurora),
     /// Take a bucket that keeps versions back to a time; nothing is lost, and the same command with a later time undoes it
     Bucket(RecoverBucket),
+    /// Recreate a Glue database as it was exported at a time, beside itself under another name
+    Catalog(RecoverCatalog),
     /// Restore a table to a point in time, beside itself under another name
     Table(RecoverTable),
 }
@@ -138,6 +142,7 @@ pub async fn run(command: &Recover, environment: &Environment) -> Result<Exit, C
     match (&command.what, &command.bundle) {
         (Some(What::Aurora(command)), _) => recover_aurora::run(command, environment).await,
         (Some(What::Bucket(command)), _) => recover_bucket::run(command, environment).await,
+        (Some(What::Catalog(command)), _) => recover_catalog::run(command, environment).await,
         (Some(What::Table(command)), _) => recover_table::run(command, environment).await,
         (None, Some(path)) => by_bundle(path, &command.run, environment).await,
         (None, None) => Err(CliError::usage("what shall be recovered?").hint("lifeboat recover --help")),

@@ -77,7 +77,10 @@ catalog "logs" {
   target    = "logs_prod_dr"
   from      = export("s3://exports/logs.json")
   locations = { "s3://old-bucket/" = "s3://new-bucket/" }
-  verify    = [tables >= 2, partitions <= 24]
+  verify    = [tables >= 2, partitions <= 24, athena("SELECT COUNT(*) FROM events") >= 1]
+  athena {
+    output = "s3://athena-dr/results/"
+  }
 }
 catalog "copy" {
   source    = "copy_prod"

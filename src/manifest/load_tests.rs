@@ -22,6 +22,10 @@ fn everything_that_can_be_written_is_read() {
         Expectation { quantity: Quantity::Items, comparison: Comparison::LessThan, value: 2000 }
     );
     assert_eq!(manifest.catalogs[0].locations["s3://old-bucket/"], "s3://new-bucket/");
+    let asked = manifest.catalogs[0].athena.as_ref().unwrap();
+    assert_eq!((asked.workgroup.as_str(), asked.output.as_deref()), ("primary", Some("s3://athena-dr/results/")));
+    assert_eq!(asked.verify[0].to_string(), "athena(\"SELECT COUNT(*) FROM events\") >= 1");
+    assert_eq!((manifest.catalogs[0].verify.len(), &manifest.catalogs[1].athena), (2, &None));
     assert_eq!(manifest.catalogs[1].from, CatalogSource::Replica("copy_replica".into()));
     assert_eq!(manifest.checks[0].timeout, SignedDuration::from_mins(2));
     let web = Probe::Http { url: Text::TerraformOutput("lb_dns".into()), status: 200, contains: Some("ok".into()) };

@@ -4,6 +4,8 @@
 //! `cutover` and `guards` read its blocks; `names` and `routing` are the rules of AWS; `cross` judges what refers to something else.
 //! All that is wrong is found at once and shown with its place. `model` is what the rest of lifeboat works with.
 
+mod athena;
+mod catalog;
 mod check;
 mod cluster;
 mod cross;
@@ -21,8 +23,9 @@ mod stores;
 mod values;
 
 pub use crate::document::{Invalid, Problem};
+pub use catalog::{Athena, AthenaCheck, Catalog, CatalogSource, ExportVersion};
 pub use check::MARK;
 pub use load::{FILE, environments, load, load_file};
 pub use model::*;
-pub use names::cluster_name_fault;
+pub use names::{cluster_name_fault, database_name_fault};
 pub use rows::{host_and_port, is_question, read_row_check};

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::Catalog;
 use crate::document::glob;
 
 /// One environment's manifest.
@@ -269,31 +270,6 @@ impl Bucket {
         let any = |globs: &[String]| globs.iter().any(|glob| glob::matches(glob, key));
         (self.include.is_empty() || any(&self.include)) && !any(&self.exclude)
     }
-}
-
-/// A Glue database that is recreated.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Catalog {
-    pub name: String,
-    /// Database name in the primary region.
-    pub source: String,
-    /// Database name in the recovery region.
-    pub target: String,
-    pub from: CatalogSource,
-    /// S3 location prefixes: old to new; the longest match wins.
-    pub locations: BTreeMap<String, String>,
-    /// `tables …`, `partitions …` expectations.
-    pub verify: Vec<Expectation>,
-}
-
-/// Where a catalog's definitions come from.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum CatalogSource {
-    /// `s3://bucket/key` of an export, readable in the recovery region.
-    Export(String),
-    /// A database of the recovery region's own catalog.
-    Replica(String),
 }
 
 /// `items >= 1000` and the like.

@@ -57,7 +57,10 @@ pub(super) const ROLE: Rule = Rule { noun: "the ARN of an IAM role", refuse: rol
 pub(super) const ENV_PREFIX: Rule = Rule { noun: "the beginning of a variable's name", refuse: env_prefix };
 
 /// AWS Glue API: "Databases": folded to lower case, at most 255 characters.
-pub(super) const DATABASE: Rule = Rule { noun: "a Glue database name", refuse: database };
+pub(super) const DATABASE: Rule = Rule { noun: "a Glue database name", refuse: database_name_fault };
+
+/// Athena API: "CreateWorkGroup".
+pub(super) const WORKGROUP: Rule = Rule { noun: "a workgroup of Athena", refuse: workgroup };
 
 /// Amazon Route 53 API: "ResourceRecordSet", `HostedZoneId`.
 pub(super) const ZONE_ID: Rule = Rule { noun: "a hosted zone's ID", refuse: zone_id };
@@ -214,7 +217,8 @@ fn backup(text: &str) -> Option<&'static str> {
     (!fits).then_some("a backup's ARN looks like arn:aws:dynamodb:REGION:ACCOUNT:table/NAME/backup/ID")
 }
 
-fn database(text: &str) -> Option<&'static str> {
+/// What is wrong with the name of a Glue database (AWS Glue API: "Databases").
+pub fn database_name_fault(text: &str) -> Option<&'static str> {
     if !(1..=255).contains(&text.chars().count()) {
         Some("a database name has 1 to 255 characters")
     } else if text.chars().any(char::is_uppercase) {
@@ -222,6 +226,11 @@ fn database(text: &str) -> Option<&'static str> {
     } else {
         text.chars().any(char::is_control).then_some("control characters are not allowed")
     }
+}
+
+fn workgroup(text: &str) -> Option<&'static str> {
+    let fits = (1..=128).contains(&text.len()) && all(text, |c| c.is_ascii_alphanumeric() || "._-".contains(c));
+    (!fits).then_some("1 to 128 letters, digits, dots, underscores and hyphens are allowed")
 }
 
 fn zone_id(text: &str) -> Option<&'static str> {
@@ -308,6 +317,7 @@ mod tests {
         judge(CLUSTER, &["a", "logs-aurora-1"], &["", "1a", "a--b", "a-", "A", "a_b", &long]);
         judge(TABLE, &["abc", "A.b-c_1"], &["ab", "a b c", "täble", &"a".repeat(256)]);
         judge(DATABASE, &["a", "logs_prod"], &["", "Logs", "a\u{7}"]);
+        judge(WORKGROUP, &["primary", "logs-dr_1.2"], &["", "a b", &"a".repeat(129)]);
         judge(WORKSPACE, &["default", "prod-dr", "a.b"], &["", "a/b", "a b", &"a".repeat(91)]);
         judge(KEY, &["logs.tfstate", "a/b"], &["", "/a", "a/", "a\nb"]);
         judge(DOMAIN, &["example.com", "example.com.", "_x.a", "*.a"], &["", "a..b", "a b", &long, "."]);

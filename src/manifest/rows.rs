@@ -2,13 +2,13 @@
 
 use std::path::PathBuf;
 
-use hcl_edit::expr::{Expression, FuncCall};
+use hcl_edit::expr::{BinaryOp, Expression, FuncCall};
 use hcl_edit::structure::Block;
 
 use super::names::{ENV_PREFIX, SECRET};
 use super::reader::{Fields, Reader, Schema, at};
 use super::values::{Choice, choice, comparison, integer, list, string};
-use super::{Login, RowCheck, Rows};
+use super::{Comparison, Login, RowCheck, Rows};
 use crate::document::{Document, kind, quoted};
 
 const SQL: Schema = Schema {
@@ -96,44 +96,57 @@ pub fn read_row_check(text: &str) -> Result<RowCheck, String> {
 
 fn row_check(reader: &mut Reader, expression: &Expression) -> Option<RowCheck> {
     match expression {
-        Expression::FuncCall(call) => Some(RowCheck::CheckTable(argument(reader, expression, call, "check_table")?)),
-        Expression::BinaryOp(operation) => {
-            let comparison = comparison(reader, expression, operation);
-            let value = integer(0, u64::MAX)(reader, &operation.rhs_expr);
-            let Expression::FuncCall(call) = &operation.lhs_expr else {
-                return not_understood(reader, &operation.lhs_expr);
-            };
-            let sql = argument(reader, &operation.lhs_expr, call, "sql")?;
-            if !is_question(&sql) {
-                let hint = "a question begins with SELECT or WITH and has no INTO: it may not write anything";
-                reader.hinted(at(&operation.lhs_expr), "this is no question", "another statement", hint);
-                return None;
-            }
-            Some(RowCheck::Query { sql, comparison: comparison?, value: value? })
+        Expression::FuncCall(call) => {
+            Some(RowCheck::CheckTable(argument(reader, expression, call, "check_table", EXAMPLE)?))
         }
-        other => not_understood(reader, other),
+        Expression::BinaryOp(operation) => {
+            let (sql, comparison, value) = query(reader, expression, operation, "sql", EXAMPLE)?;
+            Some(RowCheck::Query { sql, comparison, value })
+        }
+        other => not_understood(reader, other, EXAMPLE),
     }
+}
+
+/// `name("SELECT …") >= 1`; `example` shows one.
+pub(super) fn query(
+    reader: &mut Reader,
+    expression: &Expression,
+    operation: &BinaryOp,
+    name: &str,
+    example: &str,
+) -> Option<(String, Comparison, u64)> {
+    let comparison = comparison(reader, expression, operation);
+    let value = integer(0, u64::MAX)(reader, &operation.rhs_expr);
+    let Expression::FuncCall(call) = &operation.lhs_expr else {
+        return not_understood(reader, &operation.lhs_expr, example);
+    };
+    let sql = argument(reader, &operation.lhs_expr, call, name, example)?;
+    if !is_question(&sql) {
+        let hint = "a question begins with SELECT or WITH and has no INTO: it may not write anything";
+        reader.hinted(at(&operation.lhs_expr), "this is no question", "another statement", hint);
+        return None;
+    }
+    Some((sql, comparison?, value?))
 }
 
 /// The text of `name("…")`.
-fn argument(reader: &mut Reader, expression: &Expression, call: &FuncCall, name: &str) -> Option<String> {
+fn argument(reader: &mut Reader, of: &Expression, call: &FuncCall, name: &str, example: &str) -> Option<String> {
     let arguments: Vec<&Expression> = call.args.iter().collect();
     match arguments.as_slice() {
         [argument] if call.name.name.as_str() == name && !call.name.is_namespaced() => string(reader, argument),
-        _ => not_understood(reader, expression),
+        _ => not_understood(reader, of, example),
     }
 }
 
-fn not_understood<T>(reader: &mut Reader, expression: &Expression) -> Option<T> {
+fn not_understood<T>(reader: &mut Reader, expression: &Expression, example: &str) -> Option<T> {
     let found = format!("this is {}", kind(expression));
-    reader.hinted(at(expression), "a question to the database is not understood", found, EXAMPLE);
+    reader.hinted(at(expression), "a question to the database is not understood", found, example);
     None
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::manifest::Comparison;
 
     #[test]
     fn questions_read_as_they_are_written() {

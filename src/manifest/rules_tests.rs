@@ -157,6 +157,36 @@ fn rows_are_asked_by_somebody_and_only_asked() {
 }
 
 #[test]
+fn questions_to_athena_are_judged_with_their_block() {
+    let of = |verify: &str, block: &str| {
+        format!(
+            "catalog \"a\" {{\n  source = \"abc\"\n  target = \"def\"\n  from = export(\"s3://abc/k\")\n  locations = {{}}\n  \
+             {verify}\n{block}\n}}\n"
+        )
+    };
+    let asked = "verify = [athena(\"SELECT COUNT(*) FROM t\") >= 1, tables >= 1]";
+    let block = "athena {\n  workgroup = \"logs\"\n}";
+    let cases = [
+        (of(asked, ""), "there is no athena block to ask with"),
+        (of("", block), "the athena block asks nothing"),
+        (of("verify = [tables >= 1]", block), "the athena block asks nothing"),
+        (of("verify = [athena(\"DROP TABLE t\") >= 1]", block), "this is no question"),
+        (of("verify = [sql(\"SELECT 1\") >= 1]", block), "write athena(\"SELECT COUNT(*) FROM events\") >= 1"),
+        (of("verify = [athena(\"SELECT 1\")]", block), "expected a comparison"),
+        (of(asked, "athena {\n  workgrup = \"logs\"\n}"), "did you mean `workgroup`?"),
+        (of(asked, "athena {\n  workgroup = \"a b\"\n}"), "is not a workgroup of Athena"),
+        (of(asked, "athena {\n  output = \"results\"\n}"), "is not an S3 location"),
+        (of(asked, "athna {\n}"), "did you mean `athena`?"),
+    ];
+    // Where the block itself is not understood, nobody can be asked either; both are said.
+    for (text, words) in cases {
+        let said = refused(&text);
+        assert!(said.contains(words), "{text}\nshould say {words:?}, says\n{said}");
+    }
+    assert_eq!(valid(&of(asked, block)).catalogs[0].athena.as_ref().unwrap().workgroup, "logs");
+}
+
+#[test]
 fn a_check_asks_exactly_one_question() {
     each_refused(&[
         ("check \"a\" {\n}\n", "none of command, http and firehose"),

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use hcl_edit::expr::Expression;
 use hcl_edit::structure::Block;
 
+use super::athena;
 use super::names::{
     BACKUP, BUCKET, CLUSTER, DATABASE, GLOBAL_CLUSTER, LOCATION, OBJECT_URI, ROLE, Rule, SECURITY_GROUP, SNAPSHOT,
     SUBNET_GROUP, TABLE,
@@ -66,7 +67,7 @@ const CATALOG: Schema = Schema {
         ("locations", "{ \"s3://old/\" = \"s3://new/\" }"),
         ("verify", "[tables >= 1]"),
     ],
-    blocks: &[],
+    blocks: &[("athena", "athena { workgroup = \"NAME\" }")],
 };
 
 /// Reads an `aurora` block.
@@ -212,16 +213,8 @@ pub(super) fn catalog(reader: &mut Reader, block: &Block) -> Option<Catalog> {
         reader.hinted(fields.value_span("from"), "the database would be restored from itself", "same as target", hint);
     }
     let locations = fields.required(reader, "locations", locations);
-    let counted = expectations(&[("tables", Quantity::Tables), ("partitions", Quantity::Partitions)]);
-    let verify = fields.optional(reader, "verify", counted);
-    Some(Catalog {
-        name: name?,
-        source: source?,
-        target: target?,
-        from: from?,
-        locations: locations?,
-        verify: verify.unwrap_or_default(),
-    })
+    let (verify, athena) = athena::verify(reader, &fields);
+    Some(Catalog { name: name?, source: source?, target: target?, from: from?, locations: locations?, verify, athena })
 }
 
 /// The target's name, which nothing else of its kind may have.

@@ -227,7 +227,14 @@ pub(super) fn comparison(reader: &mut Reader, expression: &Expression, operation
 pub(super) fn expectations(
     known: &'static [(&'static str, Quantity)],
 ) -> impl Fn(&mut Reader, &Expression) -> Option<Vec<Expectation>> {
-    list(move |reader, expression| {
+    list(expectation(known))
+}
+
+/// One of them.
+pub(super) fn expectation(
+    known: &'static [(&'static str, Quantity)],
+) -> impl Fn(&mut Reader, &Expression) -> Option<Expectation> {
+    move |reader, expression| {
         let names = known.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(" or ");
         let example = known.first().map_or("items", |(name, _)| name);
         let Expression::BinaryOp(operation) = expression else {
@@ -244,5 +251,5 @@ pub(super) fn expectations(
         }
         let value = integer(0, u64::MAX)(reader, &operation.rhs_expr);
         Some(Expectation { quantity: quantity?, comparison: comparison?, value: value? })
-    })
+    }
 }

@@ -1,7 +1,7 @@
 //! Failover: the primary region is lost; the stack is rebuilt in the recovery region, its data restored and proven,
 //! and the traffic moved there.
 
-use super::{expected, rows_not_checked, step};
+use super::{answers_not_checked, expected, rows_not_checked, step};
 use crate::manifest::{Cluster, Component, Manifest, TableSource};
 use crate::runbook::{Action, ApplyScope, NotChecked, Phase, Runbook, StepId, StepSpec};
 
@@ -272,6 +272,8 @@ fn cutovers(manifest: &Manifest, proven: &[StepId]) -> Vec<StepSpec> {
 /// What a failover of this manifest does not prove, said before it runs.
 fn not_checked(manifest: &Manifest) -> Vec<NotChecked> {
     let mut list: Vec<NotChecked> = manifest.clusters.iter().filter_map(rows_not_checked).collect();
+    let unasked = manifest.catalogs.iter().filter_map(|it| answers_not_checked(it, "no query is sent to Athena"));
+    list.extend(unasked);
     let mut add = |what: String, why: &str| list.push(NotChecked { what, why: why.into() });
     for cluster in manifest.clusters.iter().filter(|cluster| cluster.global().is_some()) {
         let (source, primary) = (&cluster.source, &manifest.primary.name);

@@ -6,11 +6,11 @@ mod recover;
 
 use jiff::SignedDuration;
 
-use crate::manifest::{Cluster, Component, Manifest};
+use crate::manifest::{Catalog, Cluster, Component, Manifest};
 use crate::runbook::{Action, NotChecked, Phase, Runbook, StepId, StepSpec};
 
 pub use failover::{FAILOVER, failover};
-pub use recover::{RECOVER, recover_bucket, recover_cluster, recover_table};
+pub use recover::{RECOVER, recover_bucket, recover_catalog, recover_cluster, recover_table};
 
 /// The runbook that a run of this kind would have by the manifest as it is now.
 pub fn again(then: &Runbook, manifest: &Manifest) -> Runbook {
@@ -23,6 +23,7 @@ pub fn again(then: &Runbook, manifest: &Manifest) -> Runbook {
         Action::RollBackBucket { rollback } => Some(recover_bucket(manifest, region, rollback)),
         Action::RestoreCluster { cluster } => Some(recover_cluster(manifest, region, cluster)),
         Action::RestoreTable { table } => Some(recover_table(manifest, region, table)),
+        Action::RestoreCatalog { catalog } => Some(recover_catalog(manifest, region, catalog)),
         _ => None,
     });
     made.unwrap_or_else(|| then.clone())
@@ -43,6 +44,12 @@ fn rows_not_checked(cluster: &Cluster) -> Option<NotChecked> {
         Some(_) => return None,
     };
     Some(NotChecked { what, why: why.into() })
+}
+
+/// What is not proven of what a catalog's tables lead to.
+fn answers_not_checked(catalog: &Catalog, why: &str) -> Option<NotChecked> {
+    let what = format!("whether the tables of catalog {} can be read", catalog.target);
+    catalog.athena.is_none().then(|| NotChecked { what, why: why.into() })
 }
 
 fn step(

@@ -1,7 +1,7 @@
 //! Recovery from corruption: what is there is taken back to how it was at a time, in the region where it is.
 
-use super::{expected, rows_not_checked, step};
-use crate::manifest::{Cluster, Component, Manifest, Objective, Table};
+use super::{answers_not_checked, expected, rows_not_checked, step};
+use crate::manifest::{Catalog, CatalogSource, Cluster, Component, Manifest, Objective, Table};
 use crate::runbook::{Action, BucketRollback, NotChecked, Phase, Runbook, StepSpec};
 
 /// Its name in runbooks.
@@ -127,6 +127,61 @@ pub fn recover_table(manifest: &Manifest, region: &str, table: &Table) -> Runboo
         not_checked.push(NotChecked { what, why: "no number was expected".into() });
     }
     runbook(manifest, region, Component::Table, steps, not_checked)
+}
+
+/// The runbook that recreates a catalog of `region` as it was at a time, beside itself.
+pub fn recover_catalog(manifest: &Manifest, region: &str, catalog: &Catalog) -> Runbook {
+    let Catalog { name, source, target, .. } = catalog;
+    let restore = format!("restore.catalog.{name}");
+    let component = Some(Component::Catalog);
+    let steps = vec![
+        step(
+            &restore,
+            Phase::Restore,
+            &[],
+            format!("recreate catalog {source} as {target}"),
+            component,
+            expected::RESTORE_CATALOG,
+            Action::RestoreCatalog { catalog: catalog.clone() },
+        ),
+        step(
+            &format!("verify.catalog.{name}"),
+            Phase::Verification,
+            &[&restore],
+            format!("verify catalog {target}"),
+            component,
+            expected::VERIFY,
+            Action::VerifyCatalog { catalog: catalog.clone() },
+        ),
+    ];
+    let mut not_checked = vec![
+        NotChecked {
+            what: format!("data that the tables of {target} lead to"),
+            why: "definitions are brought back; what lies at their locations is as it is now".into(),
+        },
+        NotChecked {
+            what: format!(
+                "Lake Formation permissions, statistics, indexes and older versions of the tables of {target}"
+            ),
+            why: "an export has none of them".into(),
+        },
+    ];
+    if let CatalogSource::Version(version) = &catalog.from
+        && version.written_at < version.to
+    {
+        not_checked.push(NotChecked {
+            what: format!("what has changed in {source} between {} and {}", version.written_at, version.to),
+            why: "the export of then was written before".into(),
+        });
+    }
+    let away = region != manifest.recovery.name;
+    let why = if away { "Athena is asked in the recovery region alone" } else { "no query is sent to Athena" };
+    not_checked.extend(answers_not_checked(catalog, why));
+    if catalog.verify.is_empty() {
+        let what = format!("number of tables and partitions of {target}");
+        not_checked.push(NotChecked { what, why: "no number was expected".into() });
+    }
+    runbook(manifest, region, Component::Catalog, steps, not_checked)
 }
 
 fn runbook(

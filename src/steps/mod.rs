@@ -3,6 +3,9 @@
 //! A step may use `aws`, `terraform`, `transfer` and `verify`; it never prints, never starts a process itself, and
 //! has no effect before its intent is in the journal (the engine sees to that).
 
+mod catalog_athena;
+mod catalog_point;
+mod catalog_source;
 mod cluster_instances;
 mod cluster_look;
 mod cluster_point;
@@ -51,6 +54,8 @@ mod verify_rollback;
 mod verify_table;
 mod wait;
 
+pub use catalog_point::{ExportThen, export_at};
+pub use catalog_source::{Desired, load_catalog};
 pub use cluster_point::DELETED_CLUSTER;
 pub use cutover::{
     Before, ChangeError, CheckError, CutoverStep, CutoverView, RecordView, change_records, check_cutover, foreseen,
@@ -63,7 +68,7 @@ pub use make::make;
 pub use probe::{RunProbe, ask, check_probe, run};
 pub use resolve::{Resolver, reference};
 pub use restore_bucket::{RestoreBucket, check_bucket, observe_bucket, restore_bucket, survey_buckets};
-pub use restore_catalog::{Desired, RestoreCatalog, check_catalog, load_catalog, observe_catalog, restore_catalog};
+pub use restore_catalog::{RestoreCatalog, check_catalog, observe_catalog, restore_catalog};
 pub use restore_cluster::RestoreCluster;
 pub use restore_table::RestoreTable;
 pub use roll_back_bucket::{RollBackBucket, Todo, list_todo};

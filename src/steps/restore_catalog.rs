@@ -4,19 +4,15 @@
 //! with another one is a conflict. Nothing is updated or deleted.
 
 use async_trait::async_trait;
-use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::{Blocked, Checked, Compensation, Cx, Output, Progress, Seen, Standing, Step, StepError};
-use crate::aws::{Session, glue, s3};
-use crate::catalog::{self, Difference, Rules, difference};
+use super::catalog_source::{Desired, load_catalog, shown};
+use super::{Blocked, Checked, Compensation, Cx, Output, Progress, Seen, Standing, Step, StepError, catalog_point};
+use crate::aws::{Session, glue};
+use crate::catalog::{Difference, difference};
+use crate::journal::FailureKind;
 use crate::manifest::{Bucket, Catalog, CatalogSource};
 use crate::terraform::Address;
-
-/// The largest export that is read: some hundred thousand partitions.
-const EXPORT_LIMIT_BYTES: u64 = 256 * 1024 * 1024;
-/// Names that an error or warning lists; the rest is counted.
-const NAMES_SHOWN: usize = 5;
 
 /// The step `restore.catalog.NAME`.
 pub struct RestoreCatalog {
@@ -30,6 +26,14 @@ impl Step for RestoreCatalog {
     }
 
     async fn observe(&self, cx: &Cx) -> Result<Seen, StepError> {
+        // A database that came to be since the check is not this run's.
+        if self.beside() && !cx.begun() {
+            return match catalog_point::free(&cx.world.aws, &self.catalog).await {
+                Ok(()) => Ok(Seen::Absent),
+                Err(StepError { kind: FailureKind::Conflict, cause, hint, .. }) => Ok(Seen::Conflict { cause, hint }),
+                Err(error) => Err(error),
+            };
+        }
         observe_catalog(&cx.world.aws, &self.catalog, &cx.world.manifest.buckets).await
     }
 
@@ -66,6 +70,13 @@ impl Step for RestoreCatalog {
     }
 }
 
+impl RestoreCatalog {
+    /// Whether it becomes a new database beside the one that is recovered.
+    fn beside(&self) -> bool {
+        matches!(self.catalog.from, CatalogSource::Version(_))
+    }
+}
+
 /// A Glue database of the root that Terraform makes only in the adopting apply. It may be this one, whose name the plan
 /// does not tell, so that it must not be made here.
 fn deferred_database(cx: &Cx) -> Option<String> {
@@ -74,77 +85,6 @@ fn deferred_database(cx: &Cx) -> Option<String> {
     deferred
         .find(|address| Address::parse(address).is_some_and(|it| it.kind == "aws_glue_catalog_database"))
         .map(str::to_owned)
-}
-
-/// A catalog as it shall be in the recovery region.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Desired {
-    /// Locations are rewritten already.
-    pub catalog: catalog::Catalog,
-    pub rules: Rules,
-    pub warnings: Vec<String>,
-    /// Where the definitions come from, and when they were written, where that is known.
-    pub source: String,
-    pub written_at: Option<Timestamp>,
-}
-
-/// Reads the definitions and rewrites their locations.
-///
-/// # Errors
-/// The source is missing or unreadable, a table cannot be recreated from its definition, a location has no place in
-/// the recovery region, or AWS refused.
-pub async fn load_catalog(session: &Session, catalog: &Catalog, buckets: &[Bucket]) -> Result<Desired, StepError> {
-    let (mut found, mut warnings, source, written_at) = match &catalog.from {
-        CatalogSource::Export(uri) => read_export(session, uri).await?,
-        CatalogSource::Replica(database) => {
-            let missing = || StepError::failed(format!("database {database} is not in {}", session.region()));
-            let found = glue::catalog(session, database).await?.ok_or_else(missing)?;
-            let warnings = found.warnings();
-            (found, warnings, format!("database {database}"), None)
-        }
-    };
-    let refusals = found.refusals();
-    if !refusals.is_empty() {
-        let text = format!("{source} cannot be recreated: {}", shown(&refusals));
-        return Err(StepError::failed(text).hint("take these tables out of the export and recreate them separately"));
-    }
-    let rules = Rules::new(&catalog.locations, buckets.iter().map(|bucket| bucket.target.as_str()));
-    let outside = rules.apply(&mut found);
-    if !outside.is_empty() {
-        let text = format!("{} locations have no place in {}: {}", outside.len(), session.region(), shown(&outside));
-        return Err(StepError::failed(text).hint("add a prefix for them to the catalog's locations"));
-    }
-    let more = warnings.len().saturating_sub(NAMES_SHOWN * 4);
-    if more > 0 {
-        warnings.truncate(NAMES_SHOWN * 4);
-        warnings.push(format!("{more} more of this kind"));
-    }
-    Ok(Desired { catalog: found, rules, warnings, source, written_at })
-}
-
-type Found = (catalog::Catalog, Vec<String>, String, Option<Timestamp>);
-
-async fn read_export(session: &Session, uri: &str) -> Result<Found, StepError> {
-    let (bucket, key) = s3::parse_uri(uri).ok_or_else(|| StepError::failed(format!("{uri} is not s3://BUCKET/KEY")))?;
-    match s3::find_bucket(session, bucket).await? {
-        s3::BucketPlace::Here => {}
-        s3::BucketPlace::Missing => return Err(StepError::failed(format!("bucket {bucket} of {uri} does not exist"))),
-        s3::BucketPlace::Elsewhere(region) => {
-            let text = format!("the export {uri} is only in {region}, not in {}", session.region());
-            return Err(StepError::failed(text).hint("export to a bucket of the recovery region"));
-        }
-    }
-    let missing = || StepError::failed(format!("the export {uri} does not exist"));
-    let content = s3::read(session, bucket, key, EXPORT_LIMIT_BYTES).await?.ok_or_else(missing)?;
-    let (catalog, warnings) =
-        catalog::parse(&content.bytes).map_err(|error| StepError::failed(format!("{uri}: {error}")))?;
-    Ok((catalog, warnings, uri.to_owned(), content.modified_at))
-}
-
-fn shown(names: &[String]) -> String {
-    let more = names.len().saturating_sub(NAMES_SHOWN);
-    let first = names.iter().take(NAMES_SHOWN).map(String::as_str).collect::<Vec<_>>().join("; ");
-    if more == 0 { first } else { format!("{first}; {more} more") }
 }
 
 async fn compare(session: &Session, catalog: &Catalog, desired: &Desired) -> Result<Difference, StepError> {
@@ -177,9 +117,15 @@ fn unequal(found: &Difference) -> Option<String> {
 /// As [`load_catalog`].
 pub async fn check_catalog(session: &Session, catalog: &Catalog, buckets: &[Bucket]) -> Result<Checked, Blocked> {
     let blocked = |error: StepError| Blocked { cause: error.cause, hint: error.hint };
+    let beside = matches!(catalog.from, CatalogSource::Version(_));
+    if beside {
+        catalog_point::free(session, catalog).await.map_err(blocked)?;
+    }
     let desired = load_catalog(session, catalog, buckets).await.map_err(blocked)?;
     let found = compare(session, catalog, &desired).await.map_err(blocked)?;
     let mut warnings = desired.warnings.clone();
+    let (point, more) = catalog_point::facts(session, catalog, &desired).await;
+    warnings.extend(more);
     if !found.conflicts.is_empty() {
         warnings.push(format!("database {} has {}", catalog.target, shown(&found.conflicts)));
     }
@@ -191,6 +137,10 @@ pub async fn check_catalog(session: &Session, catalog: &Catalog, buckets: &[Buck
     });
     if let Some(at) = desired.written_at {
         facts["recovery_point_at"] = json!(at.to_string());
+    }
+    if beside {
+        facts["point"] = point;
+        return Ok(Checked { facts, standing: Standing::Absent });
     }
     let standing = if found.is_done() { Standing::InPlace } else { Standing::Unknown };
     Ok(Checked { facts, standing })

@@ -1,14 +1,14 @@
 //! Proves that the recreated catalog has every table and partition of its source, that nothing in it is read from
-//! outside the recovery region, and what the manifest expects of it. Reads only.
+//! outside the recovery region, and what the manifest expects of it; Athena is asked where the manifest says so. Changes nothing.
 
 use async_trait::async_trait;
 use serde_json::json;
 
-use super::restore_catalog::{Desired, load_catalog};
-use super::{Blocked, Checked, Compensation, Cx, Output, Seen, Step, StepError};
+use super::catalog_source::{Desired, load_catalog};
+use super::{Blocked, Checked, Compensation, Cx, Output, Seen, Step, StepError, catalog_athena};
 use crate::aws::{Session, glue};
 use crate::catalog::{self, Rules, difference};
-use crate::manifest::{Bucket, Catalog, Quantity};
+use crate::manifest::{Bucket, Catalog, CatalogSource, Quantity};
 use crate::verify::unmet;
 
 /// Differences that an error lists.
@@ -21,8 +21,12 @@ pub struct VerifyCatalog {
 
 #[async_trait]
 impl Step for VerifyCatalog {
-    async fn check(&self, _: &Cx) -> Result<Checked, Blocked> {
-        Ok(Checked::default())
+    /// Who is asked must be known before there is anything to ask. What is not there a failover's root may make yet.
+    async fn check(&self, cx: &Cx) -> Result<Checked, Blocked> {
+        let Some(athena) = &self.catalog.athena else { return Ok(Checked::default()) };
+        let later = !matches!(self.catalog.from, CatalogSource::Version(_));
+        let warnings = catalog_athena::check(&cx.world.aws, athena, later).await?;
+        Ok(Checked { facts: json!({ "warnings": warnings }), ..Checked::default() })
     }
 
     /// A proof is made anew each time.
@@ -31,7 +35,15 @@ impl Step for VerifyCatalog {
     }
 
     async fn apply(&self, cx: &Cx) -> Result<Output, StepError> {
-        verify_catalog(&cx.world.aws, &self.catalog, &cx.world.manifest.buckets).await
+        let mut output = verify_catalog(&cx.world.aws, &self.catalog, &cx.world.manifest.buckets).await?;
+        if let Some(athena) = &self.catalog.athena {
+            let answers = catalog_athena::ask(cx, athena, &self.catalog.target).await?;
+            if let Some(faults) = catalog_athena::faults(&answers) {
+                return Err(catalog_athena::unexpected(&self.catalog.target, &faults));
+            }
+            output["athena"] = json!(answers);
+        }
+        Ok(output)
     }
 
     async fn verify(&self, _: &Cx, _: &Output) -> Result<(), StepError> {

@@ -8,6 +8,7 @@ mod expectation;
 mod parity;
 mod unmet;
 
+pub mod athena;
 pub mod command;
 pub mod http;
 pub mod lag;

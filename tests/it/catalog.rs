@@ -21,6 +21,7 @@ fn catalog() -> Catalog {
         from: CatalogSource::Export("s3://exports/catalog.json".into()),
         locations: locations.map(|(old, new)| (old.to_owned(), new.to_owned())).into(),
         verify: vec![],
+        athena: None,
     }
 }
 
@@ -167,15 +168,65 @@ async fn what_cannot_be_recreated_blocks_before_the_run() {
     };
     check_catalog(&session, &nowhere, &[bucket]).await.expect("the bucket is the recovery region's own");
 
-    let mut iceberg = export(1);
-    iceberg["Tables"][0]["Parameters"] = json!({ "table_type": "ICEBERG", "metadata_location": "s3://logs-prod/m" });
-    put(&session, &iceberg).await;
-    let blocked = check_catalog(&session, &catalog(), &[]).await.expect_err("an Iceberg table");
-    assert!(blocked.cause.contains("table logs is an Iceberg table"), "{blocked}");
-
     let missing = Catalog { from: CatalogSource::Export("s3://exports/none.json".into()), ..catalog() };
     let blocked = check_catalog(&session, &missing, &[]).await.expect_err("no export");
     assert_eq!(blocked.cause, "the export s3://exports/none.json does not exist");
+}
+
+/// An Iceberg table whose newest metadata file is at `metadata`.
+fn iceberg(location: &str, metadata: &str) -> Value {
+    let mut export = export(0);
+    export["Tables"][0]["PartitionKeys"] = json!([]);
+    export["Tables"][0]["StorageDescriptor"] = json!({ "Location": location });
+    export["Tables"][0]["Parameters"] = json!({ "table_type": "ICEBERG", "metadata_location": metadata });
+    export["Partitions"] = json!({});
+    export
+}
+
+#[tokio::test]
+async fn an_iceberg_table_is_recreated_where_it_stays_and_refused_where_its_files_lead_elsewhere() {
+    let (_moto, session) = world(&iceberg("s3://logs-prod/logs", "s3://logs-prod/logs/metadata/2.json")).await;
+    let blocked = check_catalog(&session, &catalog(), &[]).await.expect_err("it would be moved");
+    assert!(blocked.cause.contains("table logs is an Iceberg table at s3://logs-prod/logs: its metadata"), "{blocked}");
+    assert!(blocked.cause.contains("rewrite_table_path"), "{blocked}");
+
+    session.s3().create_bucket().bucket("logs-dr").send().await.expect("a bucket");
+    let metadata = "s3://logs-dr/logs/metadata/2.json";
+    put(&session, &iceberg("s3://logs-dr/logs", metadata)).await;
+    let blocked = check_catalog(&session, &catalog(), &[]).await.expect_err("there is no metadata file");
+    assert!(blocked.cause.contains("metadata/2.json does not exist any more"), "{blocked}");
+    let file = async |list: &str| {
+        let text =
+            json!({ "format-version": 2, "location": "s3://logs-dr/logs", "snapshots": [{ "manifest-list": list }] });
+        let body = text.to_string().into_bytes().into();
+        session
+            .s3()
+            .put_object()
+            .bucket("logs-dr")
+            .key("logs/metadata/2.json")
+            .body(body)
+            .send()
+            .await
+            .expect("a file");
+    };
+    file("s3://logs-prod/logs/metadata/snap.avro").await;
+    let blocked = check_catalog(&session, &catalog(), &[]).await.expect_err("it leads to the old bucket");
+    assert!(blocked.cause.contains("names 1 places elsewhere: s3://logs-prod/logs/metadata/snap.avro"), "{blocked}");
+
+    file("s3://logs-dr/logs/metadata/snap.avro").await;
+    let checked = check_catalog(&session, &catalog(), &[]).await.expect("it stays where it is");
+    assert!(checked.facts["warnings"].to_string().contains("its manifests and data files were not"), "{checked:?}");
+    restore_catalog(&session, &catalog(), &[], |_, _, _| {}).await.expect("recreated");
+    verify_catalog(&session, &catalog(), &[]).await.expect("equal");
+    let made = glue::catalog(&session, "streaming_logs_dr").await.expect("an answer").expect("a database");
+    assert_eq!(made.tables["logs"].parameters["metadata_location"], metadata);
+    put(&session, &iceberg("s3://logs-dr/logs", "s3://logs-dr/logs/metadata/3.json")).await;
+    let text = json!({ "location": "s3://logs-dr/logs" }).to_string().into_bytes().into();
+    session.s3().put_object().bucket("logs-dr").key("logs/metadata/3.json").body(text).send().await.expect("a file");
+    let Ok(Seen::Conflict { cause, .. }) = observe_catalog(&session, &catalog(), &[]).await else {
+        panic!("another snapshot is no conflict");
+    };
+    assert!(cause.contains("stands with metadata file"), "{cause}");
 }
 
 #[tokio::test]

@@ -29,6 +29,7 @@ mod lease_cli;
 mod probe;
 mod world;
 
+mod athena;
 mod aurora;
 mod cutover;
 mod cutover_resumed;
@@ -46,6 +47,7 @@ mod recover_aurora;
 mod recover_bucket;
 mod recover_bucket_odd;
 mod recover_bundle;
+mod recover_catalog;
 mod recover_table;
 mod recover_waits;
 mod rehearsal;

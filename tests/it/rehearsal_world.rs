@@ -101,6 +101,7 @@ pub fn manifest() -> Manifest {
                 from: CatalogSource::Export("s3://shop-exports/glue/events.json".into()),
                 locations: BTreeMap::from([("s3://shop-files/".into(), "s3://shop-files-dr/".into())]),
                 verify: Vec::new(),
+                athena: None,
             },
             Catalog {
                 name: "audit".into(),
@@ -109,6 +110,7 @@ pub fn manifest() -> Manifest {
                 from: CatalogSource::Replica("shop_audit_replica".into()),
                 locations: BTreeMap::from([("s3://shop-files/".into(), "s3://shop-files-dr/".into())]),
                 verify: at_least(Quantity::Partitions, 30),
+                athena: None,
             },
         ],
         checks: Vec::new(),

@@ -20,11 +20,26 @@ pub struct Content {
 /// # Errors
 /// AWS refused, or the object is larger.
 pub async fn read(session: &Session, bucket: &str, key: &str, limit_bytes: u64) -> Result<Option<Content>, AwsError> {
-    let answer = match session.s3().get_object().bucket(bucket).key(key).send().await {
+    read_version(session, bucket, key, None, limit_bytes).await
+}
+
+/// The same of one version, where one is named.
+///
+/// # Errors
+/// AWS refused, or the object is larger.
+pub async fn read_version(
+    session: &Session,
+    bucket: &str,
+    key: &str,
+    version_id: Option<&str>,
+    limit_bytes: u64,
+) -> Result<Option<Content>, AwsError> {
+    let request = session.s3().get_object().bucket(bucket).key(key).set_version_id(version_id.map(str::to_owned));
+    let answer = match request.send().await {
         Ok(answer) => answer,
         Err(error) => {
             let error = explain(OPERATION)(error);
-            return if error.is_any(&["NoSuchKey", "NotFound"]) { Ok(None) } else { Err(error) };
+            return if error.is_any(&["NoSuchKey", "NoSuchVersion", "NotFound"]) { Ok(None) } else { Err(error) };
         }
     };
     let modified_at = answer.last_modified().and_then(timestamp);

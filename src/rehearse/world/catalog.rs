@@ -40,6 +40,8 @@ pub async fn build(manifest: &Manifest, catalog: &Catalog, regions: &Regions) ->
             put_export(&regions.recovery, uri, text.into()).await?;
         }
         CatalogSource::Replica(database) => create(&regions.recovery, database, &base, &made).await?,
+        // No manifest says it.
+        CatalogSource::Version(_) => {}
     }
     Ok(SourceCatalog { name: catalog.name.clone(), tables, partitions })
 }

@@ -21,7 +21,7 @@ pub fn homes(manifest: &Manifest) -> Vec<Home> {
     let in_recovery = manifest.buckets.iter().map(|bucket| bucket.source.clone());
     let exports = manifest.catalogs.iter().filter_map(|catalog| match &catalog.from {
         CatalogSource::Export(uri) => bucket_of(uri),
-        CatalogSource::Replica(_) => None,
+        CatalogSource::Replica(_) | CatalogSource::Version(_) => None,
     });
     let old = manifest.catalogs.iter().flat_map(|catalog| catalog.locations.keys()).filter_map(|uri| bucket_of(uri));
     let here = [manifest.recovery.backend.bucket.clone()].into_iter().chain(in_recovery).chain(exports);
