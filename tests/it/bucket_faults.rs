@@ -279,6 +279,9 @@ fn parts(second: fn() -> Reply) -> impl Fn(&Asked) -> Reply + Send + Sync + 'sta
     }
 }
 
+/// What a part is answered, how often it is then asked for, and what is said of it.
+type Answer = (fn() -> Reply, u32, &'static str);
+
 const FEW: u32 = 4;
 
 fn impatient() -> Limits {
@@ -297,7 +300,7 @@ fn given_up(server: &Scripted, attempts: u32) {
 #[tokio::test]
 async fn a_part_that_fails_for_ever_ends_its_object_alone_and_leaves_no_upload_behind() {
     // S3 answers with an error, with one inside a good answer, and with "slow down".
-    let answers: [(fn() -> Reply, u32, &str); 4] = [
+    let answers: [Answer; 4] = [
         (|| refused(500, "InternalError"), FEW, "InternalError"),
         (|| refused(200, "InternalError"), FEW, "InternalError"),
         (|| refused(503, "SlowDown"), FEW, "SlowDown"),
