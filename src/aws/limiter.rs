@@ -7,13 +7,17 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::pace::Pace;
 use super::{AwsError, explain};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// The same where others get through meanwhile: then it is only a matter of the next turn.
+const LONGEST_TURN: Duration = Duration::from_millis(800);
+/// So many times more attempts are made where others get through.
+const TURNS: u32 = 10;
 /// How often a request is made at most, unless somebody says otherwise.
 pub const MOST_ATTEMPTS: u32 = 40;
 const LONGEST_TRYING: Duration = Duration::from_secs(600);
@@ -88,13 +92,15 @@ struct State {
     /// How many permits exist; they are withdrawn as they come back.
     existing: usize,
     throttled: u64,
+    /// Requests that got through.
+    served: u64,
 }
 
 impl Limiter {
     pub fn new(most: usize) -> Self {
         let pace = Pace::new(most);
         let existing = pace.allowed();
-        let state = Mutex::new(State { pace, existing, throttled: 0 });
+        let state = Mutex::new(State { pace, existing, throttled: 0, served: 0 });
         Self { permits: Semaphore::new(existing), state, attempts: MOST_ATTEMPTS }
     }
 
@@ -119,37 +125,45 @@ impl Limiter {
         A: Future<Output = Result<T, Refusal>> + Send,
     {
         let began = Instant::now();
-        let mut attempt = 0;
+        let (mut attempt, mut in_vain, mut served) = (0, 0, self.served());
         loop {
             attempt += 1;
-            let answer = {
-                // The semaphore is never closed.
-                let permit = self.permits.acquire().await.ok();
-                let answer = request().await;
-                if let Some(permit) = permit
-                    && self.settle(&answer)
-                {
-                    permit.forget();
-                }
-                answer
-            };
+            // The semaphore is never closed.
+            let permit = self.permits.acquire().await.ok();
+            let answer = request().await;
+            let place = Place { permit, withdrawn: self.settle(&answer) };
             let refusal = match answer {
                 Ok(value) => return Ok(value),
                 Err(refusal) => refusal,
             };
-            let given_up = attempt >= self.attempts || began.elapsed() >= LONGEST_TRYING;
-            if refusal.outcome == Outcome::Final || given_up {
+            let throttled = refusal.outcome == Outcome::Throttled;
+            let before = std::mem::replace(&mut served, self.served());
+            let others = throttled && served > before;
+            in_vain += u32::from(!others);
+            let given_up = in_vain >= self.attempts || attempt >= self.attempts.saturating_mul(TURNS);
+            if refusal.outcome == Outcome::Final || given_up || began.elapsed() >= LONGEST_TRYING {
                 return Err(refusal.error);
             }
-            tokio::time::sleep(pause(attempt)).await;
+            let pause = tokio::time::sleep(pause(attempt, if others { LONGEST_TURN } else { LONGEST_PAUSE }));
+            // What was too much waits in its place, so that no other takes it at once and is too much as well.
+            let place = throttled.then_some(place);
+            pause.await;
+            drop(place);
         }
+    }
+
+    fn served(&self) -> u64 {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).served
     }
 
     /// Adapts the limit to an answer; true where the permit shall not come back.
     fn settle<T>(&self, answer: &Result<T, Refusal>) -> bool {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         match answer {
-            Ok(_) => state.pace.answered(false),
+            Ok(_) => {
+                state.served += 1;
+                state.pace.answered(false);
+            }
             Err(Refusal { outcome: Outcome::Throttled, .. }) => {
                 state.throttled += 1;
                 state.pace.answered(true);
@@ -169,9 +183,26 @@ impl Limiter {
     }
 }
 
+/// A place among the requests under way, until it is given back or taken away.
+struct Place<'a> {
+    permit: Option<SemaphorePermit<'a>>,
+    /// There shall be fewer places.
+    withdrawn: bool,
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        if self.withdrawn
+            && let Some(permit) = self.permit.take()
+        {
+            permit.forget();
+        }
+    }
+}
+
 /// Doubles up to its limit; half of it is chance, so that those refused together do not come back together.
-fn pause(attempt: u32) -> Duration {
-    let full = FIRST_PAUSE.saturating_mul(1 << attempt.saturating_sub(1).min(10)).min(LONGEST_PAUSE);
+fn pause(attempt: u32, longest: Duration) -> Duration {
+    let full = FIRST_PAUSE.saturating_mul(1 << attempt.saturating_sub(1).min(10)).min(longest);
     let chance = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |now| now.subsec_nanos() % 1000);
     full / 2 + full / 2 * chance / 1000
 }
@@ -217,6 +248,43 @@ mod tests {
             .await;
         assert_eq!(answer, Ok("copied"));
         assert_eq!(limiter.throttled(), 2);
+    }
+
+    #[tokio::test]
+    async fn what_is_refused_while_others_get_through_is_not_given_up() {
+        let limiter = Limiter::new(8).attempts(1);
+        let alone = limiter.run(|| std::future::ready(Err::<(), _>(throttled()))).await;
+        assert_eq!((alone, limiter.throttled()), (Err(throttled().error), 1), "nobody gets through");
+        let mut left = 4;
+        let answer = limiter
+            .run(|| {
+                left -= 1;
+                limiter.state.lock().expect("a lock").served += 1;
+                std::future::ready(if left > 0 { Err(throttled()) } else { Ok("copied") })
+            })
+            .await;
+        assert_eq!(answer, Ok("copied"));
+    }
+
+    #[tokio::test]
+    async fn what_is_throttled_keeps_its_place_while_it_waits() {
+        let limiter = std::sync::Arc::new(Limiter::new(1));
+        let waiting = std::sync::Arc::clone(&limiter);
+        let first = tokio::spawn(async move {
+            let mut left = 2;
+            waiting
+                .run(|| {
+                    left -= 1;
+                    std::future::ready(if left > 0 { Err(throttled()) } else { Ok(()) })
+                })
+                .await
+        });
+        while limiter.throttled() == 0 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(limiter.permits.available_permits(), 0);
+        first.await.expect("a task").expect("it gets through");
+        assert_eq!(limiter.permits.available_permits(), 1);
     }
 
     #[tokio::test]

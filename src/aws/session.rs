@@ -7,6 +7,8 @@ use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig, retry::RetryConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
+use aws_smithy_async::rt::sleep::TokioSleep;
+use aws_smithy_async::time::SystemTimeSource;
 use aws_smithy_http_client::tls;
 
 use aws_sdk_s3::config::SharedHttpClient;
@@ -82,6 +84,8 @@ impl Session {
             .credentials_provider(SharedCredentialsProvider::new(made_up))
             .retry_config(retries())
             .http_client(http_client())
+            .time_source(SystemTimeSource::new())
+            .sleep_impl(TokioSleep::new())
             .build();
         Self { config, region: region.to_owned(), traffic: Traffic::default() }
     }
