@@ -191,7 +191,7 @@ async fn what_no_export_tells_is_refused_with_what_can_be_had() {
     refused("nothing", before, &[], 2, "has no catalog block of nothing").await;
     refused("logs", before, &[], 3, "there is no database logs in eu-west-2 or us-east-1").await;
     refused("logs_prod", before, &["--as", "Capital"], 2, "Glue keeps it in small letters").await;
-    refused("logs_prod", before, &["--expect", "items >= 1"], 2, "a catalog holds tables and partitions").await;
+    refused("logs_prod", before, &["--expect", "items >= 1"], 2, "known: tables, partitions").await;
     refused("logs_prod", "2999-01-01T00:00:00Z", &[], 2, "is in the future").await;
     let to = site.later().await;
     site.recovery.s3().delete_object().bucket("exports").key("logs.json").send().await.expect("a delete marker");
