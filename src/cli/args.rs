@@ -60,7 +60,7 @@ pub enum Command {
     /// Show what a Terraform plan would do, and what would be lost by it
     Review(review::Review),
     /// Take back what was corrupted to how it was at a time
-    Recover(recover::Recover),
+    Recover(Box<recover::Recover>),
     /// Go on with a run that was held, stopped or killed
     Resume(resume::Resume),
     /// Run the whole failover on this machine, against an emulated AWS
