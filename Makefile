@@ -24,7 +24,7 @@ help:
 	@echo 'make race-bench set up, then let two operators start the same failover 50 times [RACES=50]'
 	@echo 'make test       set up, then run the tests [ARGS=]'
 	@echo 'make build      set up, then build'
-	@echo 'make bench      set up, then measure lifeboat itself, a large review, copies and rollbacks (benches/README.md)'
+	@echo 'make bench      set up, then measure lifeboat itself, a large review, counts, copies and rollbacks (benches/README.md)'
 	@echo 'make lint       formatting, clippy, Terraform formatting, shell scripts'
 	@echo 'make setup      only set up; says where the environment file is'
 
@@ -48,7 +48,7 @@ build:
 	@$(run) cargo build $(ARGS)
 
 bench:
-	@$(run) cargo bench --bench overhead --bench review --bench transfer $(ARGS)
+	@$(run) cargo bench --bench overhead --bench review --bench count --bench transfer $(ARGS)
 
 lint:
 	@$(run) cargo fmt --check
