@@ -18,7 +18,8 @@ pub struct AwsBackup {
 
 /// What AWS Backup restores with. Without a role it restores nothing.
 pub(super) fn aws_backup(reader: &mut Reader, fields: &Fields<'_>, from: Option<&TableSource>) -> Option<AwsBackup> {
-    const ROLE_IS_WRITTEN: &str = "write backup_role = \"arn:aws:iam::ACCOUNT:role/NAME\", a role that AWS Backup may assume";
+    const ROLE_IS_WRITTEN: &str =
+        "write backup_role = \"arn:aws:iam::ACCOUNT:role/NAME\", a role that AWS Backup may assume";
     let role = fields.optional(reader, "backup_role", named(ROLE));
     let vault = fields.optional(reader, "backup_vault", named(VAULT));
     let has_role = fields.has("backup_role");

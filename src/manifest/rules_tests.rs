@@ -118,7 +118,10 @@ fn stores_are_judged_as_aws_would() {
         (table("  from = latest_backup\n  backup_role = \"restore\""), "is not the ARN of an IAM role"),
         (table(&format!("  from = latest_backup\n  backup_rol = \"{role}\"")), "did you mean `backup_role`?"),
         (
-            table(&format!("  from = latest_backup\n  backup_role = \"{}\"", role.replace("123456789012", "210987654321"))),
+            table(&format!(
+                "  from = latest_backup\n  backup_role = \"{}\"",
+                role.replace("123456789012", "210987654321")
+            )),
             "is of account 210987654321, not of 123456789012",
         ),
         (
@@ -126,11 +129,16 @@ fn stores_are_judged_as_aws_would() {
             "is not the name of a backup vault",
         ),
         (
-            table(&format!("  from = backup(\"{}\")\n  backup_role = \"{role}\"", point.replace("us-east-1", "eu-west-2"))),
+            table(&format!(
+                "  from = backup(\"{}\")\n  backup_role = \"{role}\"",
+                point.replace("us-east-1", "eu-west-2")
+            )),
             "is in eu-west-2, not in us-east-1",
         ),
         (
-            format!("table \"a\" {{\n  source = \"abc\"\n  target = \"abc\"\n  from = replica\n  backup_role = \"{role}\"\n}}\n"),
+            format!(
+                "table \"a\" {{\n  source = \"abc\"\n  target = \"abc\"\n  from = replica\n  backup_role = \"{role}\"\n}}\n"
+            ),
             "AWS Backup restores nothing for a replica",
         ),
         (table("  from = latest_backup\n  adopt = \"module.data.aws_dynamodb_table.metadata\""), "an index is missing"),

@@ -83,6 +83,7 @@ pub use terraform_plan::TerraformPlan;
 pub use terraform_prepare::TerraformPrepare;
 pub use terraform_settled::TerraformSettled;
 pub use terraform_watch::adopted;
+pub use vault_point::source_arn;
 pub use verify_bucket::{VerifyBucket, verify_bucket};
 pub use verify_catalog::{VerifyCatalog, verify_catalog};
 pub use verify_cluster::VerifyCluster;

@@ -14,14 +14,14 @@ use super::ownership::{Owner, address_taken, conflict, in_place, run_tags};
 use super::table_attached::Attached;
 use super::table_point::{self, ATTACHED};
 use super::table_settings::{Change, TableSettings};
-use super::{table_found, table_job};
 use super::{
     APPEARS, Blocked, Checked, Compensation, Cx, Output, Ready, SETTLES, Seen, Standing, Step, StepError, deadline,
     wait_until,
 };
-use crate::aws::dynamodb::{self, RestoreSource, TableState};
+use super::{table_found, table_job};
 use crate::aws::AwsError;
 use crate::aws::backup::RestoreJob;
+use crate::aws::dynamodb::{self, RestoreSource, TableState};
 use crate::manifest::{Component, Table, TableSource};
 
 /// More changes than there are settings: the end of a table that would not take one.

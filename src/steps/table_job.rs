@@ -132,7 +132,8 @@ async fn found(cx: &Cx, table: &Table, asked: &Asked) -> Result<Option<RestoreJo
     if let Some(id) = &asked.job {
         return Ok(backup::restore_job(session, id).await?);
     }
-    let mut jobs = backup::table_restores(session, asked.asked_at.saturating_sub(CLOCKS).unwrap_or(asked.asked_at)).await?;
+    let mut jobs =
+        backup::table_restores(session, asked.asked_at.saturating_sub(CLOCKS).unwrap_or(asked.asked_at)).await?;
     let chosen = chosen(cx)?;
     jobs.retain(|job| job.recovery_point == chosen && !asked.past.contains(&job.id));
     jobs.sort_by_key(|job| std::cmp::Reverse(job.created_at));

@@ -252,7 +252,11 @@ mod tests {
         assert_eq!((older.arn, older.vaulted), (own.arn.clone(), None));
         let pending = chosen("2026-11-22T00:00:00Z", "CREATING");
         assert_eq!(pending.arn, own.arn);
-        assert!(pending.warnings[0].contains("is newer but not ready (creating in vault dr)"), "{:?}", pending.warnings);
+        assert!(
+            pending.warnings[0].contains("is newer but not ready (creating in vault dr)"),
+            "{:?}",
+            pending.warnings
+        );
     }
 
     #[test]
@@ -262,7 +266,11 @@ mod tests {
         let found = Found { backups: vec![own.clone()], points: Vec::new(), unasked };
         let chosen = choose(&with_role(None), &found, "us-east-1", "eu-west-2").expect("one serves");
         assert_eq!(chosen.arn, own.arn);
-        assert!(chosen.warnings[0].ends_with("AccessDeniedException: no; a newer one may stand in a vault"), "{:?}", chosen.warnings);
+        assert!(
+            chosen.warnings[0].ends_with("AccessDeniedException: no; a newer one may stand in a vault"),
+            "{:?}",
+            chosen.warnings
+        );
 
         let nothing = Found { backups: Vec::new(), ..found };
         let blocked = choose(&with_role(None), &nothing, "us-east-1", "eu-west-2").expect_err("nothing serves");
