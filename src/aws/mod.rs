@@ -13,6 +13,7 @@ mod traffic;
 
 pub mod athena;
 pub mod autoscaling;
+pub mod backup;
 pub mod dynamodb;
 pub mod firehose;
 pub mod glue;

@@ -73,6 +73,7 @@ impl Subject for PointOfTable {
             source: name.clone(),
             target: target.clone().unwrap_or_else(|| name_at(name, moment.to)),
             from: TableSource::PointInTime(moment.to),
+            aws_backup: None,
             adopt: None,
             verify: expect.clone(),
         };

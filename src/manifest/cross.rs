@@ -125,6 +125,20 @@ pub(super) fn set_twice(manifest: &Manifest) -> Vec<(String, String, String)> {
     found
 }
 
+/// Roles of another account, which no service can be given (IAM: "Grant a user permissions to pass a role to an AWS
+/// service"). Answers (block's title, message, hint).
+pub(super) fn foreign_roles(manifest: &Manifest) -> Vec<(String, String, String)> {
+    let account = manifest.account.as_str();
+    let roles = manifest.tables.iter().filter_map(|table| Some((table, table.aws_backup.as_ref()?.role.as_str())));
+    let foreign = roles.filter_map(|(table, role)| {
+        let of = role.split(':').nth(4).filter(|of| *of != account)?;
+        let message = format!("backup_role of table \"{}\" is of account {of}, not of {account}", table.name);
+        let hint = format!("AWS Backup is given roles of its own account only: name one of {account}");
+        Some((format!("table \"{}\"", table.name), message, hint))
+    });
+    foreign.collect()
+}
+
 /// Recovery points that lie in another region cannot be restored from when that region is gone. Answers (block's title,
 /// message, hint).
 pub(super) fn misplaced(manifest: &Manifest) -> Vec<(String, String, String)> {

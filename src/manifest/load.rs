@@ -81,6 +81,7 @@ pub fn load_file(path: &Path) -> Result<Manifest, Invalid> {
     if let Some(manifest) = &manifest {
         note(&mut reader, &body, "another region", cross::misplaced(manifest));
         note(&mut reader, &body, "the second", cross::set_twice(manifest));
+        note(&mut reader, &body, "another account", cross::foreign_roles(manifest));
     }
     match (Invalid::of(reader.problems), manifest) {
         (Some(invalid), _) => Err(invalid),

@@ -5,6 +5,7 @@
 //! All that is wrong is found at once and shown with its place. `model` is what the rest of lifeboat works with.
 
 mod athena;
+mod aws_backup;
 mod catalog;
 mod check;
 mod cluster;
@@ -23,6 +24,7 @@ mod stores;
 mod values;
 
 pub use crate::document::{Invalid, Problem};
+pub use aws_backup::AwsBackup;
 pub use catalog::{Athena, AthenaCheck, Catalog, CatalogSource, ExportVersion};
 pub use check::MARK;
 pub use load::{FILE, environments, load, load_file};

@@ -227,6 +227,9 @@ pub struct Table {
     pub source: String,
     pub target: String,
     pub from: TableSource,
+    /// What AWS Backup restores with, where its recovery points count as well.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub aws_backup: Option<super::AwsBackup>,
     pub adopt: Option<String>,
     /// `items …` expectations.
     pub verify: Vec<Expectation>,
@@ -237,7 +240,7 @@ pub struct Table {
 #[serde(rename_all = "snake_case")]
 pub enum TableSource {
     LatestBackup,
-    /// ARN of the backup.
+    /// ARN of the backup, or of a recovery point of AWS Backup.
     Backup(String),
     /// None: it is a global table, whose replica stands in the recovery region.
     Replica,

@@ -44,8 +44,11 @@ pub(super) const SECURITY_GROUP: Rule = Rule { noun: "a security group's ID", re
 /// Amazon DynamoDB: "Naming rules and data types".
 pub(super) const TABLE: Rule = Rule { noun: "a DynamoDB table name", refuse: table };
 
-/// Amazon DynamoDB API: "RestoreTableFromBackup", `BackupArn`.
+/// Amazon DynamoDB API: "RestoreTableFromBackup", `BackupArn`; AWS Backup API: "StartRestoreJob", `RecoveryPointArn`.
 pub(super) const BACKUP: Rule = Rule { noun: "the ARN of a DynamoDB backup", refuse: backup };
+
+/// AWS Backup API: "CreateBackupVault", `BackupVaultName`.
+pub(super) const VAULT: Rule = Rule { noun: "the name of a backup vault", refuse: vault };
 
 /// AWS Secrets Manager API: "CreateSecret"; or the ARN.
 pub(super) const SECRET: Rule = Rule { noun: "a secret's name or ARN", refuse: secret };
@@ -209,12 +212,16 @@ fn table(text: &str) -> Option<&'static str> {
 fn backup(text: &str) -> Option<&'static str> {
     let Some(arn) = arn(text) else { return Some("an ARN begins with arn:") };
     if arn.service == "backup" {
-        return Some(
-            "AWS Backup alone can restore a recovery point in its vault: restore it there and back that table up",
-        );
+        let fits = arn.resource.strip_prefix("recovery-point:").is_some_and(|id| !id.is_empty());
+        return (!fits).then_some("a recovery point's ARN looks like arn:aws:backup:REGION:ACCOUNT:recovery-point:ID");
     }
     let fits = arn.service == "dynamodb" && arn.resource.starts_with("table/") && arn.resource.contains("/backup/");
     (!fits).then_some("a backup's ARN looks like arn:aws:dynamodb:REGION:ACCOUNT:table/NAME/backup/ID")
+}
+
+fn vault(text: &str) -> Option<&'static str> {
+    let fits = (2..=50).contains(&text.len()) && all(text, |c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
+    (!fits).then_some("2 to 50 letters, digits, hyphens and underscores")
 }
 
 /// What is wrong with the name of a Glue database (AWS Glue API: "Databases").
@@ -331,14 +338,19 @@ mod tests {
         );
         judge(
             BACKUP,
-            &["arn:aws:dynamodb:us-east-1:123456789012:table/t/backup/0123-a"],
+            &[
+                "arn:aws:dynamodb:us-east-1:123456789012:table/t/backup/0123-a",
+                "arn:aws:backup:us-east-1:123456789012:recovery-point:x",
+            ],
             &[
                 "",
                 "x",
-                "arn:aws:backup:us-east-1:123456789012:recovery-point:x",
+                "arn:aws:backup:us-east-1:123456789012:backup-vault:x",
+                "arn:aws:backup:us-east-1:123456789012:recovery-point:",
                 "arn:aws:dynamodb:us-east-1:1:table/t",
             ],
         );
+        judge(VAULT, &["dr", "logs_dr-1"], &["", "a", "a b", &"a".repeat(51)]);
         judge(OBJECT_URI, &["s3://abc/x.json"], &["abc/x", "s3://abc", "s3://abc/", "s3://A/x", "https://abc/x"]);
         judge(LOCATION, &["s3://abc", "s3://abc/", "s3://abc/x/"], &["abc", "s3://", "s3a://abc/"]);
         judge(LABEL, &["logs", "a-b_1"], &["", "1a", "a.b", "a b", "../x", &long]);

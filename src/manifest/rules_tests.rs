@@ -70,6 +70,8 @@ fn stores_are_judged_as_aws_would() {
         format!("bucket \"{name}\" {{\n  source = \"abc\"\n  target = \"{target}\"\n{extra}\n}}\n")
     };
     let long = "a".repeat(62);
+    let role = "arn:aws:iam::123456789012:role/restore";
+    let point = "arn:aws:backup:us-east-1:123456789012:recovery-point:0123";
     let cases = [
         (aurora("  from = latest_backup"), "write latest_snapshot or snapshot(\"…\")"),
         (aurora("  from = snapsot(\"x\")"), "there is no function `snapsot`"),
@@ -110,6 +112,34 @@ fn stores_are_judged_as_aws_would() {
         (
             table("  from = backup(\"arn:aws:dynamodb:eu-west-2:123456789012:table/t/backup/0\")"),
             "is in eu-west-2, not in us-east-1",
+        ),
+        (table(&format!("  from = backup(\"{point}\")")), "AWS Backup needs a role to restore this recovery point"),
+        (table("  from = latest_backup\n  backup_vault = \"dr\""), "without a role AWS Backup restores nothing"),
+        (table("  from = latest_backup\n  backup_role = \"restore\""), "is not the ARN of an IAM role"),
+        (table(&format!("  from = latest_backup\n  backup_rol = \"{role}\"")), "did you mean `backup_role`?"),
+        (
+            table(&format!(
+                "  from = latest_backup\n  backup_role = \"{}\"",
+                role.replace("123456789012", "210987654321")
+            )),
+            "is of account 210987654321, not of 123456789012",
+        ),
+        (
+            table(&format!("  from = latest_backup\n  backup_role = \"{role}\"\n  backup_vault = \"d r\"")),
+            "is not the name of a backup vault",
+        ),
+        (
+            table(&format!(
+                "  from = backup(\"{}\")\n  backup_role = \"{role}\"",
+                point.replace("us-east-1", "eu-west-2")
+            )),
+            "is in eu-west-2, not in us-east-1",
+        ),
+        (
+            format!(
+                "table \"a\" {{\n  source = \"abc\"\n  target = \"abc\"\n  from = replica\n  backup_role = \"{role}\"\n}}\n"
+            ),
+            "AWS Backup restores nothing for a replica",
         ),
         (table("  from = latest_backup\n  adopt = \"module.data.aws_dynamodb_table.metadata\""), "an index is missing"),
         (table("  from = latest_backup\n  verify = [objects >= 1]"), "this block counts items"),

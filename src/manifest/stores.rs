@@ -6,6 +6,7 @@ use hcl_edit::expr::Expression;
 use hcl_edit::structure::Block;
 
 use super::athena;
+use super::aws_backup::aws_backup;
 use super::names::{
     BACKUP, BUCKET, CLUSTER, DATABASE, GLOBAL_CLUSTER, LOCATION, OBJECT_URI, ROLE, Rule, SECURITY_GROUP, SNAPSHOT,
     SUBNET_GROUP, TABLE,
@@ -41,6 +42,8 @@ const TABLE_BLOCK: Schema = Schema {
         ("source", "\"table-name\""),
         ("target", "\"table-name\""),
         ("from", "latest_backup"),
+        ("backup_role", "\"arn:aws:iam::123456789012:role/name\""),
+        ("backup_vault", "\"vault-name\""),
         ("adopt", "\"aws_dynamodb_table.NAME\""),
         ("verify", "[items >= 1]"),
     ],
@@ -141,6 +144,7 @@ pub(super) fn table(reader: &mut Reader, block: &Block) -> Option<Table> {
         Choice::Word(_) => Some(TableSource::LatestBackup),
         Choice::Call(_, arn) => checked(reader, &fields, "from", BACKUP, arn).map(TableSource::Backup),
     });
+    let aws_backup = aws_backup(reader, &fields, from.as_ref());
     let adopt = adopt(reader, &fields, "aws_dynamodb_table");
     let verify = fields.optional(reader, "verify", expectations(&[("items", Quantity::Items)]));
     if from == Some(TableSource::Replica) {
@@ -163,6 +167,7 @@ pub(super) fn table(reader: &mut Reader, block: &Block) -> Option<Table> {
         source: source?,
         target: target?,
         from: from?,
+        aws_backup,
         adopt,
         verify: verify.unwrap_or_default(),
     })

@@ -23,6 +23,7 @@ fn runbook() -> Runbook {
         source: "s".into(),
         target: "t".into(),
         from: TableSource::LatestBackup,
+        aws_backup: None,
         adopt: None,
         verify: vec![],
     };

@@ -288,6 +288,13 @@ fn not_checked(manifest: &Manifest) -> Vec<NotChecked> {
             add(format!("number of items of table {}", table.target), "the manifest expects none");
         }
         add(format!("contents of the items of table {}", table.target), "items are counted, not compared");
+        if let Some(access) = &table.aws_backup {
+            let what = format!("whether AWS Backup may restore table {} as {}", table.target, access.role);
+            add(what, "IAM is not asked: it shows once the restore begins");
+            let what =
+                format!("whether a copied recovery point of table {} is told by the time of its data", table.source);
+            add(what, "AWS does not say so; the earlier of the times that it tells is taken");
+        }
         if table.from == TableSource::Replica {
             let what =
                 format!("whether the replica of table {} had everything at the time of the impact", table.target);

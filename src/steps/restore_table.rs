@@ -10,18 +10,18 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::declared::{declared, declared_at};
-use super::encryption::check_key;
 use super::ownership::{Owner, address_taken, conflict, in_place, run_tags};
 use super::table_attached::Attached;
 use super::table_point::{self, ATTACHED};
 use super::table_settings::{Change, TableSettings};
-use super::table_source::{ChosenBackup, choose, facts, misplaced};
 use super::{
     APPEARS, Blocked, Checked, Compensation, Cx, Output, Ready, SETTLES, Seen, Standing, Step, StepError, deadline,
     wait_until,
 };
+use super::{table_found, table_job};
+use crate::aws::AwsError;
+use crate::aws::backup::RestoreJob;
 use crate::aws::dynamodb::{self, RestoreSource, TableState};
-use crate::aws::{AwsError, Session};
 use crate::manifest::{Component, Table, TableSource};
 
 /// More changes than there are settings: the end of a table that would not take one.
@@ -59,7 +59,7 @@ impl Step for RestoreTable {
         let region = &manifest.recovery.name;
         let target = &self.table.target;
         let stands = dynamodb::table(session, target).await?.is_some();
-        let mut chosen = match self.choose(session, region, &manifest.primary.name).await {
+        let mut chosen = match table_found::find(session, &self.table, manifest).await {
             Ok(chosen) => chosen,
             Err(blocked) if stands => {
                 let facts = in_place(cx, self.table.adopt.as_deref(), target, blocked).await?;
@@ -67,14 +67,6 @@ impl Step for RestoreTable {
             }
             Err(blocked) => return Err(blocked),
         };
-        let detail = dynamodb::backup(session, &chosen.arn).await?.ok_or_else(|| Blocked {
-            cause: format!("backup {} is listed, but cannot be described", chosen.arn),
-            hint: Some("check again; it may have been deleted this moment".to_owned()),
-        })?;
-        if !stands {
-            let what = format!("backup {}", chosen.arn);
-            chosen.warnings.extend(check_key(session, detail.kms_key.as_deref(), &what).await?);
-        }
         if stands {
             chosen.warnings.push(format!(
                 "table {target} stands in {region} already: it is left as it is where the recovery state holds it, and \
@@ -82,7 +74,8 @@ impl Step for RestoreTable {
             ));
         }
         let standing = if stands { Standing::Unknown } else { Standing::Absent };
-        Ok(Checked { facts: facts(&chosen, &detail), standing })
+        let facts = table_found::settle(session, &self.table, manifest, chosen, stands).await?;
+        Ok(Checked { facts, standing })
     }
 
     async fn observe(&self, cx: &Cx) -> Result<Seen, StepError> {
@@ -90,8 +83,15 @@ impl Step for RestoreTable {
         if let Some((cause, hint)) = address_taken(cx, self.table.adopt.as_deref(), &self.table.target) {
             return Ok(Seen::Conflict { cause, hint: Some(hint) });
         }
-        let Some(state) = self.look(cx).await? else { return Ok(Seen::Absent) };
-        let settled = match self.owner(cx, &state, cx.begun()) {
+        let job = match table_job::restores(cx.facts()) {
+            true => table_job::of_run(cx, &self.table).await?,
+            false => None,
+        };
+        let Some(state) = self.look(cx).await? else {
+            let under_way = job.as_ref().and_then(table_job::under_way);
+            return Ok(under_way.map_or(Seen::Absent, Seen::InProgress));
+        };
+        let settled = match self.owner(cx, &state, cx.begun(), job.as_ref()) {
             Owner::Other(run) => {
                 let (cause, hint) =
                     conflict(cx, &self.what(), self.table.adopt.as_deref(), &self.table.target, run.as_deref());
@@ -115,7 +115,11 @@ impl Step for RestoreTable {
         let mut begun = cx.begun();
         let started = Timestamp::now();
         let absent = self.look(cx).await?.is_none();
-        let accepted = absent && self.begin(cx, &wanted).await?;
+        let job = match table_job::restores(cx.facts()) {
+            true => table_job::run(cx, &self.table, &wanted, absent).await?,
+            false => None,
+        };
+        let accepted = job.is_some() || absent && self.begin(cx, &wanted).await?;
         let seen = self.appeared(cx).await?;
         if absent && !accepted && !begun && !restored_since(&seen, started) {
             // Known to later attempts, which would otherwise take it for what this one began.
@@ -124,13 +128,13 @@ impl Step for RestoreTable {
         } else if absent {
             begun = true;
         }
-        if let Owner::Other(run) = self.owner(cx, &seen, begun) {
+        if let Owner::Other(run) = self.owner(cx, &seen, begun, job.as_ref()) {
             let (cause, hint) =
                 conflict(cx, &self.what(), self.table.adopt.as_deref(), &self.table.target, run.as_deref());
             return Err(StepError::conflict(cause).hint(hint));
         }
         let mut state = self.active(cx).await?;
-        if self.owner(cx, &state, begun) == Owner::ThisRun {
+        if self.owner(cx, &state, begun, job.as_ref()) == Owner::ThisRun {
             state = self.mend(cx, &self.with_run_tags(cx, wanted.clone())?, state).await?;
             if let Some((wanted, actual)) = self.unattached(cx, &state).await? {
                 cx.status(format!("{}: setting resource policy and autoscaling", self.what()));
@@ -147,7 +151,7 @@ impl Step for RestoreTable {
         let state = state.ok_or_else(|| StepError::check_failed(format!("{} is gone", self.what())))?;
         let mut faults: Vec<String> = unready(&state).into_iter().collect();
         // Indexes that the backup does not have are made by the adopting apply, and verified after it.
-        if self.owner(cx, &state, true) == Owner::ThisRun {
+        if self.owner(cx, &state, true, None) == Owner::ThisRun {
             faults.extend(wanted.differences(&state).iter().map(ToString::to_string));
             if matches!(self.table.from, TableSource::PointInTime(_)) {
                 faults.extend(wanted.index_differences(&state).iter().map(ToString::to_string));
@@ -177,18 +181,6 @@ impl RestoreTable {
         format!("table {}", self.table.target)
     }
 
-    async fn choose(&self, session: &Session, region: &str, primary: &str) -> Result<ChosenBackup, Blocked> {
-        let found = match &self.table.from {
-            TableSource::LatestBackup => dynamodb::backups(session, &self.table.source).await?,
-            TableSource::Replica | TableSource::PointInTime(_) => Vec::new(),
-            TableSource::Backup(arn) => match misplaced(arn, region) {
-                Some(blocked) => return Err(blocked),
-                None => dynamodb::backup(session, arn).await?.into_iter().map(|detail| detail.backup).collect(),
-            },
-        };
-        choose(&self.table, &found, region, primary)
-    }
-
     async fn look(&self, cx: &Cx) -> Result<Option<TableState>, StepError> {
         let state = dynamodb::table(&cx.world.aws, &self.table.target).await?;
         let lost = |status: &str| {
@@ -204,10 +196,15 @@ impl RestoreTable {
     }
 
     /// A table cannot be tagged while it is restored. Until it is, it is this run's when the run has begun to restore
-    /// it, no other run has tagged it, and it comes from the very backup that was chosen.
-    fn owner(&self, cx: &Cx, state: &TableState, begun: bool) -> Owner {
+    /// it, no other run has tagged it, and it comes from the very backup that was chosen. One that AWS Backup restores is
+    /// this run's when its job has made it.
+    fn owner(&self, cx: &Cx, state: &TableState, begun: bool, job: Option<&RestoreJob>) -> Owner {
         let chosen = cx.facts().get("recovery_point").and_then(Value::as_str);
         match Owner::of(cx, self.table.adopt.as_deref(), &self.table.target, &state.tags) {
+            Owner::Other(None) if table_job::restores(cx.facts()) => match job {
+                Some(job) if table_job::made(job, &state.arn) => Owner::ThisRun,
+                _ => Owner::Other(None),
+            },
             Owner::Other(None) if begun && chosen.is_some() && state.restored_from.as_deref() == chosen => {
                 if was_foreign(cx, state) {
                     Owner::Other(None)
@@ -342,13 +339,16 @@ impl RestoreTable {
 
     fn output(&self, cx: &Cx, state: &TableState, wanted: &TableSettings) -> Output {
         let adopt = self.table.adopt.iter().map(|address| json!({ "address": address, "id": self.table.target }));
-        let restored = self.owner(cx, state, true) == Owner::ThisRun;
+        let restored = self.owner(cx, state, true, None) == Owner::ThisRun;
+        let by_job = table_job::restores(cx.facts());
+        let from = if by_job { self.backup(cx).ok() } else { state.restored_from.as_deref() };
         json!({
             "name": self.table.target,
             "arn": state.arn,
             "adopt": adopt.collect::<Vec<_>>(),
             "restored": restored,
-            "recovery_point": restored.then_some(&state.restored_from),
+            "recovery_point": restored.then_some(from),
+            "restore_job": (restored && by_job).then(|| table_job::id(cx)),
             "approximate_items": cx.facts().get("approximate_items"),
             "bytes": cx.facts().get("bytes"),
             "not_set": wanted.not_set,

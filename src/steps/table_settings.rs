@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::declared::Declared;
 use super::ownership::copied_tags;
+use super::vault_point::VAULT;
 use crate::aws::dynamodb::{RestoreRequest, RestoreSource, Stream, TableChange, TableState, Tags};
 use crate::verify::{Difference, Parity};
 
@@ -28,6 +29,9 @@ pub struct TableSettings {
     pub table_class: Option<String>,
     pub deletion_protection: Option<bool>,
     pub kms_key: Option<String>,
+    /// Whether it is encrypted with the key that AWS keeps for DynamoDB in the account, rather than with DynamoDB's own.
+    #[serde(default)]
+    pub aws_managed_key: bool,
     /// Global secondary indexes: hash key and range key by name.
     pub indexes: BTreeMap<String, (Option<String>, Option<String>)>,
     pub tags: Tags,
@@ -70,6 +74,7 @@ impl TableSettings {
         let days = recovery.and_then(|block| block.get("recovery_period_in_days")).and_then(Value::as_i64);
         let view = declared.text("stream_view_type").filter(|_| declared.flag("stream_enabled") == Some(true));
         let encryption = declared.blocks("server_side_encryption").find(on);
+        let kms_key = text(encryption, "kms_key_arn").filter(|key| !key.is_empty());
         let indexes = declared.blocks("global_secondary_index").filter_map(|index| {
             let key = |key: &str| text(Some(index), key).filter(|key| !key.is_empty());
             Some((key("name")?, (key("hash_key"), key("range_key"))))
@@ -85,7 +90,8 @@ impl TableSettings {
             stream: view.map(|view| Stream { view }),
             table_class: declared.text("table_class"),
             deletion_protection: declared.flag("deletion_protection_enabled"),
-            kms_key: text(encryption, "kms_key_arn"),
+            aws_managed_key: encryption.is_some() && kms_key.is_none(),
+            kms_key,
             indexes: indexes.collect(),
             tags: declared.tags(),
             not_set: Vec::new(),
@@ -95,7 +101,11 @@ impl TableSettings {
     /// As far as the backup tells them, for a table that no root declares.
     pub fn of_backup(facts: &Value) -> Self {
         let text = |key: &str| facts.get(key).and_then(Value::as_str).map(str::to_owned);
-        let open = ["point_in_time_recovery", "tags", "deletion_protection_enabled", "table_class"];
+        let mut open = vec!["point_in_time_recovery", "tags", "deletion_protection_enabled", "table_class"];
+        if facts.get(VAULT).is_some() {
+            // AWS Backup tells nothing of its table.
+            open.extend(["ttl", "stream_enabled", "server_side_encryption"]);
+        }
         Self {
             billing_mode: text("billing_mode"),
             ttl_attribute: text("ttl_attribute"),
@@ -122,6 +132,7 @@ impl TableSettings {
             deletion_protection: Some(state.deletion_protection),
             // A restore in the same region keeps the source's key by itself.
             kms_key: None,
+            aws_managed_key: false,
             indexes: indexes.collect(),
             tags: copied_tags(&state.tags),
             not_set: Vec::new(),

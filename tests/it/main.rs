@@ -60,6 +60,7 @@ mod state_lock;
 mod store_faults;
 mod table;
 mod table_replica;
+mod table_vault;
 mod terraform;
 mod terraform_copies;
 mod terraform_world;

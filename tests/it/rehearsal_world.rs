@@ -81,6 +81,7 @@ pub fn manifest() -> Manifest {
             source: "shop-orders".into(),
             target: "shop-orders-dr".into(),
             from: TableSource::LatestBackup,
+            aws_backup: None,
             adopt: Some("module.metadata.aws_dynamodb_table.metadata".into()),
             verify: at_least(Quantity::Items, 1000),
         }],

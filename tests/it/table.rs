@@ -24,6 +24,7 @@ pub fn table(value: u64) -> Table {
         source: "metadata-prod".into(),
         target: "metadata-dr".into(),
         from: TableSource::LatestBackup,
+        aws_backup: None,
         adopt: Some(ADDRESS.into()),
         verify: vec![Expectation { quantity: Quantity::Items, comparison: Comparison::AtLeast, value }],
     }

@@ -163,6 +163,7 @@ fn table(adopt: &str) -> Table {
         source: "metadata-prod".into(),
         target: "metadata-dr".into(),
         from: TableSource::LatestBackup,
+        aws_backup: None,
         adopt: Some(adopt.into()),
         verify: vec![],
     }

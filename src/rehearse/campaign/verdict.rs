@@ -9,12 +9,12 @@ use crate::rehearse::proxy::{RequestOutcome, RequestRecord};
 use crate::rehearse::world::{After, difference};
 
 /// Beginnings of the names of operations that make something new each time they are carried out.
-const MAKES: [&str; 7] = ["Allocate", "Change", "Create", "Failover", "Import", "Restore", "Run"];
+const MAKES: [&str; 8] = ["Allocate", "Change", "Create", "Failover", "Import", "Restore", "Run", "StartRestoreJob"];
 /// Operations of these names that only begin something, or may be repeated.
 const REPEATABLE: [&str; 2] = ["CreateMultipartUpload", "CreateSession"];
 /// Operations that say what shall be, so that saying it again because the reply was lost makes nothing new (Amazon Route
-/// 53 API: "ChangeResourceRecordSets", `UPSERT`).
-const UPSERTS: [&str; 1] = ["ChangeResourceRecordSets"];
+/// 53 API: "ChangeResourceRecordSets", `UPSERT`), or that carry a token (AWS Backup API: "StartRestoreJob").
+const UPSERTS: [&str; 2] = ["ChangeResourceRecordSets", "StartRestoreJob"];
 /// Exit code of a run that is done and short of something.
 const SHORT: i32 = 5;
 /// How many differences of two worlds are told.

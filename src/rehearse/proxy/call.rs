@@ -60,7 +60,7 @@ impl Head<'_> {
     pub fn needs_body(&self) -> bool {
         let length = self.header(CONTENT_LENGTH.as_str()).and_then(|length| length.parse::<u64>().ok());
         let small_json = self.header("x-amz-target").is_some() && length.is_some_and(|bytes| bytes <= JSON_PEEK_BYTES);
-        self.is_form() || small_json
+        self.is_form() || small_json || (self.method == Method::PUT && self.uri.path() == rest::RESTORE_JOBS)
     }
 }
 
@@ -88,6 +88,7 @@ impl Call {
                 rest::s3(head.method, head.header(HOST.as_str()).unwrap_or_default(), path, query, copies)
             }
             "route53" => rest::route53(head.method, path),
+            "backup" => rest::backup(head.method, path, body),
             _ => None,
         };
         let (operation, resource) = rest.unwrap_or_else(|| (fallback(head.method, path), None));
@@ -187,6 +188,17 @@ mod tests {
         let uri = "/bucket/key?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=AKID%2F20261122%2Feu-west-2%2Fs3%2Faws4_request";
         let call = call("GET", uri, &[("host", "127.0.0.1:1")], "");
         assert_eq!((call.region.as_str(), call.operation.as_str()), ("eu-west-2", "GetObject"));
+    }
+
+    #[test]
+    fn restores_of_aws_backup_are_named_by_what_they_make() {
+        let authorization = signed("us-east-1", "backup");
+        let headers = [("authorization", authorization.as_str())];
+        let made = call("PUT", "/restore-jobs", &headers, r#"{"Metadata":{"targetTableName":"metadata-dr"}}"#);
+        assert_eq!((made.operation.as_str(), made.resource.as_deref()), ("StartRestoreJob", Some("metadata-dr")));
+        let listed =
+            call("GET", "/resources/arn%3Aaws%3Adynamodb%3Aeu-west-2%3A1%3Atable%2Ft/recovery-points", &headers, "");
+        assert_eq!(listed.operation, "ListRecoveryPointsByResource");
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use hyper::Uri;
 use tokio::sync::oneshot;
 
 use super::answers::Canned;
@@ -11,6 +12,7 @@ use super::globals::Global;
 use super::rules::{Effect, Pattern, Request, Rule, Rules, Verdict, decide};
 use super::settle::Kind;
 use super::trap::{Armed, Caught, Sprung, Trap, spring};
+use super::vaults::{Turn, VaultPoint, Vaults};
 use super::{Call, globals};
 
 /// Steers a running proxy.
@@ -37,6 +39,8 @@ struct State {
     homes: BTreeMap<String, String>,
     /// Global databases, by identifier.
     globals: BTreeMap<String, Global>,
+    /// AWS Backup, where it is played.
+    vaults: Option<Vaults>,
     /// The regions of global tables, by name.
     replicated: BTreeMap<String, Vec<String>>,
 }
@@ -129,6 +133,52 @@ impl Control {
     pub(super) fn writes(&self, region: &str, cluster: &str) -> Option<bool> {
         let mut state = self.lock();
         state.globals.values_mut().find_map(|global| global.writes(region, cluster, Instant::now()))
+    }
+
+    /// Plays AWS Backup, with this recovery point among others. The emulator restores none.
+    pub fn vault(&self, point: VaultPoint) {
+        self.vaults(|vaults| vaults.points.push(point));
+    }
+
+    /// A restore of AWS Backup takes this long; also one that has begun.
+    pub fn restore_jobs_take(&self, time: Duration) {
+        self.vaults(|vaults| vaults.takes = time);
+    }
+
+    /// Restores of AWS Backup fail with these words from now on, or no longer.
+    pub fn restore_jobs_fail(&self, message: Option<&str>) {
+        self.vaults(|vaults| vaults.fails = message.map(str::to_owned));
+    }
+
+    /// An operation of AWS Backup is denied to everybody.
+    pub fn deny_backup(&self, operation: &str) {
+        self.vaults(|vaults| vaults.denied.insert(operation.to_owned()));
+    }
+
+    /// The restores of AWS Backup that were begun.
+    pub fn restore_jobs(&self) -> usize {
+        self.vaults(|vaults| vaults.jobs())
+    }
+
+    /// AWS Backup no longer knows by which tokens its restores were asked for.
+    pub fn forget_restore_tokens(&self) {
+        self.vaults(Vaults::forget_tokens);
+    }
+
+    fn vaults<T>(&self, use_them: impl FnOnce(&mut Vaults) -> T) -> T {
+        use_them(self.lock().vaults.get_or_insert_default())
+    }
+
+    /// What is done with a request to AWS Backup, once it is played.
+    pub(super) fn vault_turn(&self, call: &Call, uri: &Uri, body: &[u8]) -> Option<Turn> {
+        let mut state = self.lock();
+        let vaults = state.vaults.as_mut().filter(|_| call.service == "backup")?;
+        vaults.turn(call, uri, body)
+    }
+
+    /// The answer to a request for a restore, which the emulator carried out or refused.
+    pub(super) fn vault_restored(&self, job: &str, failed: Option<String>) -> Canned {
+        self.vaults(|vaults| vaults.restored(job, failed))
     }
 
     /// How many requests have come that a pattern matches.

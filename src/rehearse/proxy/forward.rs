@@ -26,6 +26,7 @@ use super::replicas::with_replicas;
 use super::rules::{Action, Verdict};
 use super::settle::{Kind, hold_back};
 use super::trap::{Catch, Release, Sprung};
+use super::vaults::{Turn, restore_request};
 
 /// How much of a body is looked into for the name of the operation.
 const PEEK_BYTES: usize = 64 * 1024;
@@ -99,7 +100,7 @@ impl Way {
         let verdict = self.control.judge(&mut call, Instant::now());
         let agent = agent(&parts.headers);
         let mut entry = Entry::new(&self.log, &call, agent, body.counter());
-        let json = parts.headers.contains_key("x-amz-target");
+        let json = parts.headers.contains_key("x-amz-target") || call.service == "backup";
         tokio::time::sleep(verdict.wait).await;
         match verdict.action {
             Action::Refuse => {
@@ -127,7 +128,10 @@ impl Way {
                     entry.set(0, RequestOutcome::Refused);
                     return Err(NoAnswer::Withheld);
                 }
-                let own = self.control.global_answer(&call, &beginning);
+                let own = match self.control.global_answer(&call, &beginning) {
+                    Some(canned) => Some(canned),
+                    None => self.of_vaults(&call, &parts.uri, &beginning).await,
+                };
                 let asked = Asked { call: &call, agent, verdict, sprung, own };
                 self.forward(Request::from_parts(parts, body), asked, entry).await
             }
@@ -196,6 +200,27 @@ impl Way {
         };
         let body = body.when_done(|bytes| entry.finish(bytes));
         Ok(Response::from_parts(parts, body))
+    }
+
+    /// The answer of AWS Backup, where it is played: what it restores the emulator restores.
+    async fn of_vaults(&self, call: &Call, uri: &Uri, body: &[u8]) -> Option<Canned> {
+        let (job, backup, table) = match self.control.vault_turn(call, uri, body)? {
+            Turn::Answer(canned) => return Some(canned),
+            Turn::Restore { job, backup, table } => (job, backup, table),
+        };
+        let request = restore_request(&call.region, &backup, &table)?;
+        let failed = match self.client.request(self.directed(request)).await {
+            Ok(response) if response.status().is_success() => {
+                self.control.born(Kind::Table, &call.region, &table, Instant::now());
+                None
+            }
+            Ok(response) => {
+                let (said, _) = peek(response.into_body(), PEEK_BYTES).await.ok()?;
+                Some(format!("DynamoDB answered: {}", String::from_utf8_lossy(&said)))
+            }
+            Err(error) => Some(error.to_string()),
+        };
+        Some(self.control.vault_restored(&job, failed))
     }
 
     /// What was made here, and what of it is gone again.

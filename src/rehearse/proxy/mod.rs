@@ -19,6 +19,7 @@ mod server;
 mod settle;
 mod trap;
 mod urlencoded;
+mod vaults;
 
 pub use call::Call;
 pub use control::{Control, RuleId};
@@ -27,3 +28,4 @@ pub use record::{Counts, RequestOutcome, RequestRecord, Summary, read_records};
 pub use rules::{Effect, Pattern};
 pub use server::{Proxy, ProxyOptions};
 pub use trap::{Catch, Caught, Matches, Release, Trap};
+pub use vaults::VaultPoint;

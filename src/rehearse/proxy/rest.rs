@@ -1,6 +1,7 @@
-//! The names of S3 and Route 53 operations, which their protocol (restXml) tells only by method and path. Pure.
+//! The names of operations of S3, Route 53 and AWS Backup, which their protocols (restXml, restJson) tell only by method and
+//! path. Pure.
 //!
-//! From the "Amazon S3 API Reference" and the "Amazon Route 53 API Reference".
+//! From the "Amazon S3 API Reference", the "Amazon Route 53 API Reference" and the "AWS Backup API Reference".
 
 use hyper::Method;
 
@@ -120,6 +121,26 @@ fn bucket_in_host(host: &str) -> Option<&str> {
     let host = host.rsplit_once(':').map_or(host, |(host, _port)| host);
     let at = host.find(".s3.").or_else(|| host.find(".s3-")).or_else(|| host.rfind(".localhost"))?;
     Some(&host[..at])
+}
+
+/// Where restores are begun.
+pub const RESTORE_JOBS: &str = "/restore-jobs";
+
+/// Operation of a request to AWS Backup, and the table that a restore makes; of those that lifeboat uses.
+pub fn backup(method: &Method, path: &str, body: &[u8]) -> Option<(String, Option<String>)> {
+    let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
+    let operation = match (method.as_str(), parts.as_slice()) {
+        ("GET", ["resources", _, "recovery-points"]) => "ListRecoveryPointsByResource",
+        ("GET", ["backup-vaults", _, "recovery-points", _]) => "DescribeRecoveryPoint",
+        ("PUT", ["restore-jobs"]) => "StartRestoreJob",
+        ("GET", ["restore-jobs"]) => "ListRestoreJobs",
+        ("GET", ["restore-jobs", _]) => "DescribeRestoreJob",
+        ("GET", ["restore-jobs", _, "metadata"]) => "GetRestoreJobMetadata",
+        _ => return None,
+    };
+    let body: Option<serde_json::Value> = serde_json::from_slice(body).ok();
+    let table = body.and_then(|body| Some(body["Metadata"]["targetTableName"].as_str()?.to_owned()));
+    Some((operation.to_owned(), table))
 }
 
 /// Operation and zone or health check of a Route 53 request.

@@ -2,7 +2,8 @@
 //!
 //! DynamoDB's own backups stay in their region; what brings them over is AWS Backup, which the emulator lacks. So a
 //! table of the same name and content is made in the recovery region, backed up there and deleted: what is left looks
-//! as a copied backup does, except that its ARN names the recovery region. Of a global table that second one is left, as its
+//! as a copied backup does, except that its ARN names the recovery region. Where AWS Backup restores, the proxy plays a recovery
+//! point of it that stands for this backup. Of a global table that second one is left, as its
 //! replica: the proxy tells that it is one.
 
 use aws_sdk_dynamodb::types::{
@@ -17,6 +18,7 @@ use super::declared::Declared;
 use super::items::item;
 use super::shape::{Key, KeyType, TableShape};
 use super::{Regions, amount};
+use crate::aws::backup::is_recovery_point;
 use crate::aws::{Session, explain};
 use crate::manifest::{Manifest, Quantity, Table, TableSource};
 use crate::rehearse::RehearseError;
@@ -39,7 +41,9 @@ pub struct SourceTable {
 /// # Errors
 /// The emulator refused, or the manifest names a backup that has to be there already.
 pub async fn build(manifest: &Manifest, table: &Table, regions: &Regions) -> Result<SourceTable, RehearseError> {
-    if let TableSource::Backup(arn) = &table.from {
+    if let TableSource::Backup(arn) = &table.from
+        && !is_recovery_point(arn)
+    {
         let word = format!("table {} is restored from {arn}, and the emulator makes ARNs of its own", table.name);
         return Err(RehearseError::Unsupported(word));
     }
