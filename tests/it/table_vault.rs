@@ -69,11 +69,6 @@ async fn state(tiny: &Tiny) -> Option<dynamodb::TableState> {
     dynamodb::table(&tiny.moto.session("us-east-1"), "metadata-dr").await.expect("an answer")
 }
 
-/// As it was before the terminal's width.
-fn one_word(shown: &str) -> String {
-    shown.split_whitespace().collect()
-}
-
 /// What the restore has returned, as the journal keeps it.
 fn applied(tiny: &Tiny) -> Value {
     let journal = tiny.home().join("state/runs").join(tiny.run()).join("journal.jsonl");
