@@ -45,6 +45,10 @@ pub fn effect_of(step: &StepSpec, manifest: &Manifest) -> Option<Effects> {
             Some(Effects { agent: "terraform", service: None, resource: None, state: Some(state) })
         }
         Action::RestoreCluster { .. } => lifeboat("rds", None),
+        // AWS Backup begins it, and DynamoDB takes the rest.
+        Action::RestoreTable { table } if table.aws_backup.is_some() => {
+            Some(Effects { agent: "lifeboat", service: None, resource: Some(table.target.clone()), state: None })
+        }
         Action::RestoreTable { table } => lifeboat("dynamodb", Some(&table.target)),
         Action::RestoreBucket { bucket } => lifeboat("s3", Some(&bucket.target)),
         Action::RollBackBucket { rollback } => lifeboat("s3", Some(&rollback.bucket)),
