@@ -211,12 +211,6 @@ impl Session {
         aws_sdk_s3::Client::from_conf(config.build())
     }
 
-    /// Jobs over many objects: S3 Batch Operations.
-    pub fn s3_control(&self) -> aws_sdk_s3control::Client {
-        let config = aws_sdk_s3control::config::Builder::from(&self.config).interceptor(self.traffic.of("s3-control"));
-        aws_sdk_s3control::Client::from_conf(config.build())
-    }
-
     pub fn route53(&self) -> aws_sdk_route53::Client {
         let config = aws_sdk_route53::config::Builder::from(&self.config).interceptor(self.traffic.of("route53"));
         aws_sdk_route53::Client::from_conf(config.build())
