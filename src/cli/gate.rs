@@ -60,14 +60,13 @@ pub async fn of(
     };
     let bundle = plan::read(path)?;
     same_place(&bundle, manifest)?;
-    if bundle.index.subject.scenario != wanted.scenario {
+    let scenario = &bundle.index.subject.scenario;
+    if scenario != wanted.scenario {
         return Err(CliError::blocked(format!(
-            "{} is the bundle of a {}",
-            path.display(),
-            bundle.index.subject.scenario
+            "{} is the bundle of a {scenario}; nothing was changed",
+            path.display()
         ))
-        .cause("nothing was changed")
-        .next(wanted.planned_by));
+        .next(run_by(&bundle, path)));
     }
     let approvals = approvals(&bundle, manifest, connected);
     let approve = format!("lifeboat approve {}", path.display());

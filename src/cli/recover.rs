@@ -149,18 +149,28 @@ pub async fn run(command: &Recover, environment: &Environment) -> Result<Exit, C
     }
 }
 
-/// Carries out what a bundle says.
+/// Carries out a restore of what is named beside itself.
+pub async fn beside(
+    subject: &impl Subject,
+    run: &RunArgs,
+    dry_run: bool,
+    environment: &Environment,
+) -> Result<Exit, CliError> {
+    let declared_at = Timestamp::now();
+    let moment = subject.moment();
+    moment.plausible(declared_at)?;
+    run.plausible(&moment.env, declared_at)?;
+    let named = subject.named(environment).await?;
+    Recovery { run, declared_at, named, bundle: None, dry_run }.carry_out(environment).await
+}
+
+/// Carries out what a bundle says. Whether it may be used, the gate decides.
 async fn by_bundle(path: &Path, run: &RunArgs, environment: &Environment) -> Result<Exit, CliError> {
     let declared_at = Timestamp::now();
     let bundle = plan::read(path)?;
     let subject = &bundle.index.subject;
-    if subject.scenario != RECOVER {
-        return Err(CliError::blocked(format!("{} is the bundle of a {}", path.display(), subject.scenario))
-            .next(format!("lifeboat {} {} --bundle {}", subject.scenario, subject.environment, path.display())));
-    }
     run.plausible(&subject.environment, declared_at)?;
     let plans = wiring::read(&subject.environment, environment)?;
-    gate::same_place(&bundle, &plans.manifest)?;
     let connected = wiring::connect(&plans.manifest).await?;
     let aws = connected.aws_in(&subject.region).await;
     let runbook = scenario::again(&bundle.steps.runbook, &plans.manifest);

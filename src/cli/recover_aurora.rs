@@ -5,7 +5,7 @@ use jiff::Timestamp;
 
 use super::environment::Environment;
 use super::error::{CliError, Exit};
-use super::recover::{Moment, Named, Recovery, RunArgs, Subject, given};
+use super::recover::{Moment, Named, RunArgs, Subject, beside, given};
 use super::recover_region::{Sought, region_of};
 use super::wiring;
 use crate::aws::{Session, rds};
@@ -56,11 +56,7 @@ pub struct RecoverAurora {
 /// As [`super::recover::run`].
 pub async fn run(command: &RecoverAurora, environment: &Environment) -> Result<Exit, CliError> {
     let RecoverAurora { cluster, dry_run, run } = command;
-    let declared_at = Timestamp::now();
-    cluster.moment.plausible(declared_at)?;
-    run.plausible(&cluster.moment.env, declared_at)?;
-    let named = cluster.named(environment).await?;
-    Recovery { run, declared_at, named, bundle: None, dry_run: *dry_run }.carry_out(environment).await
+    beside(cluster, run, *dry_run, environment).await
 }
 
 impl Subject for PointOfCluster {

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 
 use super::environment::Environment;
 use super::error::{CliError, Exit};
-use super::recover::{Moment, Named, Recovery, RunArgs, Subject, given};
+use super::recover::{Moment, Named, RunArgs, Subject, beside, given};
 use super::recover_region::{Sought, region_of};
 use super::wiring::{self, Connected};
 use crate::aws::{Session, glue};
@@ -49,11 +49,7 @@ pub struct RecoverCatalog {
 /// As [`super::recover::run`].
 pub async fn run(command: &RecoverCatalog, environment: &Environment) -> Result<Exit, CliError> {
     let RecoverCatalog { catalog, dry_run, run } = command;
-    let declared_at = Timestamp::now();
-    catalog.moment.plausible(declared_at)?;
-    run.plausible(&catalog.moment.env, declared_at)?;
-    let named = catalog.named(environment).await?;
-    Recovery { run, declared_at, named, bundle: None, dry_run: *dry_run }.carry_out(environment).await
+    beside(catalog, run, *dry_run, environment).await
 }
 
 impl Subject for PointOfCatalog {

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 
 use super::environment::Environment;
 use super::error::{CliError, Exit};
-use super::recover::{Moment, Named, Recovery, RunArgs, Subject, given};
+use super::recover::{Moment, Named, RunArgs, Subject, beside, given};
 use super::recover_region::{Sought, region_of};
 use super::wiring;
 use crate::aws::{Session, dynamodb};
@@ -45,11 +45,7 @@ pub struct RecoverTable {
 /// As [`super::recover::run`].
 pub async fn run(command: &RecoverTable, environment: &Environment) -> Result<Exit, CliError> {
     let RecoverTable { table, dry_run, run } = command;
-    let declared_at = Timestamp::now();
-    table.moment.plausible(declared_at)?;
-    run.plausible(&table.moment.env, declared_at)?;
-    let named = table.named(environment).await?;
-    Recovery { run, declared_at, named, bundle: None, dry_run: *dry_run }.carry_out(environment).await
+    beside(table, run, *dry_run, environment).await
 }
 
 impl Subject for PointOfTable {

@@ -6,10 +6,10 @@
 
 use std::time::Duration;
 
-use serde::Serialize;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
+use super::answers::Answer;
 use super::{Blocked, Cx, Ready, StepError, wait_until};
 use crate::aws::athena::{Execution, Query, WorkGroup};
 use crate::aws::{AwsError, Session, athena, s3};
@@ -23,24 +23,6 @@ const ANSWER: Duration = Duration::from_secs(60 * 60);
 /// The note that tells which round of asking this is.
 const ROUND: &str = "athena";
 const AGAIN: &str = "mend it, then retry the step: it asks anew";
-
-/// An answered question, for the journal.
-#[derive(Debug, Serialize)]
-pub(super) struct Answer {
-    check: String,
-    /// Athena's own id of the query.
-    query: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    found: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    fault: Option<String>,
-}
-
-/// What is wrong with the answers, in words.
-pub(super) fn faults(answers: &[Answer]) -> Option<String> {
-    let faults: Vec<&str> = answers.iter().filter_map(|answer| answer.fault.as_deref()).collect();
-    (!faults.is_empty()).then(|| faults.join("; "))
-}
 
 /// Whether the workgroup can be asked, and where its results go; with what is only worth a warning. `later` says that Terraform
 /// may still make what is not there.
@@ -187,7 +169,7 @@ async fn answered(cx: &Cx, check: &AthenaCheck, query: &Query<'_>, round: u64) -
 
 fn told(check: &AthenaCheck, query: String, found: Result<u64, String>) -> Answer {
     let fault = fault(check, &found);
-    Answer { check: check.to_string(), query, found: found.ok(), fault }
+    Answer { check: check.to_string(), query: Some(query), found: found.ok(), fault }
 }
 
 /// Which round of asking this is: the last one, where it has not ended.

@@ -3,8 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use serde::Serialize;
-
+use super::answers::Answer;
 use super::{Blocked, Cx, Ready, StepError, wait_until};
 use crate::aws::rds::ClusterState;
 use crate::aws::{Session, secrets};
@@ -22,22 +21,6 @@ const AGAIN: &str = "retry the step: it asks anew";
 const LOGIN: &str = "a restored cluster has the users and passwords of its recovery point: where they were changed since, set its \
                      master password, or have the same secret or variables tell what held then; `sql` itself is settled when a \
                      run begins; then retry the step, or ask by hand and --skip it";
-
-/// An answered question, for the journal.
-#[derive(Debug, Serialize)]
-pub(super) struct Answer {
-    check: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    found: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    fault: Option<String>,
-}
-
-/// What is wrong with the answers, in words.
-pub(super) fn faults(answers: &[Answer]) -> Option<String> {
-    let faults: Vec<&str> = answers.iter().filter_map(|answer| answer.fault.as_deref()).collect();
-    (!faults.is_empty()).then(|| faults.join("; "))
-}
 
 /// Who asks, with the login that was found.
 pub(super) struct Asker<'a> {
@@ -147,7 +130,7 @@ fn reachable(place: &Place) -> String {
 
 fn answer(check: &RowCheck, found: &Found) -> Answer {
     let number = if let Found::Number(number) = found { Some(*number) } else { None };
-    Answer { check: check.to_string(), found: number, fault: fault(check, found) }
+    Answer { check: check.to_string(), query: None, found: number, fault: fault(check, found) }
 }
 
 async fn credentials(session: &Session, login: &Login) -> Result<Credentials, Blocked> {

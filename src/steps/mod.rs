@@ -3,6 +3,7 @@
 //! A step may use `aws`, `terraform`, `transfer` and `verify`; it never prints, never starts a process itself, and
 //! has no effect before its intent is in the journal (the engine sees to that).
 
+mod answers;
 mod catalog_athena;
 mod catalog_point;
 mod catalog_source;

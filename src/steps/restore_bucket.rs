@@ -165,12 +165,14 @@ fn listed(
 }
 
 /// What copies from the source to the target.
-async fn copier(session: &Session, bucket: &Bucket, stopping: impl Fn() -> bool + Send + Sync + 'static) -> Copier {
+fn copier(
+    session: &Session,
+    reading: &Session,
+    bucket: &Bucket,
+    stopping: impl Fn() -> bool + Send + Sync + 'static,
+) -> Copier {
     let copier = Copier::new(session, &bucket.source, &bucket.target, Limits::default(), stopping);
-    match &bucket.source_role {
-        Some(role) => copier.read_by(&session.assuming(role).await),
-        None => copier,
-    }
+    if bucket.source_role.is_some() { copier.read_by(reading) } else { copier }
 }
 
 /// The source does not answer, or not to the role that shall read it.
@@ -279,9 +281,10 @@ pub async fn restore_bucket(
         let text = format!("target bucket {target} does not exist in {}", session.region());
         return Err(StepError::failed(text).hint("declare it in the Terraform root, or create it, then retry"));
     }
-    let copier = Arc::new(copier(session, bucket, stopping).await);
+    let reading = reading(session, bucket).await;
+    let copier = Arc::new(copier(session, &reading, bucket, stopping));
     let comparer = Arc::new(copier.comparer(CONTENT_BYTES));
-    let source = listed(&reading(session, bucket).await, source, bucket);
+    let source = listed(&reading, source, bucket);
     let differences = diff(source, listed(session, target, bucket));
     let moving = Arc::clone(&copier);
     let tell = |summary: &Summary| tell(summary, moving.moved_bytes());
@@ -343,8 +346,9 @@ pub async fn survey_buckets(
     tell: impl Fn(u64),
 ) -> Result<Survey, AwsError> {
     let Bucket { source, target, .. } = bucket;
-    let comparer = Arc::new(copier(session, bucket, || false).await.comparer(CONTENT_BYTES));
-    let source = listed(&reading(session, bucket).await, source, bucket);
+    let reading = reading(session, bucket).await;
+    let comparer = Arc::new(copier(session, &reading, bucket, || false).comparer(CONTENT_BYTES));
+    let source = listed(&reading, source, bucket);
     let differences = diff(source, listed(session, target, bucket));
     survey(comparer, differences, bounds, began.map(tolerated_from), tell).await
 }

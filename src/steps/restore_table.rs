@@ -123,8 +123,7 @@ impl Step for RestoreTable {
         let seen = self.appeared(cx).await?;
         if absent && !accepted && !begun && !restored_since(&seen, started) {
             // Known to later attempts, which would otherwise take it for what this one began.
-            let foreign = json!(seen.restored_at);
-            cx.note(FOREIGN, foreign).await.or_else(|error| if cx.journal.is_none() { Ok(()) } else { Err(error) })?;
+            cx.note_if_journalled(FOREIGN, json!(seen.restored_at)).await?;
         } else if absent {
             begun = true;
         }

@@ -203,10 +203,10 @@ fn noted(cx: &Cx) -> Result<Option<Asked>, StepError> {
 
 /// Without a journal, as in a step that nobody drives, there is nothing to resume.
 async fn note(cx: &Cx, asked: &Asked) -> Result<(), StepError> {
-    if cx.journal.is_none() || noted(cx)?.as_ref() == Some(asked) {
+    if noted(cx)?.as_ref() == Some(asked) {
         return Ok(());
     }
-    cx.note(JOB, json!(asked)).await
+    cx.note_if_journalled(JOB, json!(asked)).await
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use serde_json::json;
 
 use super::catalog_source::{Desired, load_catalog};
-use super::{Blocked, Checked, Compensation, Cx, Output, Seen, Step, StepError, catalog_athena};
+use super::{Blocked, Checked, Compensation, Cx, Output, Seen, Step, StepError, answers, catalog_athena};
 use crate::aws::{Session, glue};
 use crate::catalog::{self, Rules, difference};
 use crate::manifest::{Bucket, Catalog, CatalogSource, Quantity};
@@ -38,7 +38,7 @@ impl Step for VerifyCatalog {
         let mut output = verify_catalog(&cx.world.aws, &self.catalog, &cx.world.manifest.buckets).await?;
         if let Some(athena) = &self.catalog.athena {
             let answers = catalog_athena::ask(cx, athena, &self.catalog.target).await?;
-            if let Some(faults) = catalog_athena::faults(&answers) {
+            if let Some(faults) = answers::faults(&answers) {
                 return Err(catalog_athena::unexpected(&self.catalog.target, &faults));
             }
             output["athena"] = json!(answers);

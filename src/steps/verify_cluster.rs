@@ -6,8 +6,9 @@
 use async_trait::async_trait;
 use serde_json::json;
 
+use super::answers::{Answer, faults as row_faults};
 use super::cluster_look::ClusterLook;
-use super::cluster_rows::{Answer, Asker, faults as row_faults};
+use super::cluster_rows::Asker;
 use super::cluster_wanted::Wanted;
 use super::{Blocked, Checked, Compensation, Cx, Output, Seen, Step, StepError};
 use crate::aws::rds::ClusterState;
@@ -20,12 +21,8 @@ pub struct VerifyCluster {
 
 #[async_trait]
 impl Step for VerifyCluster {
-    /// Who asks the rows must be known before there is anything to ask.
     async fn check(&self, cx: &Cx) -> Result<Checked, Blocked> {
-        if let Some(rows) = &self.cluster.rows {
-            Asker::of(&cx.world.aws, rows, &cx.world.manifest.path).await?;
-        }
-        Ok(Checked::default())
+        can_ask_rows(cx, &self.cluster).await
     }
 
     async fn observe(&self, _cx: &Cx) -> Result<Seen, StepError> {
@@ -62,6 +59,17 @@ impl Step for VerifyCluster {
     fn compensation(&self) -> Compensation {
         Compensation::Never
     }
+}
+
+/// Who asks the rows must be known before there is anything to ask.
+///
+/// # Errors
+/// The login is not there.
+pub(super) async fn can_ask_rows(cx: &Cx, cluster: &Cluster) -> Result<Checked, Blocked> {
+    if let Some(rows) = &cluster.rows {
+        Asker::of(&cx.world.aws, rows, &cx.world.manifest.path).await?;
+    }
+    Ok(Checked::default())
 }
 
 /// What the rows answer; `None` where the manifest does not say who asks.

@@ -4,9 +4,8 @@
 use async_trait::async_trait;
 use serde_json::json;
 
-use super::cluster_rows::Asker;
 use super::fail_over_cluster::{FailOverCluster, PROMOTED};
-use super::verify_cluster::ask_rows;
+use super::verify_cluster::{ask_rows, can_ask_rows};
 use super::{Blocked, Checked, Compensation, Cx, Output, Seen, Step, StepError};
 use crate::manifest::Cluster;
 
@@ -17,12 +16,8 @@ pub struct VerifyMember {
 
 #[async_trait]
 impl Step for VerifyMember {
-    /// Who asks the rows must be known before there is anything to ask.
     async fn check(&self, cx: &Cx) -> Result<Checked, Blocked> {
-        if let Some(rows) = &self.cluster.rows {
-            Asker::of(&cx.world.aws, rows, &cx.world.manifest.path).await?;
-        }
-        Ok(Checked::default())
+        can_ask_rows(cx, &self.cluster).await
     }
 
     async fn observe(&self, _cx: &Cx) -> Result<Seen, StepError> {

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use aws_sdk_s3::config::http::HttpRequest;
 use aws_sdk_s3::operation::create_multipart_upload::builders::CreateMultipartUploadFluentBuilder;
 use aws_sdk_s3::operation::head_object::HeadObjectOutput;
 use aws_sdk_s3::operation::put_object::builders::PutObjectFluentBuilder;
@@ -44,6 +45,16 @@ pub(super) fn put_alike(
     head: &HeadObjectOutput,
 ) -> PutObjectFluentBuilder {
     alike!(request, object, head).set_checksum_algorithm(checksum_of(head).map(|(algorithm, _)| algorithm))
+}
+
+/// `Expires` may be any text; the typed field would only carry a date.
+pub(super) fn expiring(head: &HeadObjectOutput) -> impl Fn(&mut HttpRequest) + Send + Sync + 'static {
+    let expires = head.expires_string().map(str::to_owned);
+    move |request| {
+        if let Some(expires) = &expires {
+            request.headers_mut().insert("expires", expires.clone());
+        }
+    }
 }
 
 /// The checksum of an upload in parts. Parts never give a SHA of the whole object: only a composite one, by which the two

@@ -8,7 +8,7 @@ use aws_sdk_s3::operation::head_object::HeadObjectOutput;
 use aws_sdk_s3::types::{ChecksumAlgorithm, ChecksumType, CompletedMultipartUpload, CompletedPart, CopyPartResult};
 use futures::{StreamExt, TryStreamExt, stream};
 
-use super::alike::{checksum_in_parts, tagging, upload_alike};
+use super::alike::{checksum_in_parts, expiring, tagging, upload_alike};
 use super::copy::{Copier, CopyError, gone, quoted};
 use super::parts::{Part, cut_at, cut_evenly, is_even, parts_of_etag};
 use super::through;
@@ -102,13 +102,7 @@ async fn create(
         .run(|| {
             let request = copier.client.create_multipart_upload().bucket(&copier.target).key(&object.key);
             let request = upload_alike(request, object, head, checksum.clone()).set_tagging(tags.clone()).customize();
-            // `Expires` may be any text; the typed field would only carry a date.
-            let expires = head.expires_string().map(str::to_owned);
-            let request = request.mutate_request(move |request| {
-                if let Some(expires) = &expires {
-                    request.headers_mut().insert("expires", expires.clone());
-                }
-            });
+            let request = request.mutate_request(expiring(head));
             async move { request.send().await.map_err(refusal(operation)) }
         })
         .await?;

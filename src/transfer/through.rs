@@ -11,7 +11,7 @@ use aws_sdk_s3::types::{ChecksumAlgorithm, ChecksumMode, ChecksumType, Completed
 use bytes::Bytes;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use super::alike::{put_alike, tagging};
+use super::alike::{expiring, put_alike, tagging};
 use super::copy::{Copier, CopyError, quoted};
 use super::multipart::tag_set;
 use super::parts::Part;
@@ -54,13 +54,7 @@ impl Through {
                     .set_if_none_match(copier.if_none_match())
                     .body(ByteStream::from(content.clone()))
                     .customize();
-                // `Expires` may be any text; the typed field would only carry a date.
-                let expires = head.expires_string().map(str::to_owned);
-                let request = request.mutate_request(move |request| {
-                    if let Some(expires) = &expires {
-                        request.headers_mut().insert("expires", expires.clone());
-                    }
-                });
+                let request = request.mutate_request(expiring(head));
                 async move { request.send().await.map_err(refusal("s3:PutObject")) }
             })
             .await?;

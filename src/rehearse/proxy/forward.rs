@@ -78,6 +78,25 @@ impl Otherwise {
     }
 }
 
+/// What was answered goes to the client, once a trap lets it, unless it shall be lost.
+async fn delivered(
+    sprung: Option<Sprung>,
+    (call, agent): (&Call, &'static str),
+    verdict: &Verdict,
+    (entry, status): (&mut Entry, u16),
+) -> Result<(), NoAnswer> {
+    let withheld = match sprung {
+        Some(sprung) => sprung.hold(call, agent).await == Release::Withhold,
+        None => false,
+    };
+    if withheld || verdict.action == Action::LoseReply {
+        entry.set(0, RequestOutcome::ReplyLost);
+        return Err(NoAnswer::Withheld);
+    }
+    entry.passed_on(status);
+    Ok(())
+}
+
 /// There is no answer: the connection is closed.
 #[derive(Debug, thiserror::Error)]
 pub enum NoAnswer {
@@ -151,15 +170,7 @@ impl Way {
         }
         if let Some(canned) = own {
             entry.answered(canned.status);
-            let withheld = match sprung {
-                Some(sprung) => sprung.hold(call, agent).await == Release::Withhold,
-                None => false,
-            };
-            if withheld || verdict.action == Action::LoseReply {
-                entry.set(0, RequestOutcome::ReplyLost);
-                return Err(NoAnswer::Withheld);
-            }
-            entry.passed_on(canned.status);
+            delivered(sprung, (call, agent), &verdict, (&mut entry, canned.status)).await?;
             return Ok(answer(canned, entry));
         }
         let turn = self.lanes.alone(request.headers()).await;
@@ -177,15 +188,7 @@ impl Way {
         if response.status().is_success() {
             self.remember(call);
         }
-        let withheld = match sprung {
-            Some(sprung) => sprung.hold(call, agent).await == Release::Withhold,
-            None => false,
-        };
-        if withheld || verdict.action == Action::LoseReply {
-            entry.set(0, RequestOutcome::ReplyLost);
-            return Err(NoAnswer::Withheld);
-        }
-        entry.passed_on(response.status().as_u16());
+        delivered(sprung, (call, agent), &verdict, (&mut entry, response.status().as_u16())).await?;
         let (mut parts, body) = response.into_parts();
         strip(&mut parts.headers);
         let held = Kind::told(call).zip(verdict.settle);
