@@ -1,6 +1,6 @@
 //! AWS, one file per service: thin calls that page, retry as the SDK does, and turn errors into one kind.
 //!
-//! Only the recovery region is ever asked, and Route 53 and IAM, which have one control plane.
+//! Only the region that a run works in is ever asked, and Route 53 and IAM, which have one control plane.
 
 pub mod archive;
 mod error;
