@@ -80,7 +80,7 @@ where
 }
 
 /// Codes of "Common errors" and of the services' own that say "later"; and no answer at all.
-fn is_transient(code: Option<&str>, status: Option<u16>) -> bool {
+pub(super) fn is_transient(code: Option<&str>, status: Option<u16>) -> bool {
     const LATER: [&str; 13] = [
         "InternalError",
         "InternalFailure",
@@ -116,7 +116,7 @@ fn without_credentials<E: Error + 'static>(error: &SdkError<E>) -> bool {
 }
 
 /// The whole chain of causes in one line: an SDK's own message is often only "dispatch failure".
-fn chain(error: &dyn Error) -> String {
+pub(super) fn chain(error: &dyn Error) -> String {
     let mut words = vec![error.to_string()];
     let mut source = error.source();
     while let Some(cause) = source {

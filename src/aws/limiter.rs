@@ -10,6 +10,7 @@ use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::pace::Pace;
+use super::error::is_transient;
 use super::{AwsError, explain};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
@@ -53,6 +54,21 @@ where
         // Without credentials nothing is ever answered, however often it is asked.
         let outcome = if error.credentials_expired() { Outcome::Final } else { outcome };
         Refusal { error, outcome }
+    }
+}
+
+/// What S3 has answered, read without the SDK.
+pub(super) fn answered(operation: &'static str, code: &str, message: String, status: u16) -> Refusal {
+    let transient = is_transient(Some(code), Some(status));
+    let outcome = classify(Some(code), Some(status), true);
+    Refusal { error: AwsError { operation, code: Some(code.to_owned()), message, transient }, outcome }
+}
+
+impl Refusal {
+    /// No answer, or one that broke off.
+    pub(super) fn unanswered(operation: &'static str, message: String) -> Self {
+        let error = AwsError { operation, code: None, message, transient: true };
+        Self { error, outcome: classify(None, None, false) }
     }
 }
 

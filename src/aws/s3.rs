@@ -4,6 +4,7 @@
 
 mod bucket;
 mod conditional;
+mod copy_request;
 mod list;
 mod lock_file;
 mod object;
@@ -15,6 +16,7 @@ use jiff::Timestamp;
 
 pub use bucket::{BucketPlace, Versioning, etags_are_md5, find_bucket, versioning, versions_expire_after};
 pub use conditional::{Condition, Put, Stamped, put_if, read_stamped};
+pub use copy_request::{CopyRequest, CopyRequests};
 pub use list::{Object, Page, PageStart, list_folders, list_page, list_under};
 pub use lock_file::LockFile;
 pub use object::{Content, read, read_version};
@@ -34,14 +36,19 @@ fn in_bucket(bucket: &str) -> impl FnOnce(AwsError) -> AwsError {
 
 /// `bucket/key` as the header `x-amz-copy-source` wants it: percent-encoded but for `/` and the unreserved characters.
 pub fn copy_source(bucket: &str, key: &str) -> String {
-    let mut source = format!("{bucket}/");
+    format!("{bucket}/{}", encoded(key))
+}
+
+/// A key as it stands in a path.
+fn encoded(key: &str) -> String {
+    let mut path = String::with_capacity(key.len());
     for byte in key.bytes() {
         match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => source.push(byte.into()),
-            byte => source.push_str(&format!("%{byte:02X}")),
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => path.push(byte.into()),
+            byte => path.push_str(&format!("%{byte:02X}")),
         }
     }
-    source
+    path
 }
 
 /// The same of one version.

@@ -131,6 +131,10 @@ impl Session {
         &self.traffic
     }
 
+    pub(super) fn credentials_provider(&self) -> Option<SharedCredentialsProvider> {
+        self.config.credentials_provider()
+    }
+
     /// How long the credentials hold.
     ///
     /// # Errors

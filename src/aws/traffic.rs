@@ -30,7 +30,8 @@ impl Traffic {
         Counter { traffic: self.clone(), service }
     }
 
-    fn add(&self, service: &'static str, throttled: bool) {
+    /// Counts a try that was refused for a while, or met silence.
+    pub(super) fn met(&self, service: &'static str, throttled: bool) {
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let counts = counts.entry(service).or_default();
         counts.retried += 1;
@@ -62,7 +63,7 @@ impl Intercept for Counter {
             None => context.request().map(|_| false),
         };
         if let Some(throttled) = verdict {
-            self.traffic.add(self.service, throttled);
+            self.traffic.met(self.service, throttled);
         }
         Ok(())
     }
@@ -112,8 +113,8 @@ mod tests {
     #[test]
     fn what_was_taken_is_not_told_twice() {
         let traffic = Traffic::default();
-        traffic.add("s3", true);
-        traffic.clone().add("s3", false);
+        traffic.met("s3", true);
+        traffic.clone().met("s3", false);
         assert_eq!(traffic.take()["s3"], Disturbed { retried: 2, throttled: 1 });
         assert!(traffic.take().is_empty());
     }

@@ -14,14 +14,14 @@ use aws_sdk_s3::config::StalledStreamProtectionConfig;
 use aws_sdk_s3::config::retry::RetryConfig;
 use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::operation::head_object::HeadObjectOutput;
-use aws_sdk_s3::types::{ChecksumMode, StorageClass, TaggingDirective};
+use aws_sdk_s3::types::ChecksumMode;
 
 use super::compare::{Comparer, Side, Verdict, has_part_independent_checksum};
 use super::multipart;
 use super::parts::{allowed_part_bytes, cut_evenly, parts_of_etag};
 use super::through::Through;
 use crate::aws::archive::is_archived;
-use crate::aws::s3::{Object, copy_source, copy_source_version, timestamp};
+use crate::aws::s3::{CopyRequest, CopyRequests, Object, copy_source, copy_source_version, timestamp};
 use crate::aws::{AwsError, Session};
 use crate::aws::{Limiter, MOST_ATTEMPTS, refusal};
 
@@ -77,6 +77,7 @@ pub enum CopyError {
 /// Copies objects from one bucket to another.
 pub struct Copier {
     pub(super) client: Client,
+    copies: CopyRequests,
     /// Where another identity reads the source: S3 then copies nothing by itself.
     pub(super) through: Option<Through>,
     pub(super) source: String,
@@ -99,8 +100,10 @@ impl Copier {
         limits: Limits,
         stopping: impl Fn() -> bool + Send + Sync + 'static,
     ) -> Self {
+        let client = patient_client(session);
         Self {
-            client: patient_client(session),
+            copies: CopyRequests::new(session, client.clone(), target, LONGEST_REQUEST),
+            client,
             through: None,
             source: source.to_owned(),
             target: target.to_owned(),
@@ -226,22 +229,15 @@ impl Copier {
     /// One request: S3 takes over metadata, headers, tags and checksum; an ETag that is an MD5 stays the same.
     async fn copy_simply(&self, object: &Object) -> Result<(), CopyError> {
         let source = self.source_of(object);
-        let class = object.storage_class.as_deref().map(StorageClass::from);
-        self.limiter
-            .run(|| {
-                let request = self
-                    .client
-                    .copy_object()
-                    .bucket(&self.target)
-                    .key(&object.key)
-                    .copy_source(&source)
-                    .copy_source_if_match(quoted(&object.etag))
-                    .set_if_none_match(self.if_none_match())
-                    .tagging_directive(TaggingDirective::Copy)
-                    .set_storage_class(class.clone());
-                async move { request.send().await.map_err(refusal("s3:PutObject")) }
-            })
-            .await?;
+        let etag = quoted(&object.etag);
+        let request = CopyRequest {
+            key: &object.key,
+            source: &source,
+            source_etag: &etag,
+            replaces: self.replaces,
+            storage_class: object.storage_class.as_deref(),
+        };
+        self.limiter.run(|| self.copies.send(request)).await?;
         self.moved_bytes.fetch_add(object.size_bytes, Ordering::Relaxed);
         Ok(())
     }
