@@ -9,8 +9,8 @@ use std::time::{Duration, Instant, SystemTime};
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use super::pace::Pace;
 use super::error::is_transient;
+use super::pace::Pace;
 use super::{AwsError, explain};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(50);

@@ -13,6 +13,7 @@ mod cross;
 mod cutover;
 mod duration;
 mod guards;
+mod in_primary;
 mod load;
 mod model;
 mod names;

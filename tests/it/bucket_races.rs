@@ -130,3 +130,24 @@ async fn a_denied_copy_ends_early_with_the_permission_that_is_missing() {
     assert!(error.hint.is_some_and(|hint| hint.contains("allow s3:PutObject")));
     assert!(puts.len() < 300, "{} requests were made in vain", puts.len());
 }
+
+#[tokio::test]
+async fn an_answer_that_is_not_understood_is_asked_for_again_through_the_sdk_with_the_same_request() {
+    let (output, puts) = restore(1, Some(OLD), None, |asked, _| {
+        let direct = asked.header("user-agent").starts_with("lifeboat/");
+        if direct { refused(400, "AuthorizationHeaderMalformed") } else { copied() }
+    })
+    .await;
+    assert_eq!(output.expect("copied")["copied"], 1);
+    let [direct, sdk] = &puts[..] else { panic!("{} requests", puts.len()) };
+    assert!(sdk.header("user-agent").contains("aws-sdk-rust/"));
+    let asks = |asked: &Asked| {
+        let names = asked.headers.keys().map(|name| name.as_str().to_owned());
+        let of_itself = ["authorization", "user-agent", "x-amz-user-agent", "x-amz-date", "amz-sdk-invocation-id"];
+        let names = names.filter(|name| !of_itself.contains(&name.as_str()) && !name.starts_with("amz-sdk-"));
+        let headers: std::collections::BTreeMap<_, _> =
+            names.map(|name| (name.clone(), asked.header(&name).to_owned())).collect();
+        (asked.target.clone(), headers)
+    };
+    assert_eq!(asks(direct), asks(sdk), "what is sent without the SDK is not what the SDK sends");
+}

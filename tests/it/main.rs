@@ -54,6 +54,7 @@ mod rehearsal;
 mod rehearsal_world;
 mod review;
 mod sql;
+mod stand;
 mod standing;
 mod state_custody;
 mod state_lock;

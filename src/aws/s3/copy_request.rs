@@ -148,9 +148,7 @@ impl CopyRequests {
         // An error may also come after the status, which S3 sends first where a copy takes long.
         let code = element(body, "Code").filter(|_| memmem::find(body, b"<Error>").is_some());
         match code {
-            None if status == StatusCode::OK => {
-                memmem::find(body, b"<CopyObjectResult").is_some().then_some(Ok(()))
-            }
+            None if status == StatusCode::OK => memmem::find(body, b"<CopyObjectResult").is_some().then_some(Ok(())),
             Some(code) if UNDERSTOOD.contains(&code) => {
                 let message = element(body, "Message").map_or_else(|| code.to_owned(), |it| format!("{code}: {it}"));
                 let refusal = answered(OPERATION, code, message, status.as_u16());
@@ -261,7 +259,9 @@ mod tests {
     #[test]
     fn where_a_bucket_is_is_read_from_what_the_sdk_has_signed() {
         let credential = "X-Amz-Credential=AKIA%2F20261127%2Feu-west-2%2Fs3%2Faws4_request";
-        let usual = format!("https://b.s3.eu-west-2.amazonaws.com/k?x-id=PutObject&X-Amz-Algorithm=AWS4-HMAC-SHA256&{credential}");
+        let usual = format!(
+            "https://b.s3.eu-west-2.amazonaws.com/k?x-id=PutObject&X-Amz-Algorithm=AWS4-HMAC-SHA256&{credential}"
+        );
         let found = ("https://b.s3.eu-west-2.amazonaws.com/".to_owned(), "eu-west-2".to_owned());
         assert_eq!(place(&usual), Some(found));
         let by_path = usual.replace("b.s3.eu-west-2.amazonaws.com/k", "127.0.0.1:4566/b/k");

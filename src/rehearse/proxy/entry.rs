@@ -78,5 +78,6 @@ pub fn agent(headers: &HeaderMap) -> &'static str {
     let words = headers.get(USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let known = [("Terraform/", "terraform"), ("OpenTofu/", "terraform"), ("aws-cli/", "aws-cli")];
     let named = known.iter().find(|(word, _)| words.contains(word)).map(|(_, name)| *name);
-    named.unwrap_or(if words.contains("aws-sdk-rust/") { "lifeboat" } else { "other" })
+    let ours = words.contains("aws-sdk-rust/") || words.starts_with("lifeboat/");
+    named.unwrap_or(if ours { "lifeboat" } else { "other" })
 }
