@@ -23,6 +23,7 @@ pub mod quotas;
 pub mod rds;
 pub mod route53;
 pub mod s3;
+pub mod s3_batch;
 pub mod secrets;
 mod standing;
 

@@ -9,6 +9,7 @@ mod list;
 mod lock_file;
 mod object;
 mod state;
+mod upload;
 mod versions;
 
 use aws_sdk_s3::primitives::DateTime;
@@ -21,6 +22,7 @@ pub use list::{Object, Page, PageStart, list_folders, list_page, list_under};
 pub use lock_file::LockFile;
 pub use object::{Content, read, read_version};
 pub use state::{StateObject, StateOutput, TerraformState, recovery_resources, recovery_state, state_key};
+pub use upload::Upload;
 pub use versions::{Marker, Version, VersionPage, list_versions};
 
 use super::AwsError;
@@ -40,7 +42,7 @@ pub fn copy_source(bucket: &str, key: &str) -> String {
 }
 
 /// A key as it stands in a path.
-fn encoded(key: &str) -> String {
+pub(super) fn encoded(key: &str) -> String {
     let mut path = String::with_capacity(key.len());
     for byte in key.bytes() {
         match byte {

@@ -172,19 +172,9 @@ impl Session {
         aws_sdk_backup::Client::from_conf(config.build())
     }
 
-    pub fn cloudtrail(&self) -> aws_sdk_cloudtrail::Client {
-        let config = aws_sdk_cloudtrail::config::Builder::from(&self.config).interceptor(self.traffic.of("cloudtrail"));
-        aws_sdk_cloudtrail::Client::from_conf(config.build())
-    }
-
     pub fn dynamodb(&self) -> aws_sdk_dynamodb::Client {
         let config = aws_sdk_dynamodb::config::Builder::from(&self.config).interceptor(self.traffic.of("dynamodb"));
         aws_sdk_dynamodb::Client::from_conf(config.build())
-    }
-
-    pub fn ec2(&self) -> aws_sdk_ec2::Client {
-        let config = aws_sdk_ec2::config::Builder::from(&self.config).interceptor(self.traffic.of("ec2"));
-        aws_sdk_ec2::Client::from_conf(config.build())
     }
 
     pub fn firehose(&self) -> aws_sdk_firehose::Client {
@@ -195,11 +185,6 @@ impl Session {
     pub fn glue(&self) -> aws_sdk_glue::Client {
         let config = aws_sdk_glue::config::Builder::from(&self.config).interceptor(self.traffic.of("glue"));
         aws_sdk_glue::Client::from_conf(config.build())
-    }
-
-    pub fn iam(&self) -> aws_sdk_iam::Client {
-        let config = aws_sdk_iam::config::Builder::from(&self.config).interceptor(self.traffic.of("iam"));
-        aws_sdk_iam::Client::from_conf(config.build())
     }
 
     pub fn kms(&self) -> aws_sdk_kms::Client {
@@ -238,11 +223,6 @@ impl Session {
     pub fn route53(&self) -> aws_sdk_route53::Client {
         let config = aws_sdk_route53::config::Builder::from(&self.config).interceptor(self.traffic.of("route53"));
         aws_sdk_route53::Client::from_conf(config.build())
-    }
-
-    pub fn waf(&self) -> aws_sdk_wafv2::Client {
-        let config = aws_sdk_wafv2::config::Builder::from(&self.config).interceptor(self.traffic.of("wafv2"));
-        aws_sdk_wafv2::Client::from_conf(config.build())
     }
 }
 

@@ -6,6 +6,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use jiff::Timestamp;
 
 use super::{approve, check, failover, plan, recover, rehearse, report, resume, review, runs, state, status};
+use crate::manifest::CopyEngine;
 
 /// Reads a point in time.
 ///
@@ -80,4 +81,17 @@ pub enum Command {
 pub enum Output {
     Text,
     Json,
+}
+
+/// What copies buckets.
+///
+/// # Errors
+/// It is none of the three.
+pub fn copy_engine(text: &str) -> Result<CopyEngine, String> {
+    match text {
+        "auto" => Ok(CopyEngine::Auto),
+        "local" => Ok(CopyEngine::Local),
+        "batch" => Ok(CopyEngine::Batch),
+        _ => Err("auto, local or batch".to_owned()),
+    }
 }

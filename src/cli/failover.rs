@@ -20,7 +20,7 @@ use super::preflight::{blocked, unless_stopped, warnings};
 use super::wiring::RunPlace;
 use super::{ahead, args, confirm, credentials, data_loss, gate, home, plan, signals, wiring};
 use crate::engine::{self, Engine, Preflight};
-use crate::manifest::Manifest;
+use crate::manifest::{CopyEngine, Manifest};
 use crate::report;
 use crate::scenario::{self, FAILOVER};
 
@@ -41,6 +41,9 @@ pub struct Failover {
     /// Fail global databases over although what is not replicated is lost; how much that is is shown before
     #[arg(long)]
     pub allow_data_loss: bool,
+    /// What copies buckets: by the number of objects, this machine, or jobs of S3 Batch Operations; a bundle says it itself
+    #[arg(long, value_name = "auto|local|batch", value_parser = args::copy_engine, conflicts_with = "bundle")]
+    pub engine: Option<CopyEngine>,
     #[command(flatten)]
     pub lease: LeaseArgs,
     #[command(flatten)]
@@ -63,9 +66,13 @@ pub async fn run(command: &Failover, environment: &Environment) -> Result<Exit, 
     let _lock = home::lock_environment(&environment.home, &manifest)?;
     home::refuse_unfinished(&environment.home, &manifest)?;
     let connected = wiring::connect(&manifest).await?;
-    let runbook = scenario::failover(&manifest);
+    let engine = match &command.bundle {
+        Some(path) => plan::read(path)?.steps.runbook.copy_engine(),
+        None => command.engine.unwrap_or_default(),
+    };
+    let runbook = scenario::failover(&scenario::copied_by(&manifest, engine));
     credentials::last(&connected, &runbook, environment).await?;
-    let planned_by = plan::of_failover(&command.env);
+    let planned_by = plan::of_failover(&command.env, engine);
     let wanted = Wanted { scenario: FAILOVER, bundle: command.bundle.as_deref(), planned_by: &planned_by };
     let gate = gate::of(wanted, &command.overrides.names(), &manifest, &connected).await?;
     let name = home::new_run(&command.env, declared_at);

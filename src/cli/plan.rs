@@ -20,8 +20,9 @@ use super::recover_bucket::PointOfBucket;
 use super::recover_catalog::PointOfCatalog;
 use super::recover_table::PointOfTable;
 use super::screen::Screen;
-use super::{home, signals, wiring};
+use super::{args, home, signals, wiring};
 use crate::bundle::{self, Bundle};
+use crate::manifest::CopyEngine;
 use crate::report;
 use crate::scenario;
 use crate::terraform::GeneratedFile;
@@ -48,6 +49,9 @@ struct PlanFailover {
     /// Write the generated backend and variable files to this folder and stop; nobody is asked
     #[arg(long, value_name = "DIR", conflicts_with_all = ["out", "against", "detailed_exitcode"])]
     generate_only: Option<PathBuf>,
+    /// What copies buckets: by the number of objects, this machine, or jobs of S3 Batch Operations
+    #[arg(long, value_name = "auto|local|batch", value_parser = args::copy_engine, default_value = "auto")]
+    engine: CopyEngine,
     #[command(flatten)]
     bundle: BundleArgs,
 }
@@ -101,8 +105,13 @@ pub enum Form {
 }
 
 /// The command that plans a failover.
-pub fn of_failover(env: &str) -> String {
-    format!("lifeboat plan failover {env}")
+pub fn of_failover(env: &str, engine: CopyEngine) -> String {
+    let engine = match engine {
+        CopyEngine::Auto => "",
+        CopyEngine::Local => " --engine local",
+        CopyEngine::Batch => " --engine batch",
+    };
+    format!("lifeboat plan failover {env}{engine}")
 }
 
 /// # Errors
@@ -122,9 +131,9 @@ async fn failover(command: &PlanFailover, environment: &Environment) -> Result<E
     if let Some(dir) = &command.generate_only {
         return generate(dir, &plans.generated);
     }
-    let runbook = scenario::failover(&plans.manifest);
+    let runbook = scenario::failover(&scenario::copied_by(&plans.manifest, command.engine));
     let connected = wiring::connect(&plans.manifest).await?;
-    let (aws, planned_by) = (connected.aws.clone(), of_failover(&command.env));
+    let (aws, planned_by) = (connected.aws.clone(), of_failover(&command.env, command.engine));
     written(Named { plans, connected, aws, runbook, planned_by }, &command.bundle, environment).await
 }
 

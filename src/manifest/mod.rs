@@ -6,6 +6,7 @@
 
 mod athena;
 mod aws_backup;
+mod batch;
 mod catalog;
 mod check;
 mod cluster;
@@ -13,7 +14,6 @@ mod cross;
 mod cutover;
 mod duration;
 mod guards;
-mod in_primary;
 mod load;
 mod model;
 mod names;
@@ -26,6 +26,7 @@ mod values;
 
 pub use crate::document::{Invalid, Problem};
 pub use aws_backup::AwsBackup;
+pub use batch::{BATCH_ABOVE, Batch, CopyEngine};
 pub use catalog::{Athena, AthenaCheck, Catalog, CatalogSource, ExportVersion};
 pub use check::MARK;
 pub use load::{FILE, environments, load, load_file};

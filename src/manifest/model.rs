@@ -265,6 +265,12 @@ pub struct Bucket {
     pub exclude: Vec<String>,
     /// `objects …`, `bytes …` expectations, besides the full comparison.
     pub verify: Vec<Expectation>,
+    /// What S3 Batch Operations copies with, where it may.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub batch: Option<super::Batch>,
+    /// What copies. No manifest says it: the operator may.
+    #[serde(default, skip_serializing_if = "super::CopyEngine::is_auto")]
+    pub engine: super::CopyEngine,
 }
 
 impl Bucket {

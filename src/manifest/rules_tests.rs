@@ -95,6 +95,18 @@ fn stores_are_judged_as_aws_would() {
             "longer than 63 characters",
         ),
         (bucket("a", "def", "  source_role = \"reader\""), "`reader` is not the ARN of an IAM role"),
+        (bucket("a", "def", "  batch_role = \"arn:aws:iam::123456789012:role/b\""), "batch_reports is missing"),
+        (bucket("a", "def", "  batch_reports = \"reports\""), "batch_role is missing"),
+        (bucket("a", "def", "  batch_above = 10"), "batch_role is missing"),
+        (
+            bucket(
+                "a",
+                "def",
+                "  batch_role = \"arn:aws:iam::123456789012:role/b\"\n  batch_reports = \"reports\"\n  source_role = \
+                 \"arn:aws:iam::123456789012:role/a\"",
+            ),
+            "reads as no other role",
+        ),
         (bucket("a", "def", "  source_role = \"arn:aws:iam::1:user/a\""), "looks like arn:aws:iam::ACCOUNT:role/NAME"),
         (bucket("a", "def", "  include = \"a\""), "this is a string"),
         (aurora("  from = global(\"a b\")"), "is not a global database's identifier"),

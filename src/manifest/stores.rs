@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use hcl_edit::expr::Expression;
 use hcl_edit::structure::Block;
 
-use super::athena;
 use super::aws_backup::aws_backup;
+use super::batch::batch;
+use super::{CopyEngine, athena};
 use super::names::{
     BACKUP, BUCKET, CLUSTER, DATABASE, GLOBAL_CLUSTER, LOCATION, OBJECT_URI, ROLE, Rule, SECURITY_GROUP, SNAPSHOT,
     SUBNET_GROUP, TABLE,
@@ -58,6 +59,9 @@ const BUCKET_BLOCK: Schema = Schema {
         ("include", "[\"logs/*\"]"),
         ("exclude", "[\"*.tmp\"]"),
         ("verify", "[objects >= 1]"),
+        ("batch_role", "\"arn:aws:iam::123456789012:role/name\""),
+        ("batch_reports", "\"bucket-name\""),
+        ("batch_above", "5000000"),
     ],
     blocks: &[],
 };
@@ -187,6 +191,7 @@ pub(super) fn bucket(reader: &mut Reader, block: &Block) -> Option<Bucket> {
     let verify = fields.optional(reader, "verify", counted);
     let source_role = fields.optional(reader, "source_role", named(ROLE));
     let globs = |reader: &mut Reader, key| fields.optional(reader, key, list(string)).unwrap_or_default();
+    let batch = batch(reader, &fields);
     let (include, exclude) = (globs(reader, "include"), globs(reader, "exclude"));
     Some(Bucket {
         name: name?,
@@ -196,6 +201,8 @@ pub(super) fn bucket(reader: &mut Reader, block: &Block) -> Option<Bucket> {
         include,
         exclude,
         verify: verify.unwrap_or_default(),
+        batch,
+        engine: CopyEngine::default(),
     })
 }
 

@@ -13,7 +13,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::manifest::{Component, Objective};
+use crate::manifest::{Component, CopyEngine, Objective};
 
 /// A step's name, unique in its runbook: `restore.aurora.logs`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -46,44 +46,22 @@ impl From<&str> for StepId {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {
-    /// Whoever broke in is shut out.
-    Containment,
-    /// What they left is kept.
-    Evidence,
-    /// What they may have changed is taken down.
-    Teardown,
     Infrastructure,
     Restore,
     Adoption,
     Verification,
-    /// What they may have read is replaced.
-    Rotation,
     Cutover,
 }
 
 impl Phase {
-    pub const ALL: [Self; 9] = [
-        Self::Containment,
-        Self::Evidence,
-        Self::Teardown,
-        Self::Infrastructure,
-        Self::Restore,
-        Self::Adoption,
-        Self::Verification,
-        Self::Rotation,
-        Self::Cutover,
-    ];
+    pub const ALL: [Self; 5] = [Self::Infrastructure, Self::Restore, Self::Adoption, Self::Verification, Self::Cutover];
 
     pub fn title(self) -> &'static str {
         match self {
-            Self::Containment => "containment",
-            Self::Evidence => "evidence",
-            Self::Teardown => "teardown",
             Self::Infrastructure => "infrastructure",
             Self::Restore => "restores",
             Self::Adoption => "adoption",
             Self::Verification => "verification",
-            Self::Rotation => "rotation",
             Self::Cutover => "cutover",
         }
     }
@@ -131,6 +109,15 @@ impl Runbook {
     /// Whether any of it is Terraform's to do.
     pub fn uses_terraform(&self) -> bool {
         self.steps.iter().any(|step| step.action.is_terraform())
+    }
+
+    /// What copies the buckets: the operator's choice holds for all of them.
+    pub fn copy_engine(&self) -> CopyEngine {
+        let engines = self.steps.iter().filter_map(|step| match &step.action {
+            Action::RestoreBucket { bucket } => Some(bucket.engine),
+            _ => None,
+        });
+        engines.into_iter().next().unwrap_or_default()
     }
 
     pub fn step(&self, id: &StepId) -> Option<&StepSpec> {

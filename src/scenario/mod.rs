@@ -6,7 +6,7 @@ mod recover;
 
 use jiff::SignedDuration;
 
-use crate::manifest::{Catalog, Cluster, Component, Manifest};
+use crate::manifest::{Bucket, Catalog, Cluster, Component, CopyEngine, Manifest};
 use crate::runbook::{Action, NotChecked, Phase, Runbook, StepId, StepSpec};
 
 pub use failover::{FAILOVER, failover};
@@ -15,7 +15,7 @@ pub use recover::{RECOVER, recover_bucket, recover_catalog, recover_cluster, rec
 /// The runbook that a run of this kind would have by the manifest as it is now.
 pub fn again(then: &Runbook, manifest: &Manifest) -> Runbook {
     if then.scenario != RECOVER {
-        return failover(manifest);
+        return failover(&copied_by(manifest, then.copy_engine()));
     }
     // What is recovered was named by the operator, and no manifest changes it.
     let region = &then.to_region;
@@ -27,6 +27,12 @@ pub fn again(then: &Runbook, manifest: &Manifest) -> Runbook {
         _ => None,
     });
     made.unwrap_or_else(|| then.clone())
+}
+
+/// The manifest with what the operator has chosen to copy its buckets.
+pub fn copied_by(manifest: &Manifest, engine: CopyEngine) -> Manifest {
+    let buckets = manifest.buckets.iter().map(|bucket| Bucket { engine, ..bucket.clone() });
+    Manifest { buckets: buckets.collect(), ..manifest.clone() }
 }
 
 /// What is not proven of a cluster's rows.

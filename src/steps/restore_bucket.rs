@@ -15,6 +15,7 @@ use futures::{Stream, TryStreamExt};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
+use super::batch_copy;
 use super::{Blocked, Checked, Compensation, Cx, Output, Portion, Progress, Seen, Standing, Step, StepError};
 use crate::aws::s3::{BucketPlace, Object, find_bucket};
 use crate::aws::{AwsError, Session};
@@ -41,7 +42,8 @@ pub struct RestoreBucket {
 #[async_trait]
 impl Step for RestoreBucket {
     async fn check(&self, cx: &Cx) -> Result<Checked, Blocked> {
-        check_bucket(&cx.world.aws, &self.bucket, Timestamp::now()).await
+        let checked = check_bucket(&cx.world.aws, &self.bucket, Timestamp::now()).await?;
+        batch_copy::check(&cx.world.aws, &self.bucket, checked).await
     }
 
     async fn observe(&self, cx: &Cx) -> Result<Seen, StepError> {
@@ -59,7 +61,13 @@ impl Step for RestoreBucket {
                 bytes: Portion { done: moved_bytes, total: bytes },
             });
         };
-        restore_bucket(&cx.world.aws, &self.bucket, began(cx), move || stop.stopping(), tell).await
+        // What the job has copied the rest finds equal, and what it could not copy it finds missing.
+        let job = batch_copy::run(cx, &self.bucket).await?;
+        let output = restore_bucket(&cx.world.aws, &self.bucket, began(cx), move || stop.stopping(), tell).await?;
+        Ok(match job {
+            Some(job) => job.counted_in(output),
+            None => output,
+        })
     }
 
     async fn verify(&self, cx: &Cx, output: &Output) -> Result<(), StepError> {
@@ -155,7 +163,7 @@ async fn reading(session: &Session, bucket: &Bucket) -> Session {
 }
 
 /// What one of the two buckets holds, of the keys that are copied.
-fn listed(
+pub(super) fn listed(
     session: &Session,
     name: &str,
     bucket: &Bucket,

@@ -270,6 +270,13 @@ impl Copier {
     }
 }
 
+/// Whether a job of S3 Batch Operations copies an object as [`Copier`] would: in one piece, so that its ETag stays what it is, and
+/// into the one storage class that a job has (Amazon S3 User Guide: "Copy objects").
+pub fn fits_a_job(object: &Object) -> bool {
+    let one_piece = object.size_bytes <= LARGEST_SIMPLE_BYTES && parts_of_etag(&object.etag).is_none();
+    one_piece && object.storage_class.is_none() && !object.archived
+}
+
 /// What HeadObject is asked of.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Asked<'a> {

@@ -22,7 +22,7 @@ mod through;
 mod work;
 
 pub use compare::{Comparer, Verdict};
-pub use copy::{Copied, Copier, CopyError, Limits};
+pub use copy::{Copied, Copier, CopyError, Limits, fits_a_job};
 pub use diff::{Difference, diff};
 pub use list::list;
 pub use rollback::{

@@ -33,6 +33,8 @@ fn bucket() -> Bucket {
         include: vec![],
         exclude: vec![],
         verify: vec![],
+            batch: None,
+            engine: Default::default(),
     }
 }
 

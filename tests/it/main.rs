@@ -14,6 +14,7 @@ mod shared_world;
 mod simulated;
 mod tfvars;
 
+mod batch_copy;
 mod bucket;
 mod bucket_classes;
 mod bucket_faults;
@@ -54,7 +55,6 @@ mod rehearsal;
 mod rehearsal_world;
 mod review;
 mod sql;
-mod stand;
 mod standing;
 mod state_custody;
 mod state_lock;

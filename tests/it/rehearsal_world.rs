@@ -93,6 +93,8 @@ pub fn manifest() -> Manifest {
             include: vec![],
             exclude: vec![],
             verify: at_least(Quantity::Bytes, 1),
+            batch: None,
+            engine: Default::default(),
         }],
         catalogs: vec![
             Catalog {

@@ -1,0 +1,367 @@
+//! Hands a bucket with very many objects to S3 Batch Operations before this machine copies what is left of it.
+//!
+//! A job copies in one piece and into one storage class, and overwrites: it gets what fits, of a target that keeps versions. What
+//! it leaves out or fails at is found missing by the comparison that follows, and copied from here. One job whatever happens: its list
+//! and its token are noted before it is asked for, and S3 makes no second job of a token (Amazon S3 API: "CreateJob").
+
+use std::collections::BTreeMap;
+
+use futures::{StreamExt, TryStreamExt};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::restore_bucket::listed;
+use super::{APPEARS, Blocked, Checked, Cx, Output, Ready, StepError, deadline, wait_until};
+use crate::aws::s3::{BucketPlace, Object, Upload, Versioning, find_bucket, versioning};
+use crate::aws::s3_batch::{self, CopyJob, JobState};
+use crate::aws::{AwsError, Session};
+use crate::manifest::{BATCH_ABOVE, Batch, Bucket, Component, CopyEngine};
+use crate::transfer::{Difference, diff, fits_a_job};
+
+/// What is noted of the job.
+const JOB: &str = "batch_job";
+
+/// What is known of the job of a run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Asked {
+    /// Which job of this step it is: part of its token.
+    ordinal: u32,
+    list_key: String,
+    list_etag: String,
+    objects: u64,
+    /// Its id, once S3 has told it.
+    job: Option<String>,
+    end: Option<End>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum End {
+    Complete(JobDone),
+    /// It came to nothing, which the operator was told.
+    Failed,
+}
+
+/// What a job has done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct JobDone {
+    id: String,
+    succeeded: u64,
+    failed: u64,
+    /// Codes of the first failures, with how many of them have it.
+    codes: BTreeMap<String, u64>,
+}
+
+impl JobDone {
+    /// What the copy that followed gives back, with what the job copied as copied.
+    pub fn counted_in(self, mut output: Output) -> Output {
+        let count = |name: &str| output[name].as_u64().unwrap_or_default();
+        let of_job = self.succeeded.min(count("skipped"));
+        let (copied, skipped) = (count("copied") + of_job, count("skipped") - of_job);
+        output["copied"] = json!(copied);
+        output["skipped"] = json!(skipped);
+        output["batch"] = json!(self);
+        output
+    }
+}
+
+/// What copies, as far as that can be told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Choice {
+    Local,
+    /// With a reason that the operator should know.
+    LocalBecause(String),
+    Batch,
+}
+
+/// What copies. `objects` is how many there are to copy, `None` where that is more than were counted.
+fn choose(bucket: &Bucket, objects: Option<u64>, keeps_versions: bool) -> Result<Choice, Blocked> {
+    let blocked = |cause: String, hint: &str| Err(Blocked { cause, hint: Some(hint.to_owned()) });
+    const NO_VERSIONS: &str = "keeps no versions, and a job of S3 Batch Operations overwrites what is there";
+    let (name, target) = (&bucket.name, &bucket.target);
+    let many = |above: u64| objects.is_none_or(|objects| objects > above);
+    match (bucket.engine, &bucket.batch) {
+        (CopyEngine::Local, _) => Ok(Choice::Local),
+        (CopyEngine::Batch, None) => blocked(
+            format!("bucket \"{name}\" has nothing that a job of S3 Batch Operations could run with"),
+            "write batch_role and batch_reports into its block, or leave --engine batch out",
+        ),
+        (CopyEngine::Batch, Some(_)) if !keeps_versions => {
+            blocked(format!("target bucket {target} {NO_VERSIONS}"), "let it keep versions, or leave --engine batch out")
+        }
+        (CopyEngine::Batch, Some(_)) => Ok(Choice::Batch),
+        (CopyEngine::Auto, None) if many(BATCH_ABOVE) && objects.is_some() => Ok(Choice::LocalBecause(format!(
+            "more than {BATCH_ABOVE} objects are copied from this machine: the block has no batch_role"
+        ))),
+        (CopyEngine::Auto, Some(Batch { above, .. })) if many(*above) => Ok(match keeps_versions {
+            true => Choice::Batch,
+            false => Choice::LocalBecause(format!("everything is copied from this machine: {target} {NO_VERSIONS}")),
+        }),
+        (CopyEngine::Auto, _) => Ok(Choice::Local),
+    }
+}
+
+/// Adds to what the restore was checked for whether a job could be made, where one may be.
+///
+/// # Errors
+/// A job is wanted, and cannot be.
+pub(super) async fn check(session: &Session, bucket: &Bucket, mut checked: Checked) -> Result<Checked, Blocked> {
+    let objects = checked.facts["objects"].as_u64();
+    // A target that is yet to be made may keep versions once it is.
+    let keeps = match find_bucket(session, &bucket.target).await? {
+        BucketPlace::Here => versioning(session, &bucket.target).await? == Versioning::Enabled,
+        _ => true,
+    };
+    let warning = match (choose(bucket, objects, keeps)?, &bucket.batch) {
+        (Choice::Batch, Some(Batch { reports, role, .. })) => {
+            if find_bucket(session, reports).await? != BucketPlace::Here {
+                return Err(Blocked {
+                    cause: format!("there is no bucket {reports} in {} for the lists of S3 Batch Operations", session.region()),
+                    hint: Some("name a bucket of the recovery region in batch_reports".to_owned()),
+                });
+            }
+            format!("S3 Batch Operations copies as {role}, which is not asked whether it may; a job costs by object")
+        }
+        (Choice::LocalBecause(why), _) => why,
+        _ => return Ok(checked),
+    };
+    if let Some(warnings) = checked.facts["warnings"].as_array_mut() {
+        warnings.push(json!(warning));
+    }
+    Ok(checked)
+}
+
+/// Lets a job copy what fits, where the bucket is for one, and waits for its end. `None` where no job was needed.
+///
+/// # Errors
+/// The job failed, or AWS refused. A request to stop parks here; the job goes on.
+pub(super) async fn run(cx: &Cx, bucket: &Bucket) -> Result<Option<JobDone>, StepError> {
+    let Some(batch) = &bucket.batch else { return Ok(None) };
+    let noted = noted(cx)?;
+    let asked = match noted {
+        Some(Asked { end: Some(End::Complete(done)), .. }) => return Ok(Some(done)),
+        Some(asked) if asked.end.is_none() => asked,
+        before => {
+            if !is_for_a_job(cx, bucket).await? {
+                return Ok(None);
+            }
+            let ordinal = before.map_or(1, |it| it.ordinal + 1);
+            match listing(cx, bucket, batch, ordinal).await? {
+                Some(asked) => asked,
+                None => return Ok(None),
+            }
+        }
+    };
+    note(cx, &asked).await?;
+    let asked = match asked.job {
+        Some(_) => asked,
+        None => Asked { job: Some(create(cx, bucket, batch, &asked).await?), ..asked },
+    };
+    note(cx, &asked).await?;
+    ended(cx, batch, asked).await.map(Some)
+}
+
+async fn is_for_a_job(cx: &Cx, bucket: &Bucket) -> Result<bool, StepError> {
+    let session = &cx.world.aws;
+    if find_bucket(session, &bucket.target).await? != BucketPlace::Here {
+        return Ok(false);
+    }
+    let keeps = versioning(session, &bucket.target).await? == Versioning::Enabled;
+    let objects = match (bucket.engine, &bucket.batch) {
+        (CopyEngine::Auto, Some(batch)) => Some(missing_up_to(session, bucket, batch.above.saturating_add(1)).await?),
+        _ => None,
+    };
+    match choose(bucket, objects, keeps) {
+        Ok(choice) => Ok(choice == Choice::Batch),
+        Err(blocked) => Err(StepError::failed(blocked.cause).hint(blocked.hint.unwrap_or_default())),
+    }
+}
+
+/// What is to be copied.
+fn missing(session: &Session, bucket: &Bucket) -> impl futures::Stream<Item = Result<Object, AwsError>> + Send + use<> {
+    let differences = diff(listed(session, &bucket.source, bucket), listed(session, &bucket.target, bucket));
+    differences.try_filter_map(async |difference| match difference {
+        Difference::Missing(object) => Ok(Some(object)),
+        _ => Ok(None),
+    })
+}
+
+async fn missing_up_to(session: &Session, bucket: &Bucket, most: u64) -> Result<u64, AwsError> {
+    let most = usize::try_from(most).unwrap_or(usize::MAX);
+    missing(session, bucket).take(most).try_fold(0, async |count, _| Ok(count + 1)).await
+}
+
+/// Writes the list of what fits a job; `None` where nothing does.
+async fn listing(cx: &Cx, bucket: &Bucket, batch: &Batch, ordinal: u32) -> Result<Option<Asked>, StepError> {
+    let session = &cx.world.aws;
+    let list_key = format!("{}/objects-{ordinal}.csv", prefix(cx));
+    cx.status(format!("listing what S3 Batch Operations shall copy to {}", bucket.target));
+    let mut upload = Upload::to(session, &batch.reports, &list_key);
+    let mut objects = std::pin::pin!(missing(session, bucket));
+    let mut count = 0;
+    while let Some(object) = objects.next().await {
+        let object = object?;
+        if cx.stopping() {
+            return Err(StepError::interrupted("stopped while it was listed what is to be copied; nothing was begun"));
+        }
+        if fits_a_job(&object) {
+            upload.write(s3_batch::line(&bucket.source, &object.key).as_bytes()).await?;
+            count += 1;
+        }
+    }
+    if count == 0 {
+        return Ok(None);
+    }
+    let list_etag = upload.finish().await?;
+    Ok(Some(Asked { ordinal, list_key, list_etag, objects: count, job: None, end: None }))
+}
+
+async fn create(cx: &Cx, bucket: &Bucket, batch: &Batch, asked: &Asked) -> Result<String, StepError> {
+    let world = &cx.world;
+    let job = CopyJob {
+        account: &world.manifest.account,
+        token: &token(&world.run, cx.step.as_str(), asked.ordinal),
+        role: &batch.role,
+        target: &bucket.target,
+        description: &format!("lifeboat {} {}", world.run, cx.step),
+        reports: &batch.reports,
+        list_key: &asked.list_key,
+        list_etag: &asked.list_etag,
+        report_prefix: &prefix(cx),
+    };
+    s3_batch::create(&world.aws, job).await.map_err(|error| {
+        let hint = error.is("AccessDenied").then(|| {
+            format!("allow s3:CreateJob, and iam:PassRole of {}, for the role that runs lifeboat", batch.role)
+        });
+        let error = StepError::from(error);
+        StepError { hint: hint.or(error.hint), ..error }
+    })
+}
+
+/// At most 64 characters (Amazon S3 API: "CreateJob", `ClientRequestToken`); a long run's or step's name is told by its end.
+fn token(run: &str, step: &str, ordinal: u32) -> String {
+    let whole = format!("{run}-{step}-{ordinal}");
+    let from = whole.char_indices().rev().nth(63).map_or(0, |(at, _)| at);
+    whole[from..].to_owned()
+}
+
+/// Waits for the end of the job.
+async fn ended(cx: &Cx, batch: &Batch, asked: Asked) -> Result<JobDone, StepError> {
+    let (session, account) = (&cx.world.aws, &cx.world.manifest.account);
+    let id = asked.job.clone().unwrap_or_default();
+    let what = format!("job {id} of S3 Batch Operations");
+    let began = std::time::Instant::now();
+    let state = wait_until(cx, &what, deadline(cx, Component::Bucket), async || {
+        match s3_batch::describe(session, account, &id).await? {
+            Some(state) if is_over(&state.status) => Ok(Ready::Yes(state)),
+            Some(state) => Ok(Ready::NotYet(far(&state, asked.objects))),
+            None if began.elapsed() < APPEARS => Ok(Ready::NotYet("not told of yet".to_owned())),
+            None => Err(StepError::failed(format!("{what} is not known there any more"))),
+        }
+    })
+    .await?;
+    if state.status != "Complete" {
+        note(cx, &Asked { end: Some(End::Failed), ..asked }).await?;
+        let why = if state.reasons.is_empty() { "S3 says no reason".to_owned() } else { state.reasons.join("; ") };
+        return Err(StepError::failed(format!("{what} is {}: {why}", state.status)).hint(format!(
+            "see that {} may read and write what it shall copy and S3 Batch Operations may assume it, then retry the step, \
+             which makes another job of what is missing; nothing is needed from one whose bucket block has no batch_role",
+            batch.role
+        )));
+    }
+    let codes = match state.failed {
+        0 => BTreeMap::new(),
+        _ => s3_batch::failures(session, &batch.reports, &prefix(cx), &id).await?,
+    };
+    let done = JobDone { id, succeeded: state.succeeded, failed: state.failed, codes };
+    note(cx, &Asked { end: Some(End::Complete(done.clone())), ..asked }).await?;
+    Ok(done)
+}
+
+/// Amazon S3 User Guide: "S3 Batch Operations job status". One that waits for a confirmation, which none of ours needs, waits for ever.
+fn is_over(status: &str) -> bool {
+    matches!(status, "Complete" | "Failed" | "Cancelled" | "Suspended")
+}
+
+fn far(state: &JobState, objects: u64) -> String {
+    let done = state.succeeded + state.failed;
+    format!("{}, {done} of {} objects", state.status, state.tasks.max(objects))
+}
+
+/// Where list and report are in their bucket.
+fn prefix(cx: &Cx) -> String {
+    format!("lifeboat/{}/{}", cx.world.run, cx.step)
+}
+
+fn noted(cx: &Cx) -> Result<Option<Asked>, StepError> {
+    let noted: Option<Value> = cx.noted(JOB);
+    noted.map(serde_json::from_value).transpose().map_err(|error| {
+        StepError::failed(format!("what the journal says of the job is not understood: {error}"))
+    })
+}
+
+async fn note(cx: &Cx, asked: &Asked) -> Result<(), StepError> {
+    if noted(cx)?.as_ref() == Some(asked) {
+        return Ok(());
+    }
+    cx.note_if_journalled(JOB, json!(asked)).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bucket(engine: CopyEngine, above: Option<u64>) -> Bucket {
+        Bucket {
+            name: "logs".into(),
+            source: "from".into(),
+            source_role: None,
+            target: "to".into(),
+            include: vec![],
+            exclude: vec![],
+            verify: vec![],
+            batch: above.map(|above| Batch {
+                role: "arn:aws:iam::123456789012:role/batch".into(),
+                reports: "reports".into(),
+                above,
+            }),
+            engine,
+        }
+    }
+
+    #[test]
+    fn a_job_is_made_above_the_threshold_and_only_over_versions() {
+        let auto = bucket(CopyEngine::Auto, Some(10));
+        assert_eq!(choose(&auto, Some(10), true), Ok(Choice::Local));
+        assert_eq!(choose(&auto, Some(11), true), Ok(Choice::Batch));
+        assert_eq!(choose(&auto, None, true), Ok(Choice::Batch), "more than were counted");
+        assert!(matches!(choose(&auto, Some(11), false), Ok(Choice::LocalBecause(_))));
+    }
+
+    #[test]
+    fn without_a_role_nothing_is_handed_over_and_who_insists_is_told_what_to_write() {
+        let auto = bucket(CopyEngine::Auto, None);
+        assert_eq!(choose(&auto, Some(BATCH_ABOVE), true), Ok(Choice::Local));
+        assert!(matches!(choose(&auto, Some(BATCH_ABOVE + 1), true), Ok(Choice::LocalBecause(_))));
+        let insisting = choose(&bucket(CopyEngine::Batch, None), Some(1), true).expect_err("no role");
+        assert!(insisting.hint.expect("a hint").contains("batch_role"));
+        assert!(choose(&bucket(CopyEngine::Batch, Some(10)), Some(1), false).is_err(), "no versions");
+        assert_eq!(choose(&bucket(CopyEngine::Batch, Some(10)), Some(1), true), Ok(Choice::Batch));
+        assert_eq!(choose(&bucket(CopyEngine::Local, Some(0)), None, true), Ok(Choice::Local));
+    }
+
+    #[test]
+    fn a_token_is_short_enough_and_tells_jobs_apart() {
+        let (run, step) = ("prod-2026-11-27T17-05-11Z-with-a-very-long-name", "restore.bucket.with-a-long-name-too");
+        assert!(token(run, step, 1).len() <= 64);
+        assert_ne!(token(run, step, 1), token(run, step, 2));
+        assert_eq!(token("run", "restore.bucket.logs", 1), "run-restore.bucket.logs-1");
+    }
+
+    #[test]
+    fn what_a_job_copied_counts_as_copied() {
+        let done = JobDone { id: "1".into(), succeeded: 7, failed: 1, codes: BTreeMap::new() };
+        let output = done.counted_in(json!({ "objects": 10, "copied": 2, "skipped": 8 }));
+        assert_eq!((&output["copied"], &output["skipped"], &output["batch"]["failed"]), (&json!(9), &json!(1), &json!(1)));
+    }
+}
