@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_s3control::types::{
-    JobManifest, JobManifestFieldName, JobManifestFormat, JobManifestLocation, JobManifestSpec, JobOperation, JobReport,
-    JobReportFormat, JobReportScope, S3CopyObjectOperation,
+    JobManifest, JobManifestFieldName, JobManifestFormat, JobManifestLocation, JobManifestSpec, JobOperation,
+    JobReport, JobReportFormat, JobReportScope, S3CopyObjectOperation,
 };
 use serde::Deserialize;
 
@@ -55,8 +55,7 @@ pub fn line(bucket: &str, key: &str) -> String {
 /// AWS refused.
 pub async fn create(session: &Session, job: CopyJob<'_>) -> Result<String, AwsError> {
     const OPERATION: &str = "s3:CreateJob";
-    let broken =
-        |error: String| AwsError { operation: OPERATION, code: None, message: error, transient: false };
+    let broken = |error: String| AwsError { operation: OPERATION, code: None, message: error, transient: false };
     let arn = |path: String| format!("arn:aws:s3:::{path}");
     let spec = JobManifestSpec::builder()
         .format(JobManifestFormat::S3BatchOperationsCsv20180820)
@@ -135,7 +134,12 @@ struct ReportPart {
 ///
 /// # Errors
 /// AWS refused.
-pub async fn failures(session: &Session, bucket: &str, prefix: &str, id: &str) -> Result<BTreeMap<String, u64>, AwsError> {
+pub async fn failures(
+    session: &Session,
+    bucket: &str,
+    prefix: &str,
+    id: &str,
+) -> Result<BTreeMap<String, u64>, AwsError> {
     let index = read(session, bucket, &format!("{prefix}/job-{id}/manifest.json"), REPORT_INDEX_BYTES).await?;
     let parts = index.and_then(|index| serde_json::from_slice::<ReportIndex>(&index.bytes).ok());
     let Some(part) = parts.and_then(|index| index.results.into_iter().next()) else { return Ok(BTreeMap::new()) };

@@ -54,7 +54,8 @@ pub(super) fn batch(reader: &mut Reader, fields: &Fields<'_>) -> Option<Batch> {
         reader.hinted(fields.span(given), message, format!("{key} is missing"), format!("write {write}"));
     }
     if fields.has("source_role") {
-        let hint = "a job copies as one role, which must be allowed to read the source itself: leave one of the two out";
+        let hint =
+            "a job copies as one role, which must be allowed to read the source itself: leave one of the two out";
         reader.hinted(fields.span("source_role"), "a job of S3 Batch Operations reads as no other role", "", hint);
     }
     Some(Batch { role: role?, reports: reports?, above: above.unwrap_or(BATCH_ABOVE) })

@@ -7,7 +7,6 @@ use hcl_edit::structure::Block;
 
 use super::aws_backup::aws_backup;
 use super::batch::batch;
-use super::{CopyEngine, athena};
 use super::names::{
     BACKUP, BUCKET, CLUSTER, DATABASE, GLOBAL_CLUSTER, LOCATION, OBJECT_URI, ROLE, Rule, SECURITY_GROUP, SNAPSHOT,
     SUBNET_GROUP, TABLE,
@@ -16,6 +15,7 @@ use super::reader::{Fields, Later, Reader, Schema, at};
 use super::rows::rows;
 use super::values::{Choice, choice, expectations, integer, list, named, object, string};
 use super::{Bucket, Catalog, CatalogSource, Cluster, ClusterSource, Quantity, Table, TableSource};
+use super::{CopyEngine, athena};
 use crate::document::quoted;
 
 /// A writer and fifteen readers (Amazon Aurora: "Amazon Aurora DB clusters").

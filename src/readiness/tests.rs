@@ -35,8 +35,8 @@ fn runbook() -> Runbook {
         include: vec![],
         exclude: vec![],
         verify: vec![],
-            batch: None,
-            engine: Default::default(),
+        batch: None,
+        engine: Default::default(),
     };
     Runbook {
         scenario: "failover".into(),

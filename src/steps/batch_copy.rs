@@ -86,9 +86,10 @@ fn choose(bucket: &Bucket, objects: Option<u64>, keeps_versions: bool) -> Result
             format!("bucket \"{name}\" has nothing that a job of S3 Batch Operations could run with"),
             "write batch_role and batch_reports into its block, or leave --engine batch out",
         ),
-        (CopyEngine::Batch, Some(_)) if !keeps_versions => {
-            blocked(format!("target bucket {target} {NO_VERSIONS}"), "let it keep versions, or leave --engine batch out")
-        }
+        (CopyEngine::Batch, Some(_)) if !keeps_versions => blocked(
+            format!("target bucket {target} {NO_VERSIONS}"),
+            "let it keep versions, or leave --engine batch out",
+        ),
         (CopyEngine::Batch, Some(_)) => Ok(Choice::Batch),
         (CopyEngine::Auto, None) if many(BATCH_ABOVE) && objects.is_some() => Ok(Choice::LocalBecause(format!(
             "more than {BATCH_ABOVE} objects are copied from this machine: the block has no batch_role"
@@ -116,7 +117,10 @@ pub(super) async fn check(session: &Session, bucket: &Bucket, mut checked: Check
         (Choice::Batch, Some(Batch { reports, role, .. })) => {
             if find_bucket(session, reports).await? != BucketPlace::Here {
                 return Err(Blocked {
-                    cause: format!("there is no bucket {reports} in {} for the lists of S3 Batch Operations", session.region()),
+                    cause: format!(
+                        "there is no bucket {reports} in {} for the lists of S3 Batch Operations",
+                        session.region()
+                    ),
                     hint: Some("name a bucket of the recovery region in batch_reports".to_owned()),
                 });
             }
@@ -295,9 +299,10 @@ fn prefix(cx: &Cx) -> String {
 
 fn noted(cx: &Cx) -> Result<Option<Asked>, StepError> {
     let noted: Option<Value> = cx.noted(JOB);
-    noted.map(serde_json::from_value).transpose().map_err(|error| {
-        StepError::failed(format!("what the journal says of the job is not understood: {error}"))
-    })
+    noted
+        .map(serde_json::from_value)
+        .transpose()
+        .map_err(|error| StepError::failed(format!("what the journal says of the job is not understood: {error}")))
 }
 
 async fn note(cx: &Cx, asked: &Asked) -> Result<(), StepError> {
@@ -362,6 +367,9 @@ mod tests {
     fn what_a_job_copied_counts_as_copied() {
         let done = JobDone { id: "1".into(), succeeded: 7, failed: 1, codes: BTreeMap::new() };
         let output = done.counted_in(json!({ "objects": 10, "copied": 2, "skipped": 8 }));
-        assert_eq!((&output["copied"], &output["skipped"], &output["batch"]["failed"]), (&json!(9), &json!(1), &json!(1)));
+        assert_eq!(
+            (&output["copied"], &output["skipped"], &output["batch"]["failed"]),
+            (&json!(9), &json!(1), &json!(1))
+        );
     }
 }

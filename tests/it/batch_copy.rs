@@ -165,7 +165,8 @@ async fn describe(state: &Mutex<State>, behind: &Session, id: &str) -> (u16, Str
         (200, format!("<DescribeJobResult>{job}</DescribeJobResult>"))
     };
     if let Some(why) = fails {
-        let reason = format!("<JobFailure><FailureCode>{why}</FailureCode><FailureReason>no</FailureReason></JobFailure>");
+        let reason =
+            format!("<JobFailure><FailureCode>{why}</FailureCode><FailureReason>no</FailureReason></JobFailure>");
         return told("Failed", 0, 0, &format!("<FailureReasons>{reason}</FailureReasons>"));
     }
     if hold {
@@ -229,16 +230,16 @@ const RARE: &str = "rare.json";
 async fn filled() -> TestEmulator {
     let moto = harness::emulator().await;
     let s3 = moto.session("us-east-1").s3();
-    for bucket in ["from", "to", "reports"] {
+    for bucket in ["source", "target", "reports"] {
         s3.create_bucket().bucket(bucket).send().await.expect("a bucket");
     }
     let versions = VersioningConfiguration::builder().status(BucketVersioningStatus::Enabled).build();
-    s3.put_bucket_versioning().bucket("to").versioning_configuration(versions).send().await.expect("versions");
+    s3.put_bucket_versioning().bucket("target").versioning_configuration(versions).send().await.expect("versions");
     for key in KEYS {
         let body = if key == "zero" { Vec::new() } else { key.as_bytes().to_vec() };
-        s3.put_object().bucket("from").key(key).body(body.into()).send().await.expect("an object");
+        s3.put_object().bucket("source").key(key).body(body.into()).send().await.expect("an object");
     }
-    let rare = s3.put_object().bucket("from").key(RARE).storage_class(StorageClass::StandardIa);
+    let rare = s3.put_object().bucket("source").key(RARE).storage_class(StorageClass::StandardIa);
     rare.body(b"rare".to_vec().into()).send().await.expect("an object");
     moto
 }
@@ -246,17 +247,13 @@ async fn filled() -> TestEmulator {
 fn bucket() -> Bucket {
     Bucket {
         name: "logs".into(),
-        source: "from".into(),
+        source: "source".into(),
         source_role: None,
-        target: "to".into(),
+        target: "target".into(),
         include: vec![],
         exclude: vec![],
         verify: vec![],
-        batch: Some(Batch {
-            role: "arn:aws:iam::123456789012:role/batch".into(),
-            reports: "reports".into(),
-            above: 3,
-        }),
+        batch: Some(Batch { role: "arn:aws:iam::123456789012:role/batch".into(), reports: "reports".into(), above: 3 }),
         engine: CopyEngine::Auto,
     }
 }
@@ -283,12 +280,9 @@ async fn above_the_threshold_a_job_copies_what_fits_and_this_machine_the_rest_an
     assert!(warned.contains("S3 Batch Operations copies as arn:aws:iam::123456789012:role/batch"), "{warned}");
     let output = step.apply(&cx).await.expect("copied");
     assert_eq!(output["copied"], 6, "{output}");
-    assert_eq!(
-        output["batch"],
-        json!({ "id": "job0", "succeeded": 4, "failed": 1, "codes": { "AccessDenied": 1 } })
-    );
+    assert_eq!(output["batch"], json!({ "id": "job0", "succeeded": 4, "failed": 1, "codes": { "AccessDenied": 1 } }));
     let session = moto.session("us-east-1");
-    assert_eq!(held(&session, "to").await, held(&session, "from").await);
+    assert_eq!(held(&session, "target").await, held(&session, "source").await);
     let state = jobs.state.lock().expect("a state");
     assert_eq!(state.jobs.len(), 1, "the answer was lost, not the job");
     assert_eq!(state.jobs[0].role, "arn:aws:iam::123456789012:role/batch");
@@ -323,7 +317,7 @@ fn runbook() -> Runbook {
     let spec = StepSpec {
         id: StepId::from(STEP),
         phase: Phase::Restore,
-        title: "copy from to to".into(),
+        title: "copy source to target".into(),
         after: vec![],
         component: None,
         expected: SignedDuration::from_secs(60),
@@ -414,5 +408,5 @@ async fn who_takes_up_a_stopped_copy_waits_for_the_same_job_and_a_failed_one_is_
     assert_eq!(jobs.state.lock().expect("a state").jobs.len(), 2);
     assert_eq!(journal.state().steps[&StepId::from(STEP)].output["batch"]["id"], "job1");
     let session = moto.session("us-east-1");
-    assert_eq!(held(&session, "to").await, held(&session, "from").await);
+    assert_eq!(held(&session, "target").await, held(&session, "source").await);
 }

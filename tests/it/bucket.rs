@@ -33,8 +33,8 @@ fn bucket() -> Bucket {
         include: vec![],
         exclude: vec![],
         verify: vec![],
-            batch: None,
-            engine: Default::default(),
+        batch: None,
+        engine: Default::default(),
     }
 }
 

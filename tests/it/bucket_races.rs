@@ -67,8 +67,8 @@ async fn restore(
         include: vec![],
         exclude: vec![],
         verify: vec![],
-            batch: None,
-            engine: Default::default(),
+        batch: None,
+        engine: Default::default(),
     };
     let output = restore_bucket(&server.session("us-east-1"), &bucket, None, || false, |_, _| {}).await;
     (output, server.asked().into_iter().filter(|asked| asked.method == "PUT").collect())

@@ -25,8 +25,8 @@ fn bucket(source: &str, target: &str) -> Bucket {
         include: vec![],
         exclude: vec![],
         verify: vec![],
-            batch: None,
-            engine: Default::default(),
+        batch: None,
+        engine: Default::default(),
     }
 }
 

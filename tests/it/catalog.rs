@@ -165,8 +165,8 @@ async fn what_cannot_be_recreated_blocks_before_the_run() {
         include: vec![],
         exclude: vec![],
         verify: vec![],
-            batch: None,
-            engine: Default::default(),
+        batch: None,
+        engine: Default::default(),
     };
     check_catalog(&session, &nowhere, &[bucket]).await.expect("the bucket is the recovery region's own");
 

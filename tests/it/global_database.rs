@@ -312,8 +312,8 @@ fn the_writer_is_moved_when_all_else_is_proven_and_before_the_service_is_asked()
         exclude: Vec::new(),
         target: "b".into(),
         verify: Vec::new(),
-            batch: None,
-            engine: Default::default(),
+        batch: None,
+        engine: Default::default(),
     }];
     manifest.checks = vec![lifeboat::manifest::Check {
         name: "health".into(),
