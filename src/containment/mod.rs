@@ -1,0 +1,24 @@
+//! Containment: who and what is shut out, by which documents and entries, and how that is taken back. Pure; the steps
+//! carry it out.
+//!
+//! `spec` is what steps carry through runbook and journal, `before` what was there and is put back. `principal` decides who
+//! must not be shut out, `policy` writes policy documents, `address` and `acl` choose network ACL entries.
+
+mod acl;
+mod address;
+mod before;
+mod policy;
+mod principal;
+mod spec;
+
+pub use acl::{AclEntry, AclRule, Exhausted, LAST_RULE, plan_entries, stands};
+pub use address::{Cidr, CidrFault};
+pub use before::{BucketBefore, InstanceBefore, Interface, IpSetBefore, PublicAccess, RoleBefore, UserBefore};
+pub use policy::{
+    POLICY_NAME, SID, deny_all, deny_bucket, deny_sessions_before, deny_trust, is_deny_sessions, merged, policy_time,
+    released, same,
+};
+pub use principal::{Kind, Principal, named_in_trust};
+pub use spec::{
+    AddressBlock, Containment, IpSetBlock, IpSetRef, Release, SpareBucket, SpareInstance, SpareRole, SpareUser,
+};
