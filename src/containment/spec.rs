@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{AclEntry, BucketBefore, InstanceBefore, IpSetBefore, RoleBefore, UserBefore};
+use super::{RoleBefore, UserBefore};
 
 /// Something that is shut out.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -10,10 +10,6 @@ use super::{AclEntry, BucketBefore, InstanceBefore, IpSetBefore, RoleBefore, Use
 pub enum Containment {
     User(SpareUser),
     Role(SpareRole),
-    Addresses(AddressBlock),
-    IpSet(IpSetBlock),
-    Instance(SpareInstance),
-    Bucket(SpareBucket),
 }
 
 /// Something that is let in again, with what was there before.
@@ -22,10 +18,6 @@ pub enum Containment {
 pub enum Release {
     User { user: SpareUser, before: UserBefore },
     Role { role: SpareRole, before: RoleBefore },
-    Addresses { entries: Vec<AclEntry> },
-    IpSet { set: IpSetRef, before: IpSetBefore },
-    Instance { instance: SpareInstance, before: InstanceBefore },
-    Bucket { bucket: SpareBucket, before: BucketBefore },
 }
 
 /// An IAM user, by name.
