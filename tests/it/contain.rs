@@ -70,6 +70,7 @@ impl Site {
             let policy = self.iam.get_user_policy().user_name("mallory").policy_name(name).send().await.expect("it");
             policies.push((name.clone(), policy.policy_document().to_owned()));
         }
+        policies.sort();
         let mut role_policies = Vec::new();
         for name in self.iam.list_role_policies().role_name("app").send().await.expect("policies").policy_names() {
             let policy = self.iam.get_role_policy().role_name("app").policy_name(name).send().await.expect("it");
