@@ -7,6 +7,7 @@ pub mod aws;
 pub mod bundle;
 pub mod catalog;
 pub mod cli;
+pub mod containment;
 pub mod document;
 pub mod engine;
 pub mod guard;

@@ -17,6 +17,7 @@ pub mod backup;
 pub mod dynamodb;
 pub mod firehose;
 pub mod glue;
+pub mod iam;
 pub mod kms;
 pub mod logs;
 pub mod quotas;

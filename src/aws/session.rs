@@ -12,6 +12,7 @@ use aws_smithy_async::time::SystemTimeSource;
 use aws_smithy_http_client::tls;
 
 use aws_sdk_s3::config::SharedHttpClient;
+use aws_sdk_s3control::config::endpoint::{Endpoint, EndpointFuture, Params, ResolveEndpoint};
 
 use super::lifetime::Lifetime;
 use super::traffic::Traffic;
@@ -187,6 +188,11 @@ impl Session {
         aws_sdk_glue::Client::from_conf(config.build())
     }
 
+    pub fn iam(&self) -> aws_sdk_iam::Client {
+        let config = aws_sdk_iam::config::Builder::from(&self.config).interceptor(self.traffic.of("iam"));
+        aws_sdk_iam::Client::from_conf(config.build())
+    }
+
     pub fn kms(&self) -> aws_sdk_kms::Client {
         aws_sdk_kms::Client::new(&self.config)
     }
@@ -216,13 +222,27 @@ impl Session {
     }
 
     pub fn s3_control(&self) -> aws_sdk_s3control::Client {
-        let config = aws_sdk_s3control::config::Builder::from(&self.config).interceptor(self.traffic.of("s3-control"));
+        let mut config =
+            aws_sdk_s3control::config::Builder::from(&self.config).interceptor(self.traffic.of("s3-control"));
+        if let Some(url) = self.config.endpoint_url() {
+            config = config.endpoint_resolver(OneHost(url.to_owned()));
+        }
         aws_sdk_s3control::Client::from_conf(config.build())
     }
 
     pub fn route53(&self) -> aws_sdk_route53::Client {
         let config = aws_sdk_route53::config::Builder::from(&self.config).interceptor(self.traffic.of("route53"));
         aws_sdk_route53::Client::from_conf(config.build())
+    }
+}
+
+/// Amazon has a host for each account in front of S3 Control; an endpoint of somebody's own, such as an address, has not.
+#[derive(Debug)]
+struct OneHost(String);
+
+impl ResolveEndpoint for OneHost {
+    fn resolve_endpoint<'a>(&'a self, _: &'a Params) -> EndpointFuture<'a> {
+        EndpointFuture::ready(Ok(Endpoint::builder().url(self.0.clone()).build()))
     }
 }
 

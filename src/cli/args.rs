@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand, ValueEnum};
 use jiff::Timestamp;
 
-use super::{approve, check, failover, plan, recover, rehearse, report, resume, review, runs, state, status};
+use super::{approve, check, contain, failover, plan, recover, rehearse, report, resume, review, runs, state, status};
 use crate::manifest::CopyEngine;
 
 /// Reads a point in time.
@@ -60,6 +60,8 @@ pub enum Command {
     Approve(approve::Approve),
     /// Show what a Terraform plan would do, and what would be lost by it
     Review(review::Review),
+    /// Shut users and roles out after a breach; reversible
+    Contain(Box<contain::Contain>),
     /// Take back what was corrupted to how it was at a time
     Recover(Box<recover::Recover>),
     /// Go on with a run that was held, stopped or killed

@@ -12,6 +12,7 @@ mod check;
 mod check_terraform;
 mod choice;
 mod confirm;
+mod contain;
 mod credentials;
 mod data_loss;
 mod drive;
@@ -86,6 +87,7 @@ async fn dispatch(args: &Args, environment: &Environment) -> Result<Exit, CliErr
         Command::Approve(command) => approve::run(command, environment).await,
         Command::Plan(command) => plan::run(command, environment).await,
         Command::Review(command) => review::run(command, environment).await,
+        Command::Contain(command) => contain::run(command, environment).await,
         Command::Recover(command) => recover::run(command, environment).await,
         Command::Resume(command) => resume::run(command, environment).await,
         Command::Rehearse(command) => rehearse::run(command, environment).await,

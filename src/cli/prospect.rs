@@ -68,6 +68,8 @@ pub fn question(runbook: &Runbook) -> String {
             Some(format!("recreating database {} as {}", catalog.source, catalog.target))
         }
         Action::RestoreTable { table } => Some(format!("restoring table {} as {}", table.source, table.target)),
+        Action::Contain { .. } => Some(format!("shutting out: {} steps", runbook.steps.len())),
+        Action::Release { .. } => Some(format!("letting in again: {} steps", runbook.steps.len())),
         _ => None,
     });
     format!("{} in account {}", what.as_deref().unwrap_or(&runbook.scenario), runbook.account)

@@ -24,14 +24,14 @@ use super::recover_catalog::RecoverCatalog;
 use super::recover_table::RecoverTable;
 use super::wiring::{Connected, Plans, RunPlace};
 use super::{
-    args, confirm, credentials, gate, home, plan, recover_aurora, recover_bucket, recover_catalog, recover_table,
-    signals, wiring,
+    args, confirm, contain, credentials, gate, home, plan, recover_aurora, recover_bucket, recover_catalog,
+    recover_table, signals, wiring,
 };
 use crate::aws::Session;
 use crate::engine;
 use crate::report;
 use crate::runbook::Runbook;
-use crate::scenario::{self, RECOVER};
+use crate::scenario;
 
 #[derive(Args)]
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
@@ -211,7 +211,7 @@ impl Recovery<'_> {
         let (gate, _lock) = match dry_run {
             true => (None, None),
             false => {
-                let wanted = gate::Wanted { scenario: RECOVER, bundle, planned_by: &planned_by };
+                let wanted = gate::Wanted { scenario: &runbook.scenario, bundle, planned_by: &planned_by };
                 let gate = gate::of(wanted, &run.overrides.names(), &manifest, &connected).await?;
                 let lock = home::lock_environment(&environment.home, &manifest)?;
                 home::refuse_unfinished(&environment.home, &manifest)?;
@@ -242,6 +242,10 @@ impl Recovery<'_> {
             Some(Prospect::Unexpected { words, unmet }) => return Err(not_as_expected(words, unmet)),
             Some(Prospect::ToDo(words)) => report::to_stderr(&words),
             None => {}
+        }
+        if contain::is_one(&engine.runbook) {
+            let writes = contain::writes(&engine.runbook, &found);
+            if dry_run { report::to_stdout(&writes) } else { report::to_stderr(&writes) }
         }
         report::to_stderr(&warnings(&found));
         if dry_run {

@@ -36,6 +36,9 @@ pub struct Manifest {
     pub approval: Option<ApprovalRule>,
     #[serde(default)]
     pub guards: Guards,
+    /// Who is shut out after a breach; `None` where nobody has thought of it.
+    #[serde(default)]
+    pub containment: Option<super::ContainmentRule>,
 }
 
 /// What a run needs before it may begin.

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::StepId;
+use crate::containment::{Containment, Release};
 use crate::manifest::{Bucket, Catalog, Check, Cluster, Cutover, Expectation, Table};
 
 /// The kinds of steps.
@@ -63,6 +64,14 @@ pub enum Action {
     VerifyRollback {
         rollback: BucketRollback,
     },
+    /// Shut somebody or something out.
+    Contain {
+        what: Containment,
+    },
+    /// Let it in again, as it was before.
+    Release {
+        what: Release,
+    },
 }
 
 /// A bucket, and the time that it is taken back to.
@@ -120,6 +129,7 @@ impl Action {
             Self::TerraformApply { .. } => any(&["added", "changed", "destroyed"]),
             Self::RestoreBucket { .. } => any(&["copied"]),
             Self::RollBackBucket { .. } => any(&["restored", "hidden"]),
+            Self::Contain { .. } | Self::Release { .. } => output["changed"] != Value::Bool(false),
             Self::RestoreCluster { .. }
             | Self::RestoreTable { .. }
             | Self::RestoreCatalog { .. }

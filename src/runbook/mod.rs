@@ -46,6 +46,8 @@ impl From<&str> for StepId {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {
+    /// Whoever broke in is shut out.
+    Containment,
     Infrastructure,
     Restore,
     Adoption,
@@ -54,10 +56,12 @@ pub enum Phase {
 }
 
 impl Phase {
-    pub const ALL: [Self; 5] = [Self::Infrastructure, Self::Restore, Self::Adoption, Self::Verification, Self::Cutover];
+    pub const ALL: [Self; 6] =
+        [Self::Containment, Self::Infrastructure, Self::Restore, Self::Adoption, Self::Verification, Self::Cutover];
 
     pub fn title(self) -> &'static str {
         match self {
+            Self::Containment => "containment",
             Self::Infrastructure => "infrastructure",
             Self::Restore => "restores",
             Self::Adoption => "adoption",

@@ -1,5 +1,6 @@
 //! Scenarios: a manifest in, a runbook out. Pure; nothing here asks or changes anything.
 
+mod contain;
 mod expected;
 mod failover;
 mod recover;
@@ -9,11 +10,16 @@ use jiff::SignedDuration;
 use crate::manifest::{Bucket, Catalog, Cluster, Component, CopyEngine, Manifest};
 use crate::runbook::{Action, NotChecked, Phase, Runbook, StepId, StepSpec};
 
+pub use contain::{CONTAIN, RELEASE, contain, contain_steps, release};
 pub use failover::{FAILOVER, failover};
 pub use recover::{RECOVER, recover_bucket, recover_catalog, recover_cluster, recover_table};
 
 /// The runbook that a run of this kind would have by the manifest as it is now.
 pub fn again(then: &Runbook, manifest: &Manifest) -> Runbook {
+    // Whom to shut out was said when the run began, and what to put back was read from another journal.
+    if [CONTAIN, RELEASE].contains(&then.scenario.as_str()) {
+        return then.clone();
+    }
     if then.scenario != RECOVER {
         return failover(&copied_by(manifest, then.copy_engine()));
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::in_account::InAccount;
 use super::*;
+use crate::containment::{Containment, Release};
 use crate::manifest::{Probe, TableSource};
 use crate::runbook::{Action, StepSpec};
 
@@ -19,6 +20,8 @@ pub fn make(spec: &StepSpec) -> Arc<dyn Step> {
         | Action::RestoreBucket { .. }
         | Action::RestoreCatalog { .. }
         | Action::RollBackBucket { .. }
+        | Action::Contain { .. }
+        | Action::Release { .. }
         | Action::Cutover { .. } => Arc::new(InAccount(step)),
         // It puts a record.
         Action::Probe { check } if matches!(check.probe, Probe::Firehose { .. }) => Arc::new(InAccount(step)),
@@ -61,5 +64,21 @@ fn plain(spec: &StepSpec) -> Arc<dyn Step> {
         Action::Cutover { cutover } => Arc::new(CutoverStep { cutover: cutover.clone() }),
         Action::RollBackBucket { rollback } => Arc::new(RollBackBucket { rollback: rollback.clone() }),
         Action::VerifyRollback { rollback } => Arc::new(VerifyRollback { rollback: rollback.clone() }),
+        Action::Contain { what } => contain(what),
+        Action::Release { what } => release(what),
+    }
+}
+
+fn contain(what: &Containment) -> Arc<dyn Step> {
+    match what {
+        Containment::User(user) => Arc::new(ContainUser { user: user.clone() }),
+        Containment::Role(role) => Arc::new(ContainRole { role: role.clone() }),
+    }
+}
+
+fn release(what: &Release) -> Arc<dyn Step> {
+    match what {
+        Release::User { user, before } => Arc::new(ReleaseUser { user: user.clone(), before: before.clone() }),
+        Release::Role { role, before } => Arc::new(ReleaseRole { role: role.clone(), before: before.clone() }),
     }
 }

@@ -16,6 +16,9 @@ mod cluster_settings;
 mod cluster_source;
 mod cluster_version;
 mod cluster_wanted;
+mod contain_role;
+mod contain_user;
+mod contained;
 mod cutover;
 mod cx;
 mod declared;
@@ -62,6 +65,9 @@ mod wait;
 pub use catalog_point::{ExportThen, export_at};
 pub use catalog_source::{Desired, load_catalog};
 pub use cluster_point::DELETED_CLUSTER;
+pub use contain_role::{ContainRole, ReleaseRole};
+pub use contain_user::{ContainUser, ReleaseUser};
+pub use contained::BEFORE;
 pub use cutover::{
     Before, ChangeError, CheckError, CutoverStep, CutoverView, RecordView, change_records, check_cutover, foreseen,
     view_cutover,

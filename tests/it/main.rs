@@ -23,6 +23,7 @@ mod bucket_roles;
 mod catalog;
 mod check;
 mod cli;
+mod contain;
 mod engine;
 mod engine_guard;
 mod lease;

@@ -128,6 +128,7 @@ pub fn manifest() -> Manifest {
             ],
         }],
         guards: Default::default(),
+        containment: None,
     }
 }
 

@@ -54,6 +54,7 @@ pub fn effect_of(step: &StepSpec, manifest: &Manifest) -> Option<Effects> {
         Action::RollBackBucket { rollback } => lifeboat("s3", Some(&rollback.bucket)),
         Action::RestoreCatalog { .. } => lifeboat("glue", None),
         Action::Cutover { .. } => lifeboat("route53", None),
+        Action::Contain { .. } | Action::Release { .. } => lifeboat("iam", None),
         Action::TerraformPlan { .. }
         | Action::TerraformDeclare
         | Action::TerraformSettled
