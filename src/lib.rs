@@ -9,6 +9,7 @@ pub mod catalog;
 pub mod cli;
 pub mod document;
 pub mod engine;
+pub mod evidence;
 pub mod guard;
 pub mod journal;
 pub mod manifest;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand, ValueEnum};
 use jiff::Timestamp;
 
-use super::{approve, check, failover, plan, recover, rehearse, report, resume, review, runs, state, status};
+use super::{approve, check, evidence, failover, plan, recover, rehearse, report, resume, review, runs, state, status};
 
 /// Reads a point in time.
 ///
@@ -61,6 +61,8 @@ pub enum Command {
     Review(review::Review),
     /// Take back what was corrupted to how it was at a time
     Recover(Box<recover::Recover>),
+    /// Prove that evidence is what was sealed; asks nobody
+    Evidence(evidence::Evidence),
     /// Go on with a run that was held, stopped or killed
     Resume(resume::Resume),
     /// Run the whole failover on this machine, against an emulated AWS

@@ -17,6 +17,7 @@ mod data_loss;
 mod drive;
 mod environment;
 mod error;
+mod evidence;
 mod failover;
 mod faulted;
 mod gate;
@@ -87,6 +88,7 @@ async fn dispatch(args: &Args, environment: &Environment) -> Result<Exit, CliErr
         Command::Plan(command) => plan::run(command, environment).await,
         Command::Review(command) => review::run(command, environment).await,
         Command::Recover(command) => recover::run(command, environment).await,
+        Command::Evidence(command) => evidence::run(command).await,
         Command::Resume(command) => resume::run(command, environment).await,
         Command::Rehearse(command) => rehearse::run(command, environment).await,
         Command::Runs(command) => runs::run(command, environment).await,
