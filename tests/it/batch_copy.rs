@@ -165,8 +165,7 @@ async fn describe(state: &Mutex<State>, behind: &Session, id: &str) -> (u16, Str
         (200, format!("<DescribeJobResult>{job}</DescribeJobResult>"))
     };
     if let Some(why) = fails {
-        let reason =
-            format!("<JobFailure><FailureCode>{why}</FailureCode><FailureReason>no</FailureReason></JobFailure>");
+        let reason = format!("<member><FailureCode>{why}</FailureCode><FailureReason>no</FailureReason></member>");
         return told("Failed", 0, 0, &format!("<FailureReasons>{reason}</FailureReasons>"));
     }
     if hold {
