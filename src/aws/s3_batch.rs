@@ -56,7 +56,9 @@ pub fn line(bucket: &str, key: &str) -> String {
 pub async fn create(session: &Session, job: CopyJob<'_>) -> Result<String, AwsError> {
     const OPERATION: &str = "s3:CreateJob";
     let broken = |error: String| AwsError { operation: OPERATION, code: None, message: error, transient: false };
-    let arn = |path: String| format!("arn:aws:s3:::{path}");
+    // China and GovCloud are partitions of their own, which the role's ARN names.
+    let partition = job.role.split(':').nth(1).unwrap_or("aws");
+    let arn = |path: String| format!("arn:{partition}:s3:::{path}");
     let spec = JobManifestSpec::builder()
         .format(JobManifestFormat::S3BatchOperationsCsv20180820)
         .fields(JobManifestFieldName::Bucket)

@@ -224,7 +224,7 @@ impl Session {
     pub fn s3_control(&self) -> aws_sdk_s3control::Client {
         let mut config =
             aws_sdk_s3control::config::Builder::from(&self.config).interceptor(self.traffic.of("s3-control"));
-        if let Some(url) = self.config.endpoint_url() {
+        if let Some(url) = self.config.endpoint_url().filter(|url| has_one_host(url)) {
             config = config.endpoint_resolver(OneHost(url.to_owned()));
         }
         aws_sdk_s3control::Client::from_conf(config.build())
@@ -236,7 +236,14 @@ impl Session {
     }
 }
 
-/// Amazon has a host for each account in front of S3 Control; an endpoint of somebody's own, such as an address, has not.
+/// Whether an endpoint is an address or this machine, in front of whose name nothing can stand.
+fn has_one_host(url: &str) -> bool {
+    let authority = url.split("://").last().and_then(|rest| rest.split('/').next()).unwrap_or_default();
+    let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host).trim_matches(['[', ']']);
+    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok()
+}
+
+/// Amazon has a host for each account in front of S3 Control; an address has not.
 #[derive(Debug)]
 struct OneHost(String);
 

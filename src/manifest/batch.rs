@@ -44,14 +44,21 @@ pub(super) fn batch(reader: &mut Reader, fields: &Fields<'_>) -> Option<Batch> {
     let role = fields.optional(reader, "batch_role", named(ROLE));
     let reports = fields.optional(reader, "batch_reports", named(BUCKET));
     let above = fields.optional(reader, "batch_above", integer(0, u64::MAX));
-    let missing = [
-        ("batch_role", "batch_role = \"arn:aws:iam::ACCOUNT:role/NAME\", a role that S3 Batch Operations may assume"),
-        ("batch_reports", "batch_reports = \"BUCKET\", a bucket of the recovery region"),
-    ];
+    const ROLE_IS_WRITTEN: &str =
+        "batch_role = \"arn:aws:iam::ACCOUNT:role/NAME\", a role that S3 Batch Operations may assume";
+    const REPORTS_ARE_WRITTEN: &str = "batch_reports = \"BUCKET\", a bucket of the recovery region";
     let given = ["batch_role", "batch_reports", "batch_above"].into_iter().find(|key| fields.has(key))?;
-    for (key, write) in missing.into_iter().filter(|(key, _)| !fields.has(key)) {
+    let label = match (fields.has("batch_role"), fields.has("batch_reports")) {
+        (true, true) => None,
+        (false, true) => Some(("batch_role is missing", ROLE_IS_WRITTEN.to_owned())),
+        (true, false) => Some(("batch_reports is missing", REPORTS_ARE_WRITTEN.to_owned())),
+        (false, false) => {
+            Some(("batch_role and batch_reports are missing", format!("{ROLE_IS_WRITTEN}; and {REPORTS_ARE_WRITTEN}")))
+        }
+    };
+    if let Some((label, write)) = label {
         let message = "S3 Batch Operations needs a role and a bucket for reports";
-        reader.hinted(fields.span(given), message, format!("{key} is missing"), format!("write {write}"));
+        reader.hinted(fields.span(given), message, label, format!("write {write}"));
     }
     if fields.has("source_role") {
         let hint =

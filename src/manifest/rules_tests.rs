@@ -123,7 +123,7 @@ fn stores_are_judged_as_aws_would() {
         (bucket("a", "def", "  source_role = \"reader\""), "`reader` is not the ARN of an IAM role"),
         (bucket("a", "def", "  batch_role = \"arn:aws:iam::123456789012:role/b\""), "batch_reports is missing"),
         (bucket("a", "def", "  batch_reports = \"reports\""), "batch_role is missing"),
-        (bucket("a", "def", "  batch_above = 10"), "batch_role is missing"),
+        (bucket("a", "def", "  batch_above = 10"), "batch_role and batch_reports are missing"),
         (
             bucket(
                 "a",

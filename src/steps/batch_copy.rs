@@ -9,17 +9,20 @@ use std::collections::BTreeMap;
 use futures::{StreamExt, TryStreamExt};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
 use super::restore_bucket::listed;
 use super::{APPEARS, Blocked, Checked, Cx, Output, Ready, StepError, deadline, wait_until};
 use crate::aws::s3::{BucketPlace, Object, Upload, Versioning, find_bucket, versioning};
 use crate::aws::s3_batch::{self, CopyJob, JobState};
 use crate::aws::{AwsError, Session};
-use crate::manifest::{BATCH_ABOVE, Batch, Bucket, Component, CopyEngine};
+use crate::manifest::{Batch, Bucket, Component, CopyEngine};
 use crate::transfer::{Difference, diff, fits_a_job};
 
 /// What is noted of the job.
 const JOB: &str = "batch_job";
+/// Why there is none where one could have been expected.
+const NO_JOB: &str = "no_batch_job";
 
 /// What is known of the job of a run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -91,9 +94,11 @@ fn choose(bucket: &Bucket, objects: Option<u64>, keeps_versions: bool) -> Result
             "let it keep versions, or leave --engine batch out",
         ),
         (CopyEngine::Batch, Some(_)) => Ok(Choice::Batch),
-        (CopyEngine::Auto, None) if many(BATCH_ABOVE) && objects.is_some() => Ok(Choice::LocalBecause(format!(
-            "more than {BATCH_ABOVE} objects are copied from this machine: the block has no batch_role"
-        ))),
+        (CopyEngine::Auto, None) if objects.is_none() => Ok(Choice::LocalBecause(
+            "there are more objects than are counted beforehand, and all are copied from this machine: the block has no \
+             batch_role"
+                .to_owned(),
+        )),
         (CopyEngine::Auto, Some(Batch { above, .. })) if many(*above) => Ok(match keeps_versions {
             true => Choice::Batch,
             false => Choice::LocalBecause(format!("everything is copied from this machine: {target} {NO_VERSIONS}")),
@@ -176,6 +181,11 @@ async fn is_for_a_job(cx: &Cx, bucket: &Bucket) -> Result<bool, StepError> {
         _ => None,
     };
     match choose(bucket, objects, keeps) {
+        Ok(Choice::LocalBecause(why)) => {
+            cx.status(why.clone());
+            cx.note_if_journalled(NO_JOB, json!(why)).await?;
+            Ok(false)
+        }
         Ok(choice) => Ok(choice == Choice::Batch),
         Err(blocked) => Err(StepError::failed(blocked.cause).hint(blocked.hint.unwrap_or_default())),
     }
@@ -201,7 +211,20 @@ async fn listing(cx: &Cx, bucket: &Bucket, batch: &Batch, ordinal: u32) -> Resul
     let list_key = format!("{}/objects-{ordinal}.csv", prefix(cx));
     cx.status(format!("listing what S3 Batch Operations shall copy to {}", bucket.target));
     let mut upload = Upload::to(session, &batch.reports, &list_key);
-    let mut objects = std::pin::pin!(missing(session, bucket));
+    let count = match write_list(cx, bucket, &mut upload).await {
+        Ok(0) => return Ok(None),
+        Ok(count) => count,
+        Err(error) => {
+            upload.give_up().await;
+            return Err(error);
+        }
+    };
+    let list_etag = upload.finish().await?;
+    Ok(Some(Asked { ordinal, list_key, list_etag, objects: count, job: None, end: None }))
+}
+
+async fn write_list(cx: &Cx, bucket: &Bucket, upload: &mut Upload) -> Result<u64, StepError> {
+    let mut objects = std::pin::pin!(missing(&cx.world.aws, bucket));
     let mut count = 0;
     while let Some(object) = objects.next().await {
         let object = object?;
@@ -213,18 +236,14 @@ async fn listing(cx: &Cx, bucket: &Bucket, batch: &Batch, ordinal: u32) -> Resul
             count += 1;
         }
     }
-    if count == 0 {
-        return Ok(None);
-    }
-    let list_etag = upload.finish().await?;
-    Ok(Some(Asked { ordinal, list_key, list_etag, objects: count, job: None, end: None }))
+    Ok(count)
 }
 
 async fn create(cx: &Cx, bucket: &Bucket, batch: &Batch, asked: &Asked) -> Result<String, StepError> {
     let world = &cx.world;
     let job = CopyJob {
         account: &world.manifest.account,
-        token: &token(&world.run, cx.step.as_str(), asked.ordinal),
+        token: &token(&world.run, cx.step.as_str(), asked),
         role: &batch.role,
         target: &bucket.target,
         description: &format!("lifeboat {} {}", world.run, cx.step),
@@ -242,11 +261,10 @@ async fn create(cx: &Cx, bucket: &Bucket, batch: &Batch, asked: &Asked) -> Resul
     })
 }
 
-/// At most 64 characters (Amazon S3 API: "CreateJob", `ClientRequestToken`); a long run's or step's name is told by its end.
-fn token(run: &str, step: &str, ordinal: u32) -> String {
-    let whole = format!("{run}-{step}-{ordinal}");
-    let from = whole.char_indices().rev().nth(63).map_or(0, |(at, _)| at);
-    whole[from..].to_owned()
+/// At most 64 characters (Amazon S3 API: "CreateJob", `ClientRequestToken`), and another for every job of every run.
+fn token(run: &str, step: &str, asked: &Asked) -> String {
+    let of = format!("{run}\n{step}\n{}\n{}", asked.ordinal, asked.list_etag);
+    Sha256::digest(of.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Waits for the end of the job.
@@ -258,6 +276,12 @@ async fn ended(cx: &Cx, batch: &Batch, asked: Asked) -> Result<JobDone, StepErro
     let state = wait_until(cx, &what, deadline(cx, Component::Bucket), async || {
         match s3_batch::describe(session, account, &id).await? {
             Some(state) if is_over(&state.status) => Ok(Ready::Yes(state)),
+            // None of ours needs a confirmation; one that waits for it could still begin at any time.
+            Some(state) if state.status == "Suspended" => Err(StepError::failed(format!("{what} waits for a confirmation"))
+                .hint(format!(
+                    "confirm or cancel it (aws s3control update-job-status --account-id {account} --job-id {id} …), then retry \
+                     the step"
+                ))),
             Some(state) => Ok(Ready::NotYet(far(&state, asked.objects))),
             None if began.elapsed() < APPEARS => Ok(Ready::NotYet("not told of yet".to_owned())),
             None => Err(StepError::failed(format!("{what} is not known there any more"))),
@@ -273,18 +297,21 @@ async fn ended(cx: &Cx, batch: &Batch, asked: Asked) -> Result<JobDone, StepErro
             batch.role
         )));
     }
-    let codes = match state.failed {
-        0 => BTreeMap::new(),
-        _ => s3_batch::failures(session, &batch.reports, &prefix(cx), &id).await?,
-    };
-    let done = JobDone { id, succeeded: state.succeeded, failed: state.failed, codes };
+    let mut done = JobDone { id, succeeded: state.succeeded, failed: state.failed, codes: BTreeMap::new() };
     note(cx, &Asked { end: Some(End::Complete(done.clone())), ..asked }).await?;
+    // The comparison that follows is the proof; why some failed is only worth knowing.
+    if done.failed > 0 {
+        match s3_batch::failures(session, &batch.reports, &prefix(cx), &done.id).await {
+            Ok(codes) => done.codes = codes,
+            Err(error) => done.codes = BTreeMap::from([(format!("its report cannot be read: {error}"), done.failed)]),
+        }
+    }
     Ok(done)
 }
 
-/// Amazon S3 User Guide: "S3 Batch Operations job status". One that waits for a confirmation, which none of ours needs, waits for ever.
+/// Amazon S3 User Guide: "S3 Batch Operations job status".
 fn is_over(status: &str) -> bool {
-    matches!(status, "Complete" | "Failed" | "Cancelled" | "Suspended")
+    matches!(status, "Complete" | "Failed" | "Cancelled")
 }
 
 fn far(state: &JobState, objects: u64) -> String {
@@ -346,8 +373,8 @@ mod tests {
     #[test]
     fn without_a_role_nothing_is_handed_over_and_who_insists_is_told_what_to_write() {
         let auto = bucket(CopyEngine::Auto, None);
-        assert_eq!(choose(&auto, Some(BATCH_ABOVE), true), Ok(Choice::Local));
-        assert!(matches!(choose(&auto, Some(BATCH_ABOVE + 1), true), Ok(Choice::LocalBecause(_))));
+        assert_eq!(choose(&auto, Some(100_000), true), Ok(Choice::Local));
+        assert!(matches!(choose(&auto, None, true), Ok(Choice::LocalBecause(_))));
         let insisting = choose(&bucket(CopyEngine::Batch, None), Some(1), true).expect_err("no role");
         assert!(insisting.hint.expect("a hint").contains("batch_role"));
         assert!(choose(&bucket(CopyEngine::Batch, Some(10)), Some(1), false).is_err(), "no versions");
@@ -356,11 +383,38 @@ mod tests {
     }
 
     #[test]
-    fn a_token_is_short_enough_and_tells_jobs_apart() {
-        let (run, step) = ("prod-2026-11-27T17-05-11Z-with-a-very-long-name", "restore.bucket.with-a-long-name-too");
-        assert!(token(run, step, 1).len() <= 64);
-        assert_ne!(token(run, step, 1), token(run, step, 2));
-        assert_eq!(token("run", "restore.bucket.logs", 1), "run-restore.bucket.logs-1");
+    fn a_token_is_short_enough_and_tells_jobs_and_runs_apart() {
+        let step = format!("restore.bucket.{}", "a".repeat(63));
+        let asked = |ordinal| Asked {
+            ordinal,
+            list_key: "list".into(),
+            list_etag: "etag".into(),
+            objects: 1,
+            job: None,
+            end: None,
+        };
+        let first = token("20261127T1705-prod-7f3a", &step, &asked(1));
+        assert_eq!(first.len(), 64);
+        assert_eq!(first, token("20261127T1705-prod-7f3a", &step, &asked(1)));
+        assert_ne!(first, token("20261127T1705-prod-7f3a", &step, &asked(2)));
+        assert_ne!(first, token("20261127T1705-prod-7f3b", &step, &asked(1)));
+    }
+
+    #[test]
+    fn a_job_gets_what_it_copies_as_this_machine_would() {
+        let plain = Object {
+            key: "k".into(),
+            version_id: None,
+            size_bytes: 5 << 30,
+            etag: "0cc175b9c0f1b6a831c399e269772661".into(),
+            storage_class: None,
+            archived: false,
+            modified_at: None,
+        };
+        assert!(fits_a_job(&plain));
+        assert!(!fits_a_job(&Object { size_bytes: (5 << 30) + 1, ..plain.clone() }), "larger than one copy may be");
+        assert!(!fits_a_job(&Object { etag: format!("{}-2", plain.etag), ..plain.clone() }), "in parts");
+        assert!(!fits_a_job(&Object { storage_class: Some("STANDARD_IA".into()), ..plain }), "of another class");
     }
 
     #[test]

@@ -3,6 +3,11 @@
 
 use std::collections::BTreeMap;
 
+use aws_sdk_s3::config::Credentials;
+use http_body_util::Full;
+use hyper::body::Bytes;
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::TokioExecutor;
 use lifeboat::rehearse::proxy::read_records;
 use lifeboat::rehearse::proxy::{Effect, Pattern};
 use serde_json::{Value, json};
@@ -224,4 +229,39 @@ async fn a_console_password_goes_and_the_undo_says_that_it_has_to_be_set_anew() 
     let (code, said) = site.contain(&["--undo", &run, "--confirm", "tiny"]).await;
     assert_eq!(code, Some(0), "{said}");
     assert!(said.contains("create-login-profile --user-name mallory"), "{said}");
+}
+
+/// Switches the emulator's authentication on or off.
+async fn authenticates(endpoint: &str, on: bool) {
+    let request = hyper::Request::post(format!("{endpoint}/moto-api/reset-auth"));
+    let request = request.body(Full::from(Bytes::from_static(if on { b"0" } else { b"inf" }))).expect("a request");
+    let client: Client<_, Full<Bytes>> = Client::builder(TokioExecutor::new()).build_http();
+    assert!(client.request(request).await.expect("an answer").status().is_success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_contained_key_is_denied_what_it_could_do_and_may_again_after_the_release() {
+    let site = Site::new().await;
+    let endpoint = site.tiny.moto.endpoint();
+    site.iam.create_user().user_name("eve").send().await.expect("a user");
+    let put = site.iam.put_user_policy().user_name("eve").policy_name("own").policy_document(allow_s3());
+    put.send().await.expect("a policy");
+    let key = site.iam.create_access_key().user_name("eve").send().await.expect("a key").access_key.expect("it");
+    let own = Credentials::new(key.access_key_id(), key.secret_access_key(), None, None, "eve");
+    let config = site.tiny.moto.session("us-east-1").s3().config().to_builder().credentials_provider(own).build();
+    let s3 = aws_sdk_s3::Client::from_conf(config);
+    let asks = async || {
+        authenticates(&endpoint, true).await;
+        let answer = s3.list_buckets().send().await.map_err(lifeboat::aws::explain("s3:ListAllMyBuckets"));
+        authenticates(&endpoint, false).await;
+        answer.map(drop).map_err(|error| error.code.unwrap_or_default())
+    };
+    assert_eq!(asks().await, Ok(()));
+    let (code, said) = site.contain(&["--user", "eve", "--confirm", "tiny"]).await;
+    assert_eq!(code, Some(0), "{said}");
+    assert_eq!(asks().await, Err("AccessDenied".to_owned()));
+    let run = site.runs().pop().expect("a run");
+    let (code, said) = site.contain(&["--undo", &run, "--confirm", "tiny"]).await;
+    assert_eq!(code, Some(0), "{said}");
+    assert_eq!(asks().await, Ok(()));
 }

@@ -74,13 +74,17 @@ impl Upload {
         Ok(())
     }
 
-    /// What was uploaded of an object that cannot be finished costs money until it is given up.
-    async fn or_undone<T>(&mut self, done: Result<T, AwsError>) -> Result<T, AwsError> {
-        if done.is_err()
-            && let Some(id) = self.id.take()
-        {
+    /// Nothing of it is there afterwards: what was uploaded of an object that is not finished costs money until it is given up.
+    pub async fn give_up(&mut self) {
+        if let Some(id) = self.id.take() {
             let abort = self.session.s3().abort_multipart_upload().bucket(&self.bucket).key(&self.key);
             abort.upload_id(id).send().await.ok();
+        }
+    }
+
+    async fn or_undone<T>(&mut self, done: Result<T, AwsError>) -> Result<T, AwsError> {
+        if done.is_err() {
+            self.give_up().await;
         }
         done
     }
