@@ -31,11 +31,16 @@ pub struct Maker {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Makers {
     found: BTreeMap<String, Vec<Maker>>,
-    /// Kinds of events that there were more of than are read.
-    pub cut: Vec<String>,
+    /// Why they may not be all that there are.
+    pub gaps: Vec<String>,
 }
 
 impl Makers {
+    /// Nobody's, and why.
+    pub fn unasked(why: String) -> Self {
+        Self { gaps: vec![why], ..Self::default() }
+    }
+
     /// From events as CloudTrail keeps them; pure. One that is not understood, or that failed, tells nothing.
     pub fn of<'a>(events: impl IntoIterator<Item = &'a Value>) -> Self {
         let mut makers = Self::default();
@@ -62,12 +67,12 @@ impl Makers {
 /// # Errors
 /// CloudTrail could not be asked.
 pub async fn makers(session: &Session, events: &[&str]) -> Result<Makers, AwsError> {
-    let (mut read, mut cut) = (Vec::new(), Vec::new());
+    let (mut read, mut gaps) = (Vec::new(), Vec::new());
     for name in events {
         let mut next = None;
         for page in 0.. {
             if page == PAGES {
-                cut.push((*name).to_owned());
+                gaps.push(format!("there are more events {name} than are read"));
                 break;
             }
             if !read.is_empty() || page > 0 {
@@ -93,7 +98,7 @@ pub async fn makers(session: &Session, events: &[&str]) -> Result<Makers, AwsErr
             }
         }
     }
-    Ok(Makers { cut, ..Makers::of(&read) })
+    Ok(Makers { gaps, ..Makers::of(&read) })
 }
 
 fn maker(event: &Value) -> Option<Maker> {

@@ -56,9 +56,9 @@ impl Made {
         if !found.is_empty() {
             return Self::By(found);
         }
-        Self::Unknown(match makers.cut.is_empty() {
+        Self::Unknown(match makers.gaps.is_empty() {
             true => "unknown: CloudTrail's event history of 90 days does not tell".to_owned(),
-            false => format!("unknown: there are more events {} than are read", makers.cut.join(", ")),
+            false => format!("unknown: {}", makers.gaps.join("; ")),
         })
     }
 

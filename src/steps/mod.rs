@@ -7,6 +7,8 @@ mod answers;
 mod catalog_athena;
 mod catalog_point;
 mod catalog_source;
+mod clean_found;
+mod clean_point;
 mod cluster_instances;
 mod cluster_look;
 mod cluster_point;
@@ -27,6 +29,7 @@ mod global_member;
 mod in_account;
 mod make;
 mod ownership;
+mod preserve_point;
 mod probe;
 mod recovery_point;
 mod resolve;
@@ -60,6 +63,7 @@ mod wait;
 
 pub use catalog_point::{ExportThen, export_at};
 pub use catalog_source::{Desired, load_catalog};
+pub use clean_point::{CANDIDATES, Weighed};
 pub use cluster_point::DELETED_CLUSTER;
 pub use cutover::{
     Before, ChangeError, CheckError, CutoverStep, CutoverView, RecordView, change_records, check_cutover, foreseen,
@@ -69,6 +73,7 @@ pub use cx::{Cx, Notice, Outputs, Portion, Progress, World};
 pub use error::StepError;
 pub use fail_over_cluster::{DATA_LOSS, DATA_LOSS_ALLOWED, FailOverCluster, PROMOTED};
 pub use make::make;
+pub use preserve_point::PreservePoint;
 pub use probe::{RunProbe, ask, check_probe, run};
 pub use resolve::{Resolver, reference};
 pub use restore_bucket::{RestoreBucket, check_bucket, observe_bucket, restore_bucket, survey_buckets};
