@@ -123,6 +123,13 @@ impl Foreseen<'_> {
             Some(format!("{}: {}{age}", code(step.id.as_str()), code(step.recovery_point.as_ref()?)))
         });
         list(&mut tail, "Recovery points", points);
+        let candidates = plan.steps.iter().flat_map(|step| step.candidates.iter().map(move |it| (step, it)));
+        let candidates = candidates.map(|(step, it)| {
+            let taken = if it.taken { "**taken** " } else { "" };
+            let (step, point) = (code(step.id.as_str()), code(&it.recovery_point));
+            format!("{taken}{step}: {point} {}", plain(&it.words()))
+        });
+        list(&mut tail, "Candidates for clean recovery points", candidates);
         let warnings = plan.warnings.iter().map(|it| format!("{}: {}", code(it.step.as_str()), plain(&it.text)));
         list(&mut tail, "Warnings", warnings);
         let unchecked = plan.not_checked.iter().map(|it| format!("{}: {}", plain(&it.what), plain(&it.why)));

@@ -1,5 +1,6 @@
 //! Scenarios: a manifest in, a runbook out. Pure; nothing here asks or changes anything.
 
+mod clean;
 mod expected;
 mod failover;
 mod recover;
@@ -9,6 +10,7 @@ use jiff::SignedDuration;
 use crate::manifest::{Catalog, Cluster, Component, Manifest};
 use crate::runbook::{Action, NotChecked, Phase, Runbook, StepId, StepSpec};
 
+pub use clean::{clean_bucket, clean_clusters, clean_tables, preserve_point};
 pub use failover::{FAILOVER, failover};
 pub use recover::{RECOVER, recover_bucket, recover_catalog, recover_cluster, recover_table};
 

@@ -2,7 +2,7 @@
 //! whether the key of the one that would be taken can be used. Changes nothing. That the store still stands is no reason to
 //! wait: the choice is made before anything is torn down.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::clean_point::{CANDIDATES, Made, Point, Weighed, doubt, none, weigh};
 use super::cluster_rows::can_be_asked;
@@ -94,12 +94,7 @@ struct Settled {
 }
 
 /// The newest clean one whose key can be used; keys of others are not asked for.
-async fn settle(
-    session: &Session,
-    points: &mut [Point],
-    rule: &CleanBefore,
-    what: &str,
-) -> Result<Settled, Blocked> {
+async fn settle(session: &Session, points: &mut [Point], rule: &CleanBefore, what: &str) -> Result<Settled, Blocked> {
     loop {
         let (taken, _) = weigh(points, rule);
         let Some(index) = taken else { return Err(none(what, rule, &weigh(points, rule).1)) };

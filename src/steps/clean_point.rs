@@ -3,6 +3,7 @@
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::Blocked;
 use super::recovery_point::{Candidate, CandidateState};
@@ -47,6 +48,21 @@ pub struct Weighed {
     pub taken: bool,
     /// Why it was taken, or was not.
     pub why: String,
+}
+
+impl Weighed {
+    /// Those that a step's check has listed.
+    pub fn of_facts(facts: &Value) -> Vec<Self> {
+        serde_json::from_value(facts[CANDIDATES].clone()).unwrap_or_default()
+    }
+
+    /// In words, with nothing in them that was made safe to show.
+    pub fn words(&self) -> String {
+        let at = self.at.map_or_else(|| "an unknown time".to_owned(), |at| at.to_string());
+        let key = self.key.as_ref().map_or_else(|| "no key told".to_owned(), |key| format!("key {key}"));
+        let made_at = self.made_at.map_or_else(String::new, |at| format!(" at {at}"));
+        format!("of {at}, {}, {key}, made by {}{made_at}: {}", self.kind, self.made_by, self.why)
+    }
 }
 
 impl Made {
@@ -154,7 +170,9 @@ pub fn none(what: &str, rule: &CleanBefore, weighed: &[Weighed]) -> Blocked {
     let there = if each.is_empty() { "there are no recovery points at all".to_owned() } else { each.join("; ") };
     Blocked {
         cause: format!("{what} has no clean recovery point of {cutoff} or before: {there}"),
-        hint: Some("name a later --clean-before or a smaller margin, if that is right; nothing was torn down".to_owned()),
+        hint: Some(
+            "name a later --clean-before or a smaller margin, if that is right; nothing was torn down".to_owned(),
+        ),
     }
 }
 

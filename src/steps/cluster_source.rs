@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::recovery_point::{Candidate, CandidateState, NoneUsable, newest};
 use super::{Blocked, StepError};
-use crate::aws::rds::{self, ClusterSnapshot};
+use crate::aws::rds::ClusterSnapshot;
 use crate::manifest::{Cluster, ClusterSource};
 
 /// The snapshot that the check settled on, as the restore needs it.
@@ -170,7 +170,7 @@ mod tests {
             engine_version: "8.0.mysql_aurora.3.08.2".into(),
             encrypted: true,
             kms_key: None,
-            tags: rds::Tags::new(),
+            tags: crate::aws::rds::Tags::new(),
         }
     }
 

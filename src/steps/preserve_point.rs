@@ -85,8 +85,7 @@ impl Step for PreservePoint {
             match rds::copy_cluster_snapshot(&cx.world.aws, request).await {
                 Ok(()) => {}
                 // It may be the answer to a request of ours whose reply was lost; whose it is is looked at.
-                Err(error)
-                    if error.is_any(&["DBClusterSnapshotAlreadyExistsFault", "DBSnapshotAlreadyExists"]) => {}
+                Err(error) if error.is_any(&["DBClusterSnapshotAlreadyExistsFault", "DBSnapshotAlreadyExists"]) => {}
                 Err(error) => return Err(error.into()),
             }
             wait_until(cx, &what, APPEARS, async || {
@@ -95,8 +94,8 @@ impl Step for PreservePoint {
             })
             .await?;
         }
-        let copy = wait_until(cx, &what, deadline(cx, Component::Aurora), async || {
-            match self.copy(cx, &chosen).await? {
+        let copy =
+            wait_until(cx, &what, deadline(cx, Component::Aurora), async || match self.copy(cx, &chosen).await? {
                 Some(Ok(copy)) if copy.status == "available" => Ok(Ready::Yes(copy)),
                 Some(Ok(copy)) if copy.status == "failed" => {
                     Err(StepError::failed(format!("{what} failed")).hint("delete it, then retry the step"))
@@ -105,9 +104,8 @@ impl Step for PreservePoint {
                 Some(Err(cause)) => Err(StepError::conflict(cause).hint(HINT)),
                 None => Err(StepError::failed(format!("{what} is gone while it was being made"))
                     .hint("see in CloudTrail who deleted it, then retry the step")),
-            }
-        })
-        .await?;
+            })
+            .await?;
         Ok(output(&chosen, &copy.arn, true))
     }
 

@@ -18,8 +18,8 @@ use super::cluster_rows::can_be_asked;
 use super::cluster_source::{Snapshot, choose};
 use super::cluster_wanted::{WANTED, Wanted};
 use super::encryption::check_key;
-use super::preserve_point::preserved;
 use super::ownership::{Owner, address_taken, conflict, in_place, run_tags};
+use super::preserve_point::preserved;
 use super::{
     APPEARS, Blocked, Checked, Compensation, Cx, Output, Ready, SETTLES, Seen, Standing, Step, StepError, deadline,
     wait_until,
@@ -208,9 +208,7 @@ impl RestoreCluster {
             ClusterSource::LatestSnapshot
             | ClusterSource::Snapshot(_)
             | ClusterSource::Global(_)
-            | ClusterSource::CleanBefore(_) => {
-                wanted.restore(target, &snapshot)?
-            }
+            | ClusterSource::CleanBefore(_) => wanted.restore(target, &snapshot)?,
         };
         request.tags.extend(run_tags(&cx.world.run, &snapshot.arn));
         cx.status(format!("{}: restoring from {}", self.what(), snapshot.arn));
@@ -225,9 +223,7 @@ impl RestoreCluster {
                 ClusterSource::LatestSnapshot
                 | ClusterSource::Snapshot(_)
                 | ClusterSource::Global(_)
-                | ClusterSource::CleanBefore(_) => {
-                    explained(error, &snapshot)
-                }
+                | ClusterSource::CleanBefore(_) => explained(error, &snapshot),
             }),
         }
     }

@@ -237,10 +237,7 @@ impl RestoreTable {
         cx.status(format!("{}: restoring from {backup}", self.what()));
         let source = match self.table.from {
             TableSource::PointInTime(at) => RestoreSource::PointInTime { table: self.table.source.clone(), at },
-            TableSource::LatestBackup
-            | TableSource::Replica
-            | TableSource::Backup(_)
-            | TableSource::CleanBefore(_) => {
+            TableSource::LatestBackup | TableSource::Replica | TableSource::Backup(_) | TableSource::CleanBefore(_) => {
                 RestoreSource::Backup(backup.to_owned())
             }
         };

@@ -21,6 +21,7 @@ mod bucket_races;
 mod bucket_roles;
 mod catalog;
 mod check;
+mod clean_points;
 mod cli;
 mod engine;
 mod engine_guard;
