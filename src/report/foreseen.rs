@@ -249,6 +249,36 @@ mod tests {
     }
 
     #[test]
+    fn the_candidates_of_a_clean_point_are_listed_in_every_form_with_the_reason_of_each() {
+        let environments = Path::new(env!("CARGO_MANIFEST_DIR")).join("environments");
+        let runbook = scenario::failover(&manifest::load(&environments, "prod").unwrap());
+        let candidate = |point: &str, taken: bool, why: &str| {
+            json!({ "recovery_point": point, "at": "2026-11-22T01:00:00Z", "kind": "manual", "key": null,
+                    "made_by": "unknown: nobody tells", "made_at": null, "taken": taken, "why": why })
+        };
+        let listed =
+            [candidate("hers", false, "made by mallory, who is shut out"), candidate("ours", true, "the newest")];
+        let facts = json!({ "recovery_point": "ours", "candidates": listed });
+        let facts = BTreeMap::from([(StepId::new("restore.aurora.logs"), facts)]);
+        let plan = PlanView::of(&runbook, &facts, Vec::new(), false, Timestamp::UNIX_EPOCH).unwrap();
+        let foreseen = Foreseen {
+            plan: &plan,
+            terraform: None,
+            adopted: &[],
+            records: &[],
+            prospect: None,
+            found: &BTreeMap::new(),
+            bundle: None,
+        };
+        for form in [foreseen.text(Look::PLAIN), foreseen.markdown(), foreseen.json().unwrap()] {
+            let words = form.split_whitespace().collect::<Vec<_>>().join(" ");
+            for said in ["hers", "made by mallory, who is shut out", "unknown: nobody tells"] {
+                assert!(words.contains(said), "{said}: {form}");
+            }
+        }
+    }
+
+    #[test]
     fn a_comment_on_a_pull_request_never_grows_too_long() {
         let (plan, adopted, records) = (view(), adopted(), records());
         let many: Vec<RecordMove> = (0..5_000).flat_map(|_| records.clone()).collect();
