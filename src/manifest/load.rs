@@ -10,7 +10,7 @@ use hcl_edit::structure::Body;
 use super::names::{ACCOUNT, LABEL};
 use super::reader::{Fields, Reader, Schema, header};
 use super::values::named;
-use super::{Guards, Manifest, check, cross, cutover, guards, service, stores};
+use super::{Guards, Manifest, Rebuild, check, cross, cutover, guards, rebuild, service, stores};
 use crate::document::{Document, Invalid, Problem, nearest, quoted};
 use crate::terraform::Root;
 
@@ -31,6 +31,7 @@ const MANIFEST: Schema = Schema {
         ("cutover", "cutover \"NAME\" { … }"),
         ("approval", "approval { people = 2 }"),
         ("guard", "guard { max_destroys = 0 }"),
+        ("rebuild", "rebuild { keep = [\"aws_s3_bucket.logs\"] }"),
     ],
 };
 
@@ -115,6 +116,8 @@ fn read(reader: &mut Reader, body: &Body, path: &Path, environment: &str) -> Opt
     let approval = file.only(reader, "approval", false).map(|block| service::approval(reader, block));
     let guards = file.only(reader, "guard", false);
     let guards = guards.map_or(Some(Guards::default()), |block| guards::guards(reader, block, folder));
+    let rebuild = file.only(reader, "rebuild", false);
+    let rebuild = rebuild.map_or(Some(Rebuild::default()), |block| rebuild::rebuild(reader, block));
     let root = terraform.as_ref().and_then(|terraform| root(reader, &terraform.root));
     let names = file.blocks("aurora").filter_map(|block| Some(block.labels.first()?.as_str().to_owned()));
     cross::judge(reader, &names.collect::<BTreeSet<_>>(), root.as_ref());
@@ -136,6 +139,7 @@ fn read(reader: &mut Reader, body: &Body, path: &Path, environment: &str) -> Opt
         cutovers: cutovers?,
         approval: approval.map_or(Some(None), |read| read.map(Some))?,
         guards: guards?,
+        rebuild: rebuild?,
     })
 }
 

@@ -36,6 +36,8 @@ pub struct Manifest {
     pub approval: Option<ApprovalRule>,
     #[serde(default)]
     pub guards: Guards,
+    #[serde(default)]
+    pub rebuild: super::Rebuild,
 }
 
 /// What a run needs before it may begin.

@@ -126,6 +126,7 @@ pub fn manifest() -> Manifest {
             ],
         }],
         guards: Default::default(),
+        rebuild: Default::default(),
     }
 }
 

@@ -45,6 +45,7 @@ pub fn manifest() -> Manifest {
         cutovers: Vec::new(),
         approval: None,
         guards: Default::default(),
+        rebuild: Default::default(),
     }
 }
 
