@@ -173,9 +173,24 @@ impl Session {
         aws_sdk_backup::Client::from_conf(config.build())
     }
 
+    pub fn cloudtrail(&self) -> aws_sdk_cloudtrail::Client {
+        let config = aws_sdk_cloudtrail::config::Builder::from(&self.config).interceptor(self.traffic.of("cloudtrail"));
+        aws_sdk_cloudtrail::Client::from_conf(config.build())
+    }
+
+    pub fn cloudwatch(&self) -> aws_sdk_cloudwatch::Client {
+        let config = aws_sdk_cloudwatch::config::Builder::from(&self.config).interceptor(self.traffic.of("cloudwatch"));
+        aws_sdk_cloudwatch::Client::from_conf(config.build())
+    }
+
     pub fn dynamodb(&self) -> aws_sdk_dynamodb::Client {
         let config = aws_sdk_dynamodb::config::Builder::from(&self.config).interceptor(self.traffic.of("dynamodb"));
         aws_sdk_dynamodb::Client::from_conf(config.build())
+    }
+
+    pub fn ec2(&self) -> aws_sdk_ec2::Client {
+        let config = aws_sdk_ec2::config::Builder::from(&self.config).interceptor(self.traffic.of("ec2"));
+        aws_sdk_ec2::Client::from_conf(config.build())
     }
 
     pub fn firehose(&self) -> aws_sdk_firehose::Client {

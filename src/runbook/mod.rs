@@ -48,24 +48,42 @@ impl From<&str> for StepId {
 pub enum Phase {
     /// Whoever broke in is shut out.
     Containment,
+    /// What they left is kept.
+    Evidence,
+    /// What they may have changed is taken down.
+    Teardown,
     Infrastructure,
     Restore,
     Adoption,
     Verification,
+    /// What they may have read is replaced.
+    Rotation,
     Cutover,
 }
 
 impl Phase {
-    pub const ALL: [Self; 6] =
-        [Self::Containment, Self::Infrastructure, Self::Restore, Self::Adoption, Self::Verification, Self::Cutover];
+    pub const ALL: [Self; 9] = [
+        Self::Containment,
+        Self::Evidence,
+        Self::Teardown,
+        Self::Infrastructure,
+        Self::Restore,
+        Self::Adoption,
+        Self::Verification,
+        Self::Rotation,
+        Self::Cutover,
+    ];
 
     pub fn title(self) -> &'static str {
         match self {
             Self::Containment => "containment",
+            Self::Evidence => "evidence",
+            Self::Teardown => "teardown",
             Self::Infrastructure => "infrastructure",
             Self::Restore => "restores",
             Self::Adoption => "adoption",
             Self::Verification => "verification",
+            Self::Rotation => "rotation",
             Self::Cutover => "cutover",
         }
     }
