@@ -173,6 +173,11 @@ impl Session {
         aws_sdk_backup::Client::from_conf(config.build())
     }
 
+    pub fn cloudwatch(&self) -> aws_sdk_cloudwatch::Client {
+        let config = aws_sdk_cloudwatch::config::Builder::from(&self.config).interceptor(self.traffic.of("cloudwatch"));
+        aws_sdk_cloudwatch::Client::from_conf(config.build())
+    }
+
     pub fn dynamodb(&self) -> aws_sdk_dynamodb::Client {
         let config = aws_sdk_dynamodb::config::Builder::from(&self.config).interceptor(self.traffic.of("dynamodb"));
         aws_sdk_dynamodb::Client::from_conf(config.build())
