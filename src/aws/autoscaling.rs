@@ -1,13 +1,17 @@
 //! Application Auto Scaling, as far as tables need it. Thin calls, no decisions.
 
+use aws_sdk_applicationautoscaling::Client;
 use aws_sdk_applicationautoscaling::error::BuildError;
 use aws_sdk_applicationautoscaling::types::{
-    MetricType, PolicyType, PredefinedMetricSpecification, ScalableDimension, ScalingPolicy as SdkPolicy,
-    ServiceNamespace, SuspendedState, TargetTrackingScalingPolicyConfiguration,
+    MetricType, PolicyType, PredefinedMetricSpecification, ScalableDimension, ScalableTargetAction,
+    ScalingPolicy as SdkPolicy, ScheduledAction, ServiceNamespace, SuspendedState,
+    TargetTrackingScalingPolicyConfiguration,
 };
+use aws_smithy_types::DateTime;
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{AwsError, Session, explain};
+use super::{AwsError, Session, explain, timestamp};
 
 /// A capacity that is scaled by itself (Application Auto Scaling API: "ScalableTarget").
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -23,6 +27,25 @@ pub struct ScaledCapacity {
     pub policies: Vec<ScalingPolicy>,
     /// Names of policies that track no predefined metric.
     pub other_policies: Vec<String>,
+    /// When its bounds change by themselves. A journal of before they were read has none.
+    #[serde(default)]
+    pub schedules: Vec<Schedule>,
+}
+
+/// Bounds that come into force at times (Application Auto Scaling API: "ScheduledAction").
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Schedule {
+    pub name: String,
+    /// `cron(…)`, `rate(…)` or `at(…)`
+    pub schedule: String,
+    /// `Europe/London` and the like; UTC without one.
+    pub timezone: Option<String>,
+    /// Not before and not after.
+    pub from: Option<Timestamp>,
+    pub until: Option<Timestamp>,
+    /// Capacity units; the bound that is not named stays.
+    pub min: Option<i32>,
+    pub max: Option<i32>,
 }
 
 /// What of the scaling stands still (Application Auto Scaling API: "SuspendedState").
@@ -75,6 +98,7 @@ pub async fn scaled(session: &Session, resources: &[String]) -> Result<Vec<Scale
         let other =
             policies.iter().map(SdkPolicy::policy_name).filter(|name| !tracking.iter().any(|it| it.name == *name));
         let other_policies = other.map(str::to_owned).collect();
+        let schedules = schedules(&client, target.resource_id(), target.scalable_dimension()).await?;
         found.push(ScaledCapacity {
             resource: target.resource_id().to_owned(),
             dimension: target.scalable_dimension().as_str().to_owned(),
@@ -83,9 +107,38 @@ pub async fn scaled(session: &Session, resources: &[String]) -> Result<Vec<Scale
             suspended: suspended(target.suspended_state()),
             policies: tracking,
             other_policies,
+            schedules,
         });
     }
     Ok(found)
+}
+
+/// When the bounds of one capacity change (Application Auto Scaling API: "DescribeScheduledActions").
+async fn schedules(client: &Client, resource: &str, dimension: &ScalableDimension) -> Result<Vec<Schedule>, AwsError> {
+    let actions = client
+        .describe_scheduled_actions()
+        .service_namespace(ServiceNamespace::Dynamodb)
+        .resource_id(resource)
+        .scalable_dimension(dimension.clone())
+        .into_paginator()
+        .items()
+        .send();
+    let actions = actions.collect::<Result<Vec<_>, _>>().await;
+    let actions = actions.map_err(explain("application-autoscaling:DescribeScheduledActions"))?;
+    Ok(actions.iter().map(schedule).collect())
+}
+
+fn schedule(action: &ScheduledAction) -> Schedule {
+    let bounds = action.scalable_target_action();
+    Schedule {
+        name: action.scheduled_action_name().to_owned(),
+        schedule: action.schedule().to_owned(),
+        timezone: action.timezone().map(str::to_owned),
+        from: action.start_time().and_then(timestamp),
+        until: action.end_time().and_then(timestamp),
+        min: bounds.and_then(ScalableTargetAction::min_capacity),
+        max: bounds.and_then(ScalableTargetAction::max_capacity),
+    }
 }
 
 fn suspended(state: Option<&SuspendedState>) -> Suspended {
@@ -109,8 +162,12 @@ fn tracking(policy: &SdkPolicy) -> Option<ScalingPolicy> {
     })
 }
 
+fn at(time: Timestamp) -> DateTime {
+    DateTime::from_secs(time.as_second())
+}
+
 /// Has a capacity scaled by itself; the same again changes nothing (Application Auto Scaling API: "RegisterScalableTarget",
-/// "PutScalingPolicy"). The role is the service's own.
+/// "PutScalingPolicy", "PutScheduledAction"). The role is the service's own.
 ///
 /// # Errors
 /// AWS refused.
@@ -157,6 +214,23 @@ pub async fn scale(session: &Session, capacity: &ScaledCapacity) -> Result<(), A
             .send()
             .await
             .map_err(explain(operation))?;
+    }
+    for it in &capacity.schedules {
+        let bounds = ScalableTargetAction::builder().set_min_capacity(it.min).set_max_capacity(it.max).build();
+        client
+            .put_scheduled_action()
+            .scheduled_action_name(&it.name)
+            .service_namespace(ServiceNamespace::Dynamodb)
+            .resource_id(&capacity.resource)
+            .scalable_dimension(dimension.clone())
+            .schedule(&it.schedule)
+            .set_timezone(it.timezone.clone())
+            .set_start_time(it.from.map(at))
+            .set_end_time(it.until.map(at))
+            .scalable_target_action(bounds)
+            .send()
+            .await
+            .map_err(explain("application-autoscaling:PutScheduledAction"))?;
     }
     Ok(())
 }

@@ -11,6 +11,7 @@ mod session;
 mod time;
 mod traffic;
 
+pub mod alarms;
 pub mod athena;
 pub mod autoscaling;
 pub mod backup;

@@ -118,8 +118,8 @@ pub fn recover_table(manifest: &Manifest, region: &str, table: &Table) -> Runboo
             why: "they are not read: what the items were then is DynamoDB's own word".into(),
         },
         NotChecked {
-            what: format!("alarms, scheduled scaling and Kinesis streams of table {target}"),
-            why: "a restore brings none of them, and they are not read".into(),
+            what: format!("Kinesis streams of table {target}"),
+            why: "a restore brings none, and they are not read".into(),
         },
     ];
     if table.verify.is_empty() {

@@ -83,6 +83,7 @@ pub use restore_catalog::{RestoreCatalog, check_catalog, observe_catalog, restor
 pub use restore_cluster::RestoreCluster;
 pub use restore_table::RestoreTable;
 pub use roll_back_bucket::{RollBackBucket, Todo, list_todo};
+pub use table_attached::unwatched;
 pub use table_replica::UseReplica;
 pub use table_sample::sample_table;
 pub use terraform_apply::{STATE_BEFORE, TerraformApply};

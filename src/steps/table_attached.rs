@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::aws::alarms;
 use crate::aws::autoscaling::{self, ScaledCapacity};
 use crate::aws::dynamodb::{self, TableState};
 use crate::aws::{AwsError, Session};
@@ -84,7 +85,9 @@ impl Attached {
             actual.scaled.iter().any(|it| {
                 let capacity =
                     |it: &ScaledCapacity| (it.resource.clone(), it.dimension.clone(), it.min, it.max, it.suspended);
-                capacity(it) == capacity(wanted) && wanted.policies.iter().all(|policy| it.policies.contains(policy))
+                capacity(it) == capacity(wanted)
+                    && wanted.policies.iter().all(|policy| it.policies.contains(policy))
+                    && wanted.schedules.iter().all(|schedule| it.schedules.contains(schedule))
             })
         };
         let missing: Vec<&ScaledCapacity> = self.scaled.iter().filter(|wanted| !has(wanted)).collect();
@@ -106,6 +109,25 @@ impl Attached {
         }
         Ok(())
     }
+}
+
+/// What watches a table and nothing of the kind watches its copy, in words. No alarm is made: its name is a Terraform root's, and
+/// whom it calls is not to be called by a copy unasked. That they cannot be read never holds the data up.
+pub async fn unwatched(session: &Session, table: &str, copy: &str) -> Vec<String> {
+    let alarms = match alarms::of_tables(session, &[table, copy]).await {
+        Ok(alarms) => alarms,
+        Err(error) => return vec![format!("whether alarms watch table {table} is not known: {error}")],
+    };
+    let (copies, own): (Vec<_>, Vec<_>) = alarms.into_iter().partition(|alarm| alarm.table == copy);
+    let missing = own.iter().filter(|it| !copies.iter().any(|copy| copy.watches == it.watches));
+    let mut said: Vec<String> = missing
+        .map(|it| {
+            let (name, metric) = (&it.name, &it.watches.metric);
+            format!("alarm {name} watches {metric} of table {table}, and none watches that of table {copy}")
+        })
+        .collect();
+    said.dedup();
+    said
 }
 
 /// The table and its indexes, as Application Auto Scaling names them.
@@ -136,7 +158,7 @@ fn same_policy(one: Option<&str>, other: Option<&str>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::aws::autoscaling::{ScalingPolicy, Suspended};
+    use crate::aws::autoscaling::{ScalingPolicy, Schedule, Suspended};
 
     fn scaled(resource: &str) -> ScaledCapacity {
         let policy = ScalingPolicy {
@@ -155,6 +177,15 @@ mod tests {
             suspended: Suspended::default(),
             policies: vec![policy],
             other_policies: Vec::new(),
+            schedules: vec![Schedule {
+                name: "nights".into(),
+                schedule: "cron(0 22 * * ? *)".into(),
+                timezone: None,
+                from: None,
+                until: None,
+                min: Some(1),
+                max: None,
+            }],
         }
     }
 
@@ -183,6 +214,9 @@ mod tests {
         let mut fewer = there.clone();
         fewer.scaled[0].policies.clear();
         assert_eq!(wanted.differences(&fewer).len(), 1);
+        let mut never = there.clone();
+        never.scaled[0].schedules.clear();
+        assert_eq!(wanted.differences(&never).len(), 1);
         assert!(Attached::default().differences(&there).is_empty());
     }
 }

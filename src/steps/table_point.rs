@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::encryption::check_key;
 use super::recovery_point::within;
-use super::table_attached::{Attached, Read};
+use super::table_attached::{Attached, Read, unwatched};
 use super::table_settings::TableSettings;
 use super::{Blocked, Checked, Standing};
 use crate::aws::Session;
@@ -43,6 +43,7 @@ pub(super) async fn check(session: &Session, table: &Table, at: Timestamp) -> Re
     };
     within(&format!("table {source}"), window, at)?;
     let Read { attached, doubts: mut warnings } = Attached::of(session, source, &state).await?;
+    warnings.extend(unwatched(session, source, target).await);
     warnings.extend(check_key(session, state.kms_key.as_deref(), &format!("table {source}")).await?);
     if !state.replicas.is_empty() {
         let regions = state.replicas.join(", ");

@@ -51,6 +51,14 @@ struct State {
     /// What every job fails of as a whole.
     fails: Option<&'static str>,
     lose_first_answer: bool,
+    /// The job is made, and its maker waits for the answer for ever.
+    never_answer: bool,
+    /// The code that every CreateJob is refused with.
+    refuse: Option<&'static str>,
+    /// Jobs wait for a confirmation.
+    suspended: bool,
+    /// What is written where the index of a report should be.
+    index: Option<&'static str>,
     copied: Vec<String>,
     described: usize,
 }
@@ -103,7 +111,13 @@ async fn serve(
     let path = parts.uri.path().to_owned();
     if let Some(id) = path.strip_prefix("/v20180820/jobs") {
         let (status, xml) = match parts.method {
-            Method::POST => create(&state, &String::from_utf8_lossy(&body)),
+            Method::POST => {
+                let answer = create(&state, &String::from_utf8_lossy(&body));
+                if state.lock().expect("a state").never_answer {
+                    std::future::pending::<()>().await;
+                }
+                answer
+            }
             _ => describe(&state, &behind, id.trim_matches('/')).await,
         };
         let answer = Response::builder().status(status).header("content-type", "application/xml");
@@ -125,8 +139,16 @@ fn bucket_of(arn: &str) -> String {
     arn.trim_start_matches("arn:aws:s3:::").to_owned()
 }
 
+/// S3 Control wraps its errors, which S3 does not (Smithy: "AWS restXml protocol", `noErrorWrapping`).
+fn error(code: &str) -> String {
+    format!("<ErrorResponse><Error><Code>{code}</Code><Message>no</Message></Error></ErrorResponse>")
+}
+
 fn create(state: &Mutex<State>, xml: &str) -> (u16, String) {
     let mut state = state.lock().expect("a state");
+    if let Some(code) = state.refuse {
+        return (403, error(code));
+    }
     let token = text(xml, "ClientRequestToken").to_owned();
     assert!(!token.is_empty() && text(xml, "ConfirmationRequired") == "false", "{xml}");
     let known = state.jobs.iter().position(|job| job.token == token);
@@ -143,17 +165,18 @@ fn create(state: &Mutex<State>, xml: &str) -> (u16, String) {
         state.jobs.len() - 1
     });
     if std::mem::take(&mut state.lose_first_answer) {
-        return (500, "<Error><Code>InternalError</Code><Message>lost</Message></Error>".to_owned());
+        return (500, error("InternalError"));
     }
     (200, format!("<CreateJobResult><JobId>job{at}</JobId></CreateJobResult>"))
 }
 
 async fn describe(state: &Mutex<State>, behind: &Session, id: &str) -> (u16, String) {
     let at: usize = id.trim_start_matches("job").parse().expect("one of its ids");
-    let (job, hold, fails, failing) = {
+    let (job, hold, suspended, fails, failing, index) = {
         let mut state = state.lock().expect("a state");
         state.described += 1;
-        (state.jobs[at].clone(), state.hold, state.fails, state.failing.clone())
+        let job = state.jobs[at].clone();
+        (job, state.hold, state.suspended, state.fails, state.failing.clone(), state.index)
     };
     let told = |status: &str, succeeded: usize, failed: usize, more: &str| {
         let tasks = succeeded + failed;
@@ -167,6 +190,9 @@ async fn describe(state: &Mutex<State>, behind: &Session, id: &str) -> (u16, Str
     if let Some(why) = fails {
         let reason = format!("<member><FailureCode>{why}</FailureCode><FailureReason>no</FailureReason></member>");
         return told("Failed", 0, 0, &format!("<FailureReasons>{reason}</FailureReasons>"));
+    }
+    if suspended {
+        return told("Suspended", 0, 0, "");
     }
     if hold {
         return told("Active", 0, 0, "");
@@ -195,8 +221,9 @@ async fn describe(state: &Mutex<State>, behind: &Session, id: &str) -> (u16, Str
     if failed > 0 {
         let (bucket, prefix) = &job.report;
         let part = format!("{prefix}/job-{id}/results/1.csv");
-        let index = json!({ "Results": [{ "TaskExecutionStatus": "failed", "Bucket": bucket, "Key": part }] });
-        for (key, body) in [(part, report), (format!("{prefix}/job-{id}/manifest.json"), index.to_string())] {
+        let whole = json!({ "Results": [{ "TaskExecutionStatus": "failed", "Bucket": bucket, "Key": part }] });
+        let index = index.map_or_else(|| whole.to_string(), str::to_owned);
+        for (key, body) in [(part, report), (format!("{prefix}/job-{id}/manifest.json"), index)] {
             s3.put_object().bucket(bucket).key(key).body(body.into_bytes().into()).send().await.expect("a report");
         }
     }
@@ -346,18 +373,8 @@ fn engine(dir: &std::path::Path, session: Session, stop: watch::Receiver<bool>) 
     }
 }
 
-fn resumed(journal: &Journal, retry: Vec<StepId>) {
-    let host = "other".to_owned();
-    let event = Event::RunResumed { pid: 2, host, retry, restaged: None, accepted: vec![], tenure: None };
-    journal.append(event).expect("on disk");
-}
-
-#[tokio::test]
-async fn who_takes_up_a_stopped_copy_waits_for_the_same_job_and_a_failed_one_is_followed_by_another() {
-    let moto = filled().await;
-    let jobs = Jobs::start(&moto, State { hold: true, ..State::default() }).await;
-    let dir = tempfile::tempdir().expect("a folder");
-    let journal = Arc::new(Journal::create(dir.path()).expect("a journal"));
+fn begun(dir: &std::path::Path) -> Arc<Journal> {
+    let journal = Arc::new(Journal::create(dir).expect("a journal"));
     let started = RunStarted {
         run: "run".into(),
         lifeboat: "0".into(),
@@ -374,6 +391,21 @@ async fn who_takes_up_a_stopped_copy_waits_for_the_same_job_and_a_failed_one_is_
         runbook: runbook(),
     };
     journal.append(Event::RunStarted(Box::new(started))).expect("on disk");
+    journal
+}
+
+fn resumed(journal: &Journal, retry: Vec<StepId>) {
+    let host = "other".to_owned();
+    let event = Event::RunResumed { pid: 2, host, retry, restaged: None, accepted: vec![], tenure: None };
+    journal.append(event).expect("on disk");
+}
+
+#[tokio::test]
+async fn who_takes_up_a_stopped_copy_waits_for_the_same_job_and_a_failed_one_is_followed_by_another() {
+    let moto = filled().await;
+    let jobs = Jobs::start(&moto, State { hold: true, ..State::default() }).await;
+    let dir = tempfile::tempdir().expect("a folder");
+    let journal = begun(dir.path());
     let (stop, stopping) = watch::channel(false);
     let first = engine(dir.path(), jobs.session(), stopping);
     let watched = Arc::clone(&jobs.state);
@@ -408,4 +440,79 @@ async fn who_takes_up_a_stopped_copy_waits_for_the_same_job_and_a_failed_one_is_
     assert_eq!(journal.state().steps[&StepId::from(STEP)].output["batch"]["id"], "job1");
     let session = moto.session("us-east-1");
     assert_eq!(held(&session, "target").await, held(&session, "source").await);
+}
+
+/// What a kill leaves: the note, and a job whose id nobody has heard. The engine is dropped where it waits for the answer.
+#[tokio::test]
+async fn who_is_killed_before_the_answer_leaves_a_job_that_the_next_one_takes_up() {
+    let moto = filled().await;
+    let jobs = Jobs::start(&moto, State { never_answer: true, ..State::default() }).await;
+    let dir = tempfile::tempdir().expect("a folder");
+    let journal = begun(dir.path());
+    let (_keep, going) = watch::channel(false);
+    let killed = engine(dir.path(), jobs.session(), going);
+    let until_made = async {
+        while jobs.state.lock().expect("a state").jobs.is_empty() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::select! {
+        ended = execute(&killed, Arc::clone(&journal)) => panic!("it has ended: {ended:?}"),
+        () = until_made => {}
+    }
+    drop(killed);
+    jobs.state.lock().expect("a state").never_answer = false;
+    resumed(&journal, vec![]);
+    let (_keep, going) = watch::channel(false);
+    let done = execute(&engine(dir.path(), jobs.session(), going), Arc::clone(&journal)).await.expect("a journal");
+    assert_eq!(done, Ended::Done { changed: true });
+    let state = jobs.state.lock().expect("a state");
+    assert_eq!((state.jobs.len(), state.copied.len()), (1, 5), "one token, one job, one copy of each");
+    assert_eq!(journal.state().steps[&StepId::from(STEP)].output["batch"]["id"], "job0");
+}
+
+#[tokio::test]
+async fn a_job_that_may_not_be_made_and_one_that_waits_for_a_confirmation_are_told_with_what_helps() {
+    let moto = filled().await;
+    for (state, cause, hint) in [
+        (State { refuse: Some("AccessDenied"), ..State::default() }, "s3:CreateJob", "iam:PassRole of arn:aws:iam"),
+        (
+            State { suspended: true, ..State::default() },
+            "job job0 of S3 Batch Operations waits for a confirmation",
+            "aws s3control update-job-status",
+        ),
+    ] {
+        let jobs = Jobs::start(&moto, state).await;
+        let dir = tempfile::tempdir().expect("a folder");
+        let (_keep, going) = watch::channel(false);
+        let ended = execute(&engine(dir.path(), jobs.session(), going), begun(dir.path())).await.expect("a journal");
+        let Ended::Held { failures } = ended else { panic!("{ended:?}") };
+        let failure = &failures[0].1;
+        assert!(failure.cause.contains(cause), "{failure:?}");
+        assert!(failure.hint.as_deref().unwrap_or_default().contains(hint), "{failure:?}");
+        assert!(jobs.state.lock().expect("a state").copied.is_empty());
+    }
+    assert!(held(&moto.session("us-east-1"), "target").await.is_empty());
+}
+
+#[tokio::test]
+async fn a_report_that_cannot_be_read_holds_nothing_up() {
+    for (index, codes) in [("<html>", json!({})), (r#"{"Results": [{"Key": "gone"}]}"#, Value::Null)] {
+        let moto = filled().await;
+        let failing = BTreeSet::from(["zero".to_owned()]);
+        let jobs = Jobs::start(&moto, State { failing, index: Some(index), ..State::default() }).await;
+        let dir = tempfile::tempdir().expect("a folder");
+        let world = Arc::new(offline::world("run", dir.path(), jobs.session()));
+        let cx = Cx::detached(world, STEP, Value::Null, Default::default());
+        let output = RestoreBucket { bucket: bucket() }.apply(&cx).await.expect("copied");
+        assert_eq!((&output["copied"], &output["batch"]["failed"]), (&json!(6), &json!(1)), "{output}");
+        match codes {
+            Value::Null => {
+                assert!(output["batch"]["codes"].to_string().contains("its report cannot be read"), "{output}")
+            }
+            codes => assert_eq!(output["batch"]["codes"], codes),
+        }
+        let session = moto.session("us-east-1");
+        assert_eq!(held(&session, "target").await, held(&session, "source").await);
+    }
 }

@@ -2,6 +2,7 @@
 
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::StorageClass;
+use hyper::body::Bytes;
 use jiff::Timestamp;
 use lifeboat::manifest::Bucket;
 use lifeboat::steps::{Blocked, Checked, check_bucket, restore_bucket};
@@ -75,7 +76,7 @@ async fn check(
             ("GET", "/from") => (200, listing.clone()).into(),
             ("HEAD", "/from/k") => {
                 let headers = archive_status.map(|status| ("x-amz-archive-status", status.to_owned()));
-                Reply { status: 200, headers: headers.into_iter().collect(), body: String::new() }
+                Reply { status: 200, headers: headers.into_iter().collect(), body: Bytes::new() }
             }
             ("HEAD", "/from") => (200, String::new()).into(),
             ("HEAD", "/goal") => (404, String::new()).into(),
@@ -131,7 +132,7 @@ async fn copied(bytes: u64, etag: &'static str, checksum: Option<(&'static str, 
                     headers.push((algorithm, "AAAA".to_owned()));
                     headers.push(("x-amz-checksum-type", kind.to_owned()));
                 }
-                Reply { status: 200, headers, body: String::new() }
+                Reply { status: 200, headers, body: Bytes::new() }
             }
             ("POST", "/goal/k") if asked.target.contains("uploadId") => {
                 (200, "<CompleteMultipartUploadResult><ETag>x</ETag></CompleteMultipartUploadResult>".to_owned()).into()

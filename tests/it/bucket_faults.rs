@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures::stream;
+use hyper::body::Bytes;
 use jiff::{SignedDuration, Timestamp};
 use lifeboat::aws::s3::Object;
 use lifeboat::runbook::BucketRollback;
@@ -263,7 +264,7 @@ fn parts(second: fn() -> Reply) -> impl Fn(&Asked) -> Reply + Send + Sync + 'sta
             "HEAD" => {
                 let bytes = if query.contains("partNumber") { 5 << 20 } else { 10 << 20 };
                 let headers = vec![("etag", format!("\"{PARTS}\"")), ("content-length", bytes.to_string())];
-                Reply { status: 200, headers, body: String::new() }
+                Reply { status: 200, headers, body: Bytes::new() }
             }
             "GET" => (200, "<Tagging><TagSet/></Tagging>".to_owned()).into(),
             "POST" => {
@@ -343,7 +344,7 @@ async fn a_source_that_does_not_hold_still_is_named_and_not_followed_for_ever() 
         match (asked.method.as_str(), asked.target.split('?').next().unwrap_or_default()) {
             ("HEAD", "/from/k") => {
                 let headers = vec![("etag", format!("\"{nr:032x}\"")), ("content-length", "1".to_owned())];
-                Reply { status: 200, headers, body: String::new() }
+                Reply { status: 200, headers, body: Bytes::new() }
             }
             ("HEAD", _) => (404, String::new()).into(),
             ("PUT", _) => refused(412, "PreconditionFailed"),

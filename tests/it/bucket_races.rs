@@ -3,6 +3,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use hyper::body::Bytes;
 use lifeboat::journal::FailureKind;
 use lifeboat::manifest::Bucket;
 use lifeboat::steps::{StepError, restore_bucket};
@@ -34,7 +35,7 @@ fn head(etag: Option<&str>) -> Reply {
     Reply {
         status: 200,
         headers: vec![("etag", format!("\"{etag}\"")), ("content-length", "1".to_owned())],
-        body: String::new(),
+        body: Bytes::new(),
     }
 }
 

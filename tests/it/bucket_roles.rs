@@ -100,7 +100,7 @@ fn assumed() -> Reply {
 
 fn object(etag: &str, body: &str) -> Reply {
     let headers = vec![("etag", format!("\"{etag}\"")), ("content-length", "1".to_owned())];
-    Reply { status: 200, headers, body: body.to_owned() }
+    Reply { status: 200, headers, body: body.to_owned().into() }
 }
 
 #[tokio::test]

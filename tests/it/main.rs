@@ -31,6 +31,7 @@ mod lease_cli;
 mod probe;
 mod world;
 
+mod alarms;
 mod athena;
 mod aurora;
 mod cutover;

@@ -32,12 +32,12 @@ impl Asked {
 pub struct Reply {
     pub status: u16,
     pub headers: Vec<(&'static str, String)>,
-    pub body: String,
+    pub body: Bytes,
 }
 
 impl From<(u16, String)> for Reply {
     fn from((status, body): (u16, String)) -> Self {
-        Self { status, headers: Vec::new(), body }
+        Self { status, headers: Vec::new(), body: body.into() }
     }
 }
 
@@ -96,7 +96,7 @@ where
     let asked = Asked { method: parts.method.to_string(), target, headers: parts.headers, body };
     let reply = answer(&asked);
     log.lock().unwrap_or_else(PoisonError::into_inner).push(asked);
-    let mut response = Response::new(Full::new(Bytes::from(reply.body)));
+    let mut response = Response::new(Full::new(reply.body));
     *response.status_mut() = hyper::StatusCode::from_u16(reply.status).expect("a status");
     for (name, value) in reply.headers {
         response.headers_mut().insert(name, value.parse().expect("a header"));
