@@ -14,6 +14,7 @@ mod traffic;
 pub mod athena;
 pub mod autoscaling;
 pub mod backup;
+pub mod cloudtrail_makers;
 pub mod dynamodb;
 pub mod firehose;
 pub mod glue;

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::Catalog;
+use super::{Catalog, CleanBefore};
 use crate::document::glob;
 
 /// One environment's manifest.
@@ -221,6 +221,8 @@ pub enum ClusterSource {
     Global(String),
     /// The continuous backup of a cluster that stands beside it, at that time. No manifest says it: a recovery does.
     PointInTime(Timestamp),
+    /// The newest clean snapshot of before a breach. No manifest says it: a rebuild does.
+    CleanBefore(CleanBefore),
 }
 
 /// A DynamoDB table that is restored from a backup.
@@ -249,6 +251,8 @@ pub enum TableSource {
     Replica,
     /// The continuous backups of a table that stands beside it, at that time. No manifest says it: a recovery does.
     PointInTime(Timestamp),
+    /// The newest clean backup of before a breach. No manifest says it: a rebuild does.
+    CleanBefore(CleanBefore),
 }
 
 /// A bucket whose objects are copied from another bucket.

@@ -26,6 +26,10 @@ pub enum Action {
     TerraformDeclare,
     /// Prove that nothing is left to change.
     TerraformSettled,
+    /// Keep the snapshot that a cluster is restored from, where it would go away with the cluster.
+    PreservePoint {
+        cluster: Cluster,
+    },
     RestoreCluster {
         cluster: Cluster,
     },
@@ -110,11 +114,13 @@ impl Action {
     pub fn indispensable(&self) -> Option<&'static str> {
         const MADE: &str = "what comes after it works with what it makes";
         const EMPTY: &str = "Terraform adopts what it restores; without it an empty one would be created";
+        const KEPT: &str = "without it the recovery point may go away with its cluster";
         match self {
             Self::TerraformPrepare
             | Self::TerraformDeclare
             | Self::TerraformPlan { scope: ApplyScope::Base }
             | Self::TerraformApply { scope: ApplyScope::Base } => Some(MADE),
+            Self::PreservePoint { .. } => Some(KEPT),
             Self::RestoreCluster { cluster } => cluster.adopt.is_some().then_some(EMPTY),
             Self::RestoreTable { table } => table.adopt.is_some().then_some(EMPTY),
             _ => None,
@@ -127,6 +133,7 @@ impl Action {
         match self {
             Self::TerraformPrepare => output["created"] != Value::Bool(false),
             Self::TerraformApply { .. } => any(&["added", "changed", "destroyed"]),
+            Self::PreservePoint { .. } => output["copied"] == Value::Bool(true),
             Self::RestoreBucket { .. } => any(&["copied"]),
             Self::RollBackBucket { .. } => any(&["restored", "hidden"]),
             Self::Contain { .. } | Self::Release { .. } => output["changed"] != Value::Bool(false),

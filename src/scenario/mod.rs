@@ -1,5 +1,6 @@
 //! Scenarios: a manifest in, a runbook out. Pure; nothing here asks or changes anything.
 
+mod clean;
 mod contain;
 mod expected;
 mod failover;
@@ -10,6 +11,7 @@ use jiff::SignedDuration;
 use crate::manifest::{Bucket, Catalog, Cluster, Component, CopyEngine, Manifest};
 use crate::runbook::{Action, NotChecked, Phase, Runbook, StepId, StepSpec};
 
+pub use clean::{clean_bucket, clean_clusters, clean_tables, preserve_point};
 pub use contain::{CONTAIN, RELEASE, contain, contain_steps, release};
 pub use failover::{FAILOVER, failover};
 pub use recover::{RECOVER, recover_bucket, recover_catalog, recover_cluster, recover_table};

@@ -22,6 +22,7 @@ pub fn make(spec: &StepSpec) -> Arc<dyn Step> {
         | Action::RollBackBucket { .. }
         | Action::Contain { .. }
         | Action::Release { .. }
+        | Action::PreservePoint { .. }
         | Action::Cutover { .. } => Arc::new(InAccount(step)),
         // It puts a record.
         Action::Probe { check } if matches!(check.probe, Probe::Firehose { .. }) => Arc::new(InAccount(step)),
@@ -43,6 +44,7 @@ fn plain(spec: &StepSpec) -> Arc<dyn Step> {
         Action::TerraformApply { scope } => Arc::new(TerraformApply { scope: *scope }),
         Action::TerraformDeclare => Arc::new(TerraformDeclare),
         Action::TerraformSettled => Arc::new(TerraformSettled),
+        Action::PreservePoint { cluster } => Arc::new(PreservePoint { cluster: cluster.clone() }),
         Action::RestoreCluster { cluster } if cluster.global().is_some() => {
             Arc::new(FailOverCluster { cluster: cluster.clone(), within: PROMOTED })
         }

@@ -22,6 +22,7 @@ mod bucket_races;
 mod bucket_roles;
 mod catalog;
 mod check;
+mod clean_points;
 mod cli;
 mod contain;
 mod engine;

@@ -44,7 +44,7 @@ pub fn effect_of(step: &StepSpec, manifest: &Manifest) -> Option<Effects> {
         Action::TerraformApply { .. } => {
             Some(Effects { agent: "terraform", service: None, resource: None, state: Some(state) })
         }
-        Action::RestoreCluster { .. } => lifeboat("rds", None),
+        Action::PreservePoint { .. } | Action::RestoreCluster { .. } => lifeboat("rds", None),
         // AWS Backup begins it, and DynamoDB takes the rest.
         Action::RestoreTable { table } if table.aws_backup.is_some() => {
             Some(Effects { agent: "lifeboat", service: None, resource: Some(table.target.clone()), state: None })
