@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::StepId;
 use crate::containment::{Containment, Release};
 use crate::manifest::{Bucket, Catalog, Check, Cluster, Cutover, Expectation, Table};
+use crate::rotation::Rotation;
 
 /// The kinds of steps.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -76,6 +77,10 @@ pub enum Action {
     Release {
         what: Release,
     },
+    /// Replace what may have been read.
+    Rotate {
+        what: Rotation,
+    },
 }
 
 /// A bucket, and the time that it is taken back to.
@@ -136,6 +141,7 @@ impl Action {
             Self::PreservePoint { .. } => output["copied"] == Value::Bool(true),
             Self::RestoreBucket { .. } => any(&["copied"]),
             Self::RollBackBucket { .. } => any(&["restored", "hidden"]),
+            Self::Rotate { .. } => output["rotated"] == Value::Bool(true),
             Self::Contain { .. } | Self::Release { .. } => output["changed"] != Value::Bool(false),
             Self::RestoreCluster { .. }
             | Self::RestoreTable { .. }

@@ -2,13 +2,13 @@
 //! whether the key of the one that would be taken can be used. Changes nothing. That the store still stands is no reason to
 //! wait: the choice is made before anything is torn down.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::clean_point::{CANDIDATES, Made, Point, Weighed, doubt, none, weigh};
 use super::cluster_rows::can_be_asked;
 use super::recovery_point::CandidateState;
 use super::table_source::{ChosenBackup, Found};
-use super::{Blocked, Checked, Cx, Standing, cluster_source, table_found, table_source, vault_point};
+use super::{Blocked, Checked, Cx, Standing, clean_beside, cluster_source, table_found, table_source, vault_point};
 use crate::aws::cloudtrail_makers::{Makers, makers};
 use crate::aws::dynamodb::{self};
 use crate::aws::kms::{self, Key};
@@ -25,18 +25,22 @@ pub(super) async fn cluster(cx: &Cx, cluster: &Cluster, rule: &CleanBefore) -> R
     let mut all = rds::cluster_snapshots(session).await?;
     all.retain(|snapshot| snapshot.cluster.eq_ignore_ascii_case(&cluster.source));
     let makers = asked(session, &["CreateDBClusterSnapshot", "CopyDBClusterSnapshot", "StartBackupJob"]).await?;
-    let mut points: Vec<Point> = all.iter().map(|snapshot| of_snapshot(snapshot, &makers)).collect();
+    let mut points: Vec<Point> = all.iter().map(|snapshot| of_snapshot(snapshot, &all, &makers)).collect();
     let what = format!("cluster {}", cluster.source);
     let settled = settle(session, &mut points, rule, &what).await?;
     let snapshot = &all[settled.index];
     can_be_asked(cluster, Some(&snapshot.engine))?;
     let mut warnings = settled.warnings;
     warnings.extend(cluster_source::doubts(cluster, snapshot));
-    let stands = rds::cluster(session, &cluster.target).await?.is_some();
-    warnings.extend(stands.then(|| still_stands(&format!("cluster {}", cluster.target))));
-    let mut facts = cluster_source::facts(snapshot, &warnings);
+    let mut facts = cluster_source::facts(snapshot, &[]);
     facts["snapshot_kind"] = json!(snapshot.kind);
     facts[CANDIDATES] = json!(settled.weighed);
+    let stands = match clean_beside::is_cluster(cluster) {
+        true => clean_beside::cluster(session, cluster, &mut facts, &mut warnings).await.map(|()| false)?,
+        false => rds::cluster(session, &cluster.target).await?.is_some(),
+    };
+    warnings.extend(stands.then(|| still_stands(&format!("cluster {}", cluster.target))));
+    facts["warnings"] = json!(warnings);
     Ok(Checked { facts, standing: standing(stands) })
 }
 
@@ -77,13 +81,20 @@ pub(super) async fn table(cx: &Cx, table: &Table, rule: &CleanBefore) -> Result<
         Blocked { cause: blocked.cause + &unasked, ..blocked }
     })?;
     warnings.extend(settled.warnings);
-    let stands = dynamodb::table(session, &table.target).await?.is_some();
-    warnings.extend(stands.then(|| still_stands(&format!("table {}", table.target))));
     let vaulted = vaulted.get(settled.index).map(|point| (*point).clone());
     let chosen = ChosenBackup { arn: points[settled.index].candidate.arn.clone(), vaulted, warnings };
     // The key is judged although the table stands: it is restored once that is gone.
     let mut facts = table_found::settle(session, table, manifest, chosen, false).await?;
     facts[CANDIDATES] = json!(settled.weighed);
+    let mut more = Vec::new();
+    let stands = match clean_beside::is_table(table) {
+        true => clean_beside::table(session, table, &mut facts, &mut more).await.map(|()| false)?,
+        false => dynamodb::table(session, &table.target).await?.is_some(),
+    };
+    more.extend(stands.then(|| still_stands(&format!("table {}", table.target))));
+    if let Some(warnings) = facts["warnings"].as_array_mut() {
+        warnings.extend(more.into_iter().map(Value::from));
+    }
     Ok(Checked { facts, standing: standing(stands) })
 }
 
@@ -149,19 +160,27 @@ async fn asked(session: &Session, events: &[&str]) -> Result<Makers, Blocked> {
     }
 }
 
-fn of_snapshot(snapshot: &ClusterSnapshot, makers: &Makers) -> Point {
+fn of_snapshot(snapshot: &ClusterSnapshot, all: &[ClusterSnapshot], makers: &Makers) -> Point {
     let made = match snapshot.kind.as_str() {
         "automated" => Made::Service("RDS: an automated snapshot".to_owned()),
-        _ => {
-            // What was copied is no cleaner than what it is a copy of.
-            let copied = snapshot.copy_of.as_deref().unwrap_or_default();
-            let copied_id = copied.split_once(":cluster-snapshot:").map_or("", |(_, id)| id);
-            Made::of(&[&snapshot.arn, &snapshot.id, copied, copied_id], makers)
-        }
+        _ => Made::of(&origins(snapshot, all), makers),
     };
     let kind = if snapshot.kind.is_empty() { "snapshot" } else { &snapshot.kind }.to_owned();
     let candidate = cluster_source::candidate(snapshot);
     Point { candidate, kind, key: snapshot.kms_key.clone(), key_fault: None, made }
+}
+
+/// The ARNs and identifiers of a snapshot and of all that it is a copy of, as far as those still stand: what was copied is no
+/// cleaner than its original.
+fn origins<'a>(snapshot: &'a ClusterSnapshot, all: &'a [ClusterSnapshot]) -> Vec<&'a str> {
+    let mut names = vec![snapshot.arn.as_str(), snapshot.id.as_str()];
+    let mut copied = snapshot.copy_of.as_deref();
+    while let Some(of) = copied.filter(|of| !names.contains(of)) {
+        names.push(of);
+        names.extend(of.split_once(":cluster-snapshot:").map(|(_, id)| id));
+        copied = all.iter().find(|it| it.arn == of).and_then(|it| it.copy_of.as_deref());
+    }
+    names
 }
 
 fn still_stands(what: &str) -> String {
@@ -170,4 +189,27 @@ fn still_stands(what: &str) -> String {
 
 fn standing(stands: bool) -> Standing {
     if stands { Standing::Unknown } else { Standing::Absent }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::aws::cloudtrail_makers::Maker;
+
+    fn snapshot(id: &str, copy_of: Option<&str>) -> ClusterSnapshot {
+        let arn = |id: &str| format!("arn:aws:rds:r:1:cluster-snapshot:{id}");
+        ClusterSnapshot { id: id.into(), arn: arn(id), kind: "manual".into(), copy_of: copy_of.map(arn), ..Default::default() }
+    }
+
+    #[test]
+    fn a_copy_of_a_copy_counts_as_made_by_whoever_made_the_first() {
+        let event = json!({ "eventName": "CreateDBClusterSnapshot", "userIdentity": { "userName": "mallory" },
+            "requestParameters": { "dBClusterSnapshotIdentifier": "hers" } });
+        let makers = Makers::of([&event]);
+        let all = [snapshot("hers", None), snapshot("copy", Some("hers")), snapshot("copy2", Some("copy"))];
+        let Made::By(by) = of_snapshot(&all[2], &all, &makers).made else { panic!("nobody") };
+        assert_eq!(by, [Maker { who: "mallory".into(), names: vec!["mallory".into()], at: None }]);
+        let round = [snapshot("a", Some("b")), snapshot("b", Some("a"))];
+        assert!(matches!(of_snapshot(&round[0], &round, &makers).made, Made::Unknown(_)));
+    }
 }

@@ -101,7 +101,8 @@ impl Made {
     }
 }
 
-/// Whether two words name one identity. A bare name is that of any user or role of it; of two ARNs a session's is of its role.
+/// Whether two words name one identity. A bare name is that of any user or role of it; of two ARNs a session's is of its role. IAM
+/// knows no two names that differ in capitals alone (IAM User Guide: "IAM and AWS STS quotas").
 fn same(refused: &str, name: &str) -> bool {
     let bare = |word: &str| {
         let (kind, path) = word.rsplit_once(':').unwrap_or(("", word)).1.split_once('/')?;
@@ -111,7 +112,8 @@ fn same(refused: &str, name: &str) -> bool {
     };
     let plain = |word: &str| bare(word).unwrap_or_else(|| word.to_owned());
     let both_arns = refused.starts_with("arn:") && name.starts_with("arn:");
-    refused == name || (!both_arns || name.contains(":assumed-role/")) && plain(refused) == plain(name)
+    refused.eq_ignore_ascii_case(name)
+        || (!both_arns || name.contains(":assumed-role/")) && plain(refused).eq_ignore_ascii_case(&plain(name))
 }
 
 /// Why a point is not clean, or cannot be restored.
@@ -171,7 +173,7 @@ pub fn none(what: &str, rule: &CleanBefore, weighed: &[Weighed]) -> Blocked {
     Blocked {
         cause: format!("{what} has no clean recovery point of {cutoff} or before: {there}"),
         hint: Some(
-            "name a later --clean-before or a smaller margin, if that is right; nothing was torn down".to_owned(),
+            "name a later --clean-before or a smaller margin, if that is right; nothing was changed".to_owned(),
         ),
     }
 }

@@ -8,7 +8,7 @@ use super::{Tags, from_tags, to_tags};
 use crate::aws::{AwsError, Session, explain, timestamp};
 
 /// A snapshot of an Aurora cluster (RDS API: "DBClusterSnapshot").
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ClusterSnapshot {
     pub id: String,
     pub arn: String,
