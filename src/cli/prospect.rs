@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::error::{CliError, Exit};
 use super::prospect_catalog;
 use crate::manifest::{CatalogSource, ClusterSource, TableSource};
-use crate::report::escape;
+use crate::report::{escape, span};
 use crate::runbook::{Action, BucketRollback, Runbook, StepId};
 use crate::steps::{Weighed, unexpected};
 use crate::transfer::Amount;
@@ -104,7 +104,7 @@ pub fn candidates(runbook: &Runbook, facts: impl Fn(&StepId) -> Value) -> String
     let now = Timestamp::now();
     let line = |it: Weighed| {
         let mark = if it.taken { "taken" } else { "not taken" };
-        let age = it.at.map(|at| format!("{} old, ", report::age(now.duration_since(at)))).unwrap_or_default();
+        let age = it.at.map(|at| format!("{} old, ", span(now.duration_since(at)))).unwrap_or_default();
         format!("  {mark}: {} {age}{}\n", escape(&it.recovery_point), escape(&it.words()))
     };
     let lines: String = each.map(line).collect();

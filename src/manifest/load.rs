@@ -193,3 +193,7 @@ mod tests;
 #[cfg(test)]
 #[path = "rules_tests.rs"]
 mod rules;
+
+#[cfg(test)]
+#[path = "rotation_tests.rs"]
+mod rotation_rules;

@@ -8,7 +8,7 @@ use hcl_edit::structure::Block;
 use serde::{Deserialize, Serialize};
 
 use super::containment::NAME as IDENTITY;
-use super::names::{CLUSTER, Rule};
+use super::names::{CLUSTER, SECRET};
 use super::reader::{Fields, Reader, Schema, header};
 use super::values::{list, named};
 use crate::document::quoted;
@@ -32,9 +32,6 @@ const ROTATION: Schema = Schema {
 };
 
 const ONE: Schema = Schema { keys: &[("secret", "\"my-service/db\"")], blocks: &[] };
-
-/// Secrets Manager API: "CreateSecret", "DescribeSecret".
-const SECRET: Rule = Rule { noun: "the name or ARN of a secret", refuse: secret_fault };
 
 pub(super) fn rotation(reader: &mut Reader, block: &Block) -> Option<RotationRule> {
     reader.unlabelled(block);
@@ -106,14 +103,4 @@ fn name_of(secret: &str) -> &str {
         Some((name, own)) if own.len() == 6 => name,
         _ => name,
     }
-}
-
-fn secret_fault(text: &str) -> Option<&'static str> {
-    let name = match text.strip_prefix("arn:") {
-        Some(arn) => arn.split_once(":secret:").map_or("", |(_, name)| name),
-        None => text,
-    };
-    let fits = |c: char| c.is_ascii_alphanumeric() || "/_+=.@-!".contains(c);
-    let named = (1..=512).contains(&name.len()) && name.chars().all(fits);
-    (!named).then_some("up to 512 letters, digits and / _ + = . @ - !, or arn:aws:secretsmanager:REGION:ACCOUNT:secret:NAME")
 }

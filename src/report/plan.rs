@@ -248,6 +248,7 @@ fn warnings(facts: &BTreeMap<StepId, Value>) -> Vec<Warning> {
     facts.iter().flat_map(of).collect()
 }
 
-pub(super) fn span(time: SignedDuration) -> String {
+/// A span of time in words.
+pub fn span(time: SignedDuration) -> String {
     duration(u64::try_from(time.as_millis()).unwrap_or(0))
 }

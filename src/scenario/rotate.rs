@@ -19,7 +19,7 @@ pub fn rotate_steps(manifest: &Manifest) -> Vec<StepSpec> {
     let Some(RotationRule { secrets, clusters, users }) = &manifest.rotation else { return Vec::new() };
     let secrets = secrets.iter().map(|secret| {
         let what = Rotation::Secret { secret: secret.clone() };
-        (format!("rotate.secret.{secret}"), format!("rotate secret {secret}"), EXPECTED, what)
+        (format!("rotate.secret.{}", name_of(secret)), format!("rotate secret {secret}"), EXPECTED, what)
     });
     let clusters = clusters.iter().map(|it| {
         let title = format!("rotate the master user's password of cluster {}", it.cluster);
@@ -32,6 +32,11 @@ pub fn rotate_steps(manifest: &Manifest) -> Vec<StepSpec> {
     let all = secrets.chain(clusters).chain(users);
     all.map(|(id, title, expected, what)| step(&id, Phase::Rotation, &[], title, None, expected, Action::Rotate { what }))
         .collect()
+}
+
+/// A secret's name, without the rest of its ARN.
+fn name_of(secret: &str) -> &str {
+    secret.split_once(":secret:").map_or(secret, |(_, name)| name)
 }
 
 /// What a rotation of what the manifest names leaves open. What turns out to be beyond rotation is told by the steps.
