@@ -17,6 +17,7 @@ pub mod readiness;
 pub mod rehearse;
 pub mod report;
 pub mod review;
+pub mod rotation;
 pub mod runbook;
 pub mod scenario;
 pub mod steps;

@@ -1,8 +1,10 @@
-//! IAM: what shuts users and roles out. IAM has one control plane for all regions.
+//! IAM: what shuts users and roles out, and the access keys of users. IAM has one control plane for all regions.
 
+mod keys;
 mod roles;
 mod users;
 
+pub use keys::{create_key, delete_key, was_used};
 pub use roles::{Role, delete_role_policy, put_role_policy, put_trust, role, role_policy};
 pub use users::{
     delete_login_profile, delete_user_policy, has_login_profile, keys, put_user_policy, set_key, user_exists,

@@ -15,6 +15,7 @@ pub mod alarms;
 pub mod athena;
 pub mod autoscaling;
 pub mod backup;
+pub mod cloudtrail_makers;
 pub mod dynamodb;
 pub mod firehose;
 pub mod glue;

@@ -6,6 +6,7 @@
 mod clusters;
 mod globals;
 mod instances;
+mod master;
 mod snapshots;
 
 use std::collections::BTreeMap;
@@ -18,7 +19,11 @@ pub use clusters::{
 };
 pub use globals::{GlobalCluster, GlobalMember, Moving, fail_over_global, global_cluster};
 pub use instances::{InstanceRequest, InstanceState, create_instance, instance};
-pub use snapshots::{ClusterSnapshot, cluster_snapshots, has_cluster_snapshot, has_instance_snapshot};
+pub use master::{Master, master, set_master_password};
+pub use snapshots::{
+    ClusterSnapshot, SnapshotCopy, cluster_snapshots, copy_cluster_snapshot, has_cluster_snapshot,
+    has_instance_snapshot,
+};
 
 /// Tags by key.
 pub type Tags = BTreeMap<String, String>;

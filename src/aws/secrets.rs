@@ -1,8 +1,15 @@
-//! Secrets Manager: whether a secret's name is free, and the login that a manifest names. No other value is ever asked for.
+//! Secrets Manager: whether a secret's name is free, the login that a manifest names, and what a rotation needs. No other value is
+//! ever asked for. [`Secret`] keeps a value out of what is shown.
+
+mod versions;
 
 use jiff::Timestamp;
 
 use super::{AwsError, Session, explain, timestamp};
+
+pub use versions::{
+    AWSCURRENT, AWSPENDING, Secret, SecretDetail, describe, move_current, put, random_password, rotate, version_text,
+};
 
 /// How a secret stands.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::aws::route53::RecordSet;
 use crate::runbook::{NotChecked, Runbook, StepId};
+use crate::steps::{CANDIDATES, Weighed};
 
 /// `runbook.json`
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -21,7 +22,9 @@ pub struct Steps {
 pub type Found = BTreeMap<StepId, Value>;
 
 /// What a check tells that becomes another by itself, and binds nobody.
-const PASSING: [&str; 3] = ["bytes", "approximate_items", "warnings"];
+/// Of candidates for a clean recovery point the one that is taken
+/// binds, as the recovery point.
+const PASSING: [&str; 4] = ["bytes", "approximate_items", "warnings", CANDIDATES];
 
 /// A step's facts without what is passing.
 pub fn lasting(facts: &Value) -> Value {
@@ -40,6 +43,9 @@ pub struct Point {
     pub at: Option<Timestamp>,
     /// When the bundle was made: the RPO that a failover at that moment would have reached.
     pub age: Option<SignedDuration>,
+    /// Where a clean one was sought: all that there are, each with the reason why it was taken or was not.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub candidates: Vec<Weighed>,
 }
 
 /// An entry of `records.json`: the change batch of one cutover.
@@ -101,7 +107,13 @@ impl Point {
         let moves = facts["recovery_point_moves"] == Value::Bool(true);
         let at = facts["recovery_point_at"].as_str().filter(|_| !moves).and_then(|at| at.parse::<Timestamp>().ok());
         let age = at.map(|at| now.duration_since(at));
-        (recovery_point.is_some() || at.is_some()).then(|| Self { step: step.clone(), recovery_point, at, age })
+        (recovery_point.is_some() || at.is_some()).then(|| Self {
+            step: step.clone(),
+            recovery_point,
+            at,
+            age,
+            candidates: Weighed::of_facts(facts),
+        })
     }
 }
 

@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
-use super::{approve, check, contain, failover, plan, recover, rehearse, report, resume, review, runs, state, status};
-use crate::manifest::CopyEngine;
+use super::{approve, check, contain, failover, plan, recover, rehearse, report, resume, review, rotate, runs, state, status};
+use crate::manifest::{CopyEngine, read_duration};
 
 /// Reads a point in time.
 ///
@@ -15,6 +15,14 @@ use crate::manifest::CopyEngine;
 pub fn time(text: &str) -> Result<Timestamp, String> {
     text.parse()
         .map_err(|_| "write date, time and zone, such as 2026-11-22T03:00:00Z or 2026-11-22T04:00:00+01:00".to_owned())
+}
+
+/// Reads a duration, as the manifest has them.
+///
+/// # Errors
+/// It is none.
+pub fn duration(text: &str) -> Result<SignedDuration, String> {
+    read_duration(text).ok_or_else(|| "write hours, minutes and seconds, such as 15m, 1h or 1h30m".to_owned())
 }
 
 /// Moves a Terraform-managed AWS stack to another region.
@@ -62,6 +70,8 @@ pub enum Command {
     Review(review::Review),
     /// Shut users and roles out after a breach; reversible
     Contain(Box<contain::Contain>),
+    /// Replace secrets, passwords and access keys that may have been read
+    Rotate(Box<rotate::Rotate>),
     /// Take back what was corrupted to how it was at a time
     Recover(Box<recover::Recover>),
     /// Go on with a run that was held, stopped or killed

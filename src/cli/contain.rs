@@ -4,7 +4,6 @@ use std::path::Path;
 
 use clap::Args;
 use jiff::Timestamp;
-use serde_json::Value;
 
 use super::environment::Environment;
 use super::error::{CliError, Exit};
@@ -12,11 +11,10 @@ use super::home;
 use super::lease::Desk;
 use super::recover::{Named, Recovery, RunArgs};
 use super::wiring::{self, Connected};
-use crate::engine::Preflight;
 use crate::journal::{self, Loaded};
 use crate::manifest::{ContainmentRule, Manifest, identity_fault};
-use crate::runbook::{Action, Runbook};
-use crate::scenario::{self, CONTAIN, RELEASE};
+use crate::runbook::Runbook;
+use crate::scenario;
 
 #[derive(Args)]
 pub struct Contain {
@@ -133,33 +131,4 @@ async fn contained(
             journal::check(&copy, &path).map_err(|error| unreadable(error.to_string()))
         }
     }
-}
-
-/// Whether a runbook is a containment or its release.
-pub fn is_one(runbook: &Runbook) -> bool {
-    [CONTAIN, RELEASE].contains(&runbook.scenario.as_str())
-}
-
-/// What would be written, document by document; verbatim, as JSON.
-pub fn writes(runbook: &Runbook, found: &Preflight) -> String {
-    let mut text = String::new();
-    for step in &runbook.steps {
-        let (Action::Contain { .. } | Action::Release { .. }) = &step.action else { continue };
-        text += &format!("{}: {}\n", step.id, step.title);
-        let facts = found.facts(&step.id);
-        let writes = facts["writes"].as_array().cloned().unwrap_or_default();
-        if writes.is_empty() {
-            text += "  nothing to do\n";
-        }
-        for write in writes {
-            for (what, value) in write.as_object().into_iter().flatten() {
-                text += &match value {
-                    Value::String(words) if what != "document" => format!("  {} {words}\n", what.replace('_', " ")),
-                    Value::String(document) => format!("    {document}\n"),
-                    document => format!("    {document}\n"),
-                };
-            }
-        }
-    }
-    text
 }

@@ -99,6 +99,12 @@ fn without_bundle(wanted: Wanted<'_>, overridden: &BTreeSet<String>, manifest: &
             .hint("a containment has no bundle, because it cannot wait: --override approval --because \"…\" begins it, and the report says so")
             .next(wanted.planned_by));
     }
+    if wanted.scenario == scenario::ROTATE {
+        return Err(CliError::blocked(format!("{env} is changed by approved bundles only"))
+            .cause(format!("{} has an approval block", manifest.path.display()))
+            .hint("a rotation by itself has no bundle: --override approval --because \"…\" begins it, and the report says so")
+            .next(wanted.planned_by));
+    }
     let (what, run) = match wanted.scenario {
         scenario::FAILOVER => (
             format!("{env} is failed over by an approved bundle only"),

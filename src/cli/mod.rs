@@ -25,6 +25,7 @@ mod home;
 mod inputs;
 mod lease;
 mod lease_words;
+mod moment;
 mod outlook;
 mod overrides;
 mod plan;
@@ -43,6 +44,7 @@ mod report;
 mod resume;
 mod resume_checks;
 mod review;
+mod rotate;
 mod runs;
 mod screen;
 mod sealing;
@@ -53,6 +55,7 @@ mod state_lock;
 mod status;
 mod textfile;
 mod wiring;
+mod writes;
 
 use std::process::ExitCode;
 
@@ -88,6 +91,7 @@ async fn dispatch(args: &Args, environment: &Environment) -> Result<Exit, CliErr
         Command::Plan(command) => plan::run(command, environment).await,
         Command::Review(command) => review::run(command, environment).await,
         Command::Contain(command) => contain::run(command, environment).await,
+        Command::Rotate(command) => rotate::run(command, environment).await,
         Command::Recover(command) => recover::run(command, environment).await,
         Command::Resume(command) => resume::run(command, environment).await,
         Command::Rehearse(command) => rehearse::run(command, environment).await,

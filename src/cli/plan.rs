@@ -58,13 +58,13 @@ struct PlanFailover {
 
 #[derive(Subcommand)]
 enum PlanRecover {
-    /// Restore a cluster to a point in time, beside itself under another identifier
+    /// Restore a cluster to a point in time, or from its newest clean snapshot, beside itself under another identifier
     Aurora(PlanRecovery<PointOfCluster>),
     /// Take a bucket that keeps versions back to a time
     Bucket(PlanRecovery<PointOfBucket>),
     /// Recreate a Glue database as it was exported, beside itself under another name
     Catalog(PlanRecovery<PointOfCatalog>),
-    /// Restore a table to a point in time, beside itself under another name
+    /// Restore a table to a point in time, or from its newest clean backup, beside itself under another name
     Table(PlanRecovery<PointOfTable>),
 }
 

@@ -6,9 +6,9 @@ use serde_json::Value;
 use super::error::{CliError, Exit};
 use super::prospect_catalog;
 use crate::manifest::{CatalogSource, ClusterSource, TableSource};
-use crate::report::escape;
+use crate::report::{escape, span};
 use crate::runbook::{Action, BucketRollback, Runbook, StepId};
-use crate::steps::unexpected;
+use crate::steps::{Weighed, unexpected};
 use crate::transfer::Amount;
 
 /// What the checks of a recovery come to, in words.
@@ -34,8 +34,11 @@ pub fn not_as_expected(words: String, unmet: String) -> CliError {
 pub fn prospect(runbook: &Runbook, facts: impl Fn(&StepId) -> Value) -> Option<Prospect> {
     runbook.steps.iter().find_map(|step| match &step.action {
         Action::RollBackBucket { rollback } => Some(of_rollback(&facts(&step.id), rollback)),
-        Action::RestoreCluster { cluster } => match cluster.from {
-            ClusterSource::PointInTime(to) => Some(beside("cluster", &cluster.source, &cluster.target, to)),
+        Action::RestoreCluster { cluster } => match &cluster.from {
+            ClusterSource::PointInTime(to) => Some(beside("cluster", &cluster.source, &cluster.target, &as_at(to))),
+            ClusterSource::CleanBefore(_) => {
+                Some(beside("cluster", &cluster.source, &cluster.target, &from_clean(&facts(&step.id))))
+            }
             _ => None,
         },
         Action::RestoreCatalog { catalog } => match &catalog.from {
@@ -44,8 +47,11 @@ pub fn prospect(runbook: &Runbook, facts: impl Fn(&StepId) -> Value) -> Option<P
             }
             _ => None,
         },
-        Action::RestoreTable { table } => match table.from {
-            TableSource::PointInTime(to) => Some(beside("table", &table.source, &table.target, to)),
+        Action::RestoreTable { table } => match &table.from {
+            TableSource::PointInTime(to) => Some(beside("table", &table.source, &table.target, &as_at(to))),
+            TableSource::CleanBefore(_) => {
+                Some(beside("table", &table.source, &table.target, &from_clean(&facts(&step.id))))
+            }
             _ => None,
         },
         _ => None,
@@ -70,15 +76,39 @@ pub fn question(runbook: &Runbook) -> String {
         Action::RestoreTable { table } => Some(format!("restoring table {} as {}", table.source, table.target)),
         Action::Contain { .. } => Some(format!("shutting out: {} steps", runbook.steps.len())),
         Action::Release { .. } => Some(format!("letting in again: {} steps", runbook.steps.len())),
+        Action::Rotate { .. } => Some(format!("rotating: {} steps", runbook.steps.len())),
         _ => None,
     });
     format!("{} in account {}", what.as_deref().unwrap_or(&runbook.scenario), runbook.account)
 }
 
-/// What a restore beside the source comes to: `kind` is `table`.
-fn beside(kind: &str, source: &str, target: &str, to: Timestamp) -> Prospect {
+/// What a restore beside the source comes to: `kind` is `table`, `then` says of which time.
+fn beside(kind: &str, source: &str, target: &str, then: &str) -> Prospect {
     let (source, target) = (escape(source), escape(target));
-    Prospect::ToDo(format!("{kind} {source} as it was at {to} becomes {kind} {target}; {source} is left as it is\n"))
+    Prospect::ToDo(format!("{kind} {source} {then} becomes {kind} {target}; {source} is left as it is\n"))
+}
+
+fn as_at(to: &Timestamp) -> String {
+    format!("as it was at {to}")
+}
+
+fn from_clean(facts: &Value) -> String {
+    let text = |name: &str| escape(facts[name].as_str().unwrap_or("?"));
+    format!("as of {}, from the clean recovery point {},", text("recovery_point_at"), text("recovery_point"))
+}
+
+/// All recovery points among which a clean one was chosen, each with the reason why it was taken or was not: for whoever signs the
+/// choice off.
+pub fn candidates(runbook: &Runbook, facts: impl Fn(&StepId) -> Value) -> String {
+    let each = runbook.steps.iter().flat_map(|step| Weighed::of_facts(&facts(&step.id)));
+    let now = Timestamp::now();
+    let line = |it: Weighed| {
+        let mark = if it.taken { "taken" } else { "not taken" };
+        let age = it.at.map(|at| format!("{} old, ", span(now.duration_since(at)))).unwrap_or_default();
+        format!("  {mark}: {} {age}{}\n", escape(&it.recovery_point), escape(&it.words()))
+    };
+    let lines: String = each.map(line).collect();
+    if lines.is_empty() { lines } else { format!("candidates for the clean recovery point:\n{lines}") }
 }
 
 fn of_rollback(facts: &Value, rollback: &BucketRollback) -> Prospect {

@@ -1,4 +1,5 @@
-//! `lifeboat recover aurora|table|bucket|catalog NAME --to TIME`: what was corrupted is brought back as it was. A bucket that
+//! `lifeboat recover aurora|table|bucket|catalog NAME --to TIME`, or `--clean-before TIME` after a breach: what was corrupted is
+//! brought back as it was. A bucket that
 //! keeps versions is taken back where it is; a cluster, a table or a catalog is restored beside itself. `lifeboat recover
 //! --bundle BUNDLE` does what an approved bundle says.
 
@@ -15,17 +16,18 @@ use super::error::{CliError, Exit};
 use super::gate::Gate;
 use super::home::NewRun;
 use super::lease::{Desk, LeaseArgs};
+use super::moment::Moment;
 use super::overrides::Overrides;
 use super::preflight::{blocked, unless_stopped, warnings};
-use super::prospect::{Prospect, not_as_expected, prospect, question};
+use super::prospect::{Prospect, candidates, not_as_expected, prospect, question};
 use super::recover_aurora::RecoverAurora;
 use super::recover_bucket::RecoverBucket;
 use super::recover_catalog::RecoverCatalog;
 use super::recover_table::RecoverTable;
 use super::wiring::{Connected, Plans, RunPlace};
 use super::{
-    args, confirm, contain, credentials, gate, home, plan, recover_aurora, recover_bucket, recover_catalog,
-    recover_table, signals, wiring,
+    args, confirm, credentials, gate, home, plan, recover_aurora, recover_bucket, recover_catalog,
+    recover_table, signals, wiring, writes,
 };
 use crate::aws::Session;
 use crate::engine;
@@ -47,25 +49,14 @@ pub struct Recover {
 
 #[derive(Subcommand)]
 enum What {
-    /// Restore a cluster to a point in time, beside itself under another identifier
+    /// Restore a cluster to a point in time, or from its newest clean snapshot, beside itself under another identifier
     Aurora(RecoverAurora),
     /// Take a bucket that keeps versions back to a time; nothing is lost, and the same command with a later time undoes it
     Bucket(RecoverBucket),
     /// Recreate a Glue database as it was exported at a time, beside itself under another name
     Catalog(RecoverCatalog),
-    /// Restore a table to a point in time, beside itself under another name
+    /// Restore a table to a point in time, or from its newest clean backup, beside itself under another name
     Table(RecoverTable),
-}
-
-/// Of which environment something is recovered, and to which time.
-#[derive(Args)]
-pub struct Moment {
-    /// The environment that it belongs to
-    #[arg(long, value_name = "ENV")]
-    pub env: String,
-    /// The time that it shall be as at, with its zone: 2026-11-22T03:00:00Z
-    #[arg(long, value_name = "TIME", value_parser = args::time)]
-    pub to: Timestamp,
 }
 
 /// How a recovery is run.
@@ -111,28 +102,6 @@ pub trait Subject {
 /// An option of a command, where it was given.
 pub fn given<'a>(name: &'a str, value: Option<&'a str>) -> impl Iterator<Item = (&'a str, &'a str)> {
     value.into_iter().map(move |value| (name, value))
-}
-
-impl Moment {
-    /// What no manifest is needed for to refuse it.
-    ///
-    /// # Errors
-    /// Exit 2: the time is yet to come.
-    pub fn plausible(&self, now: Timestamp) -> Result<(), CliError> {
-        match self.to > now {
-            true => Err(CliError::usage(format!("--to {} is in the future", self.to))),
-            false => Ok(()),
-        }
-    }
-
-    /// The command that plans the recovery of `what`, a kind and its name, with what else the operator has said.
-    pub fn planned_by(&self, what: [&str; 2], more: &[(&str, &str)]) -> String {
-        let (env, to) = (&self.env, self.to.to_string());
-        let more = [("--env", env.as_str()), ("--to", &to)].into_iter().chain(more.iter().copied());
-        let words = ["lifeboat", "plan", "recover"].into_iter().chain(what);
-        // Fails for a NUL alone, which no argument holds.
-        shlex::try_join(words.chain(more.flat_map(|(name, value)| [name, value]))).unwrap_or_default()
-    }
 }
 
 /// # Errors
@@ -243,10 +212,11 @@ impl Recovery<'_> {
             Some(Prospect::ToDo(words)) => report::to_stderr(&words),
             None => {}
         }
-        if contain::is_one(&engine.runbook) {
-            let writes = contain::writes(&engine.runbook, &found);
+        if writes::are_shown(&engine.runbook) {
+            let writes = writes::writes(&engine.runbook, &found);
             if dry_run { report::to_stdout(&writes) } else { report::to_stderr(&writes) }
         }
+        report::to_stderr(&candidates(&engine.runbook, |step| found.facts(step)));
         report::to_stderr(&warnings(&found));
         if dry_run {
             report::to_stderr("nothing was changed\n");

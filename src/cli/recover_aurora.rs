@@ -1,14 +1,15 @@
-//! `lifeboat recover aurora NAME --to TIME`: a cluster is restored to a point in time, beside itself.
+//! `lifeboat recover aurora NAME --to TIME|--clean-before TIME`: a cluster is restored to a point in time, beside itself.
 
 use clap::Args;
 use jiff::Timestamp;
 
 use super::environment::Environment;
 use super::error::{CliError, Exit};
-use super::recover::{Moment, Named, RunArgs, Subject, beside, given};
+use super::moment::Moment;
+use super::recover::{Named, RunArgs, Subject, beside, given};
 use super::recover_region::{Sought, region_of};
 use super::wiring;
-use crate::aws::{Session, rds};
+use crate::aws::{AwsError, Session, rds};
 use crate::manifest::{
     Cluster, ClusterSource, Manifest, RowCheck, Rows, cluster_name_fault, host_and_port, read_row_check,
 };
@@ -66,7 +67,7 @@ impl Subject for PointOfCluster {
 
     async fn named(&self, environment: &Environment) -> Result<Named, CliError> {
         let Self { name, target: identifier, region, expect, via, moment } = self;
-        let target = identifier.clone().unwrap_or_else(|| name_at(name, moment.to));
+        let target = identifier.clone().unwrap_or_else(|| name_at(name, moment.at()));
         plausible(name, MOST)?;
         plausible(&target, LONGEST)?;
         let plans = wiring::read(&moment.env, environment)?;
@@ -76,14 +77,20 @@ impl Subject for PointOfCluster {
             deleted: DELETED_CLUSTER,
             doubled: "a global database replicates corruption as well",
         };
-        let has = async |session: &Session| Ok(rds::cluster(session, name).await?.is_some());
-        let aws = region_of(sought, region.as_deref(), &plans.manifest, &connected, has).await?;
+        let has = async |session: &Session| -> Result<bool, AwsError> { Ok(rds::cluster(session, name).await?.is_some()) };
+        let aws = region_of(sought, region.as_deref(), &plans.manifest, &connected, &has).await?;
+        let clean = moment.clean(&plans.manifest);
+        if clean.is_some() && target == *name && has(&aws).await.map_err(|error| unasked(name, &error))? {
+            return Err(CliError::blocked(format!("cluster {name} stands in {} already; nothing was changed", aws.region()))
+                .hint("it is restored beside itself: choose another name with --as"));
+        }
         let cluster = Cluster {
             name: name.clone(),
             source: name.clone(),
             target,
-            from: ClusterSource::PointInTime(moment.to),
-            instances: 0,
+            // Of a cluster that is gone nobody tells how many it had.
+            instances: u32::from(clean.is_some()),
+            from: clean.map_or_else(|| ClusterSource::PointInTime(moment.at()), ClusterSource::CleanBefore),
             adopt: None,
             subnet_group: None,
             security_groups: Vec::new(),
@@ -118,6 +125,10 @@ fn rows(command: &PointOfCluster, manifest: &Manifest) -> Result<Option<Rows>, C
                 .hint("write sql { login = secret(\"name\") } into its aurora block"))
         }
     }
+}
+
+fn unasked(name: &str, error: &AwsError) -> CliError {
+    CliError::blocked(format!("cluster {name} cannot be looked for; nothing was changed")).cause(error.to_string())
 }
 
 fn tunnel(text: &str) -> Result<String, String> {

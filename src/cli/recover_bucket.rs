@@ -1,4 +1,4 @@
-//! `lifeboat recover bucket NAME --to TIME`: a bucket that keeps versions is taken back where it is.
+//! `lifeboat recover bucket NAME --to TIME|--clean-before TIME`: a bucket that keeps versions is taken back where it is.
 
 use clap::Args;
 use jiff::Timestamp;
@@ -7,7 +7,8 @@ use super::args::Output;
 use super::environment::Environment;
 use super::error::{CliError, Exit};
 use super::prospect::{expected, not_as_expected};
-use super::recover::{Moment, Named, Recovery, RunArgs, Subject, given};
+use super::moment::Moment;
+use super::recover::{Named, Recovery, RunArgs, Subject, given};
 use super::wiring::{self, Connected};
 use crate::aws::Session;
 use crate::aws::s3::{BucketPlace, find_bucket};
@@ -63,7 +64,7 @@ impl PointOfBucket {
         BucketRollback {
             bucket: self.name.clone(),
             prefix: self.prefix.clone(),
-            to: self.moment.to,
+            to: self.moment.at(),
             expect: self.expect.clone(),
         }
     }

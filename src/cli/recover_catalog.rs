@@ -1,11 +1,12 @@
-//! `lifeboat recover catalog NAME --to TIME`: a Glue database is recreated as it was exported, beside itself.
+//! `lifeboat recover catalog NAME --to TIME|--clean-before TIME`: a Glue database is recreated as it was exported, beside itself.
 
 use clap::Args;
 use jiff::Timestamp;
 
 use super::environment::Environment;
 use super::error::{CliError, Exit};
-use super::recover::{Moment, Named, RunArgs, Subject, beside, given};
+use super::moment::Moment;
+use super::recover::{Named, RunArgs, Subject, beside, given};
 use super::recover_region::{Sought, region_of};
 use super::wiring::{self, Connected};
 use crate::aws::{Session, glue};
@@ -71,7 +72,7 @@ impl Subject for PointOfCatalog {
         let aws = place(self, block, &plans.manifest, &connected).await?;
         let relocated = aws.region() == plans.manifest.recovery.name;
         let source = if relocated { &block.target } else { &block.source };
-        let then = export_at(&connected.aws, &plans.manifest, uri, moment.to).await.map_err(|refused| {
+        let then = export_at(&connected.aws, &plans.manifest, uri, moment.at()).await.map_err(|refused| {
             let error = CliError::blocked(format!("catalog {source} cannot be recovered; nothing was changed"));
             let error = error.cause(refused.cause);
             match refused.hint {
@@ -80,7 +81,7 @@ impl Subject for PointOfCatalog {
             }
         })?;
         let ExportThen { region, version_id, written_at, deleted_at } = then;
-        let (uri, to) = (uri.to_owned(), moment.to);
+        let (uri, to) = (uri.to_owned(), moment.at());
         let version = ExportVersion { uri, region, version_id, written_at, deleted_at, to, relocated };
         let catalog = Catalog {
             source: source.clone(),

@@ -1,15 +1,16 @@
-//! `lifeboat recover table NAME --to TIME`: a table is restored to a point in time, beside itself.
+//! `lifeboat recover table NAME --to TIME|--clean-before TIME`: a table is restored to a point in time, beside itself.
 
 use clap::Args;
 use jiff::Timestamp;
 
 use super::environment::Environment;
 use super::error::{CliError, Exit};
-use super::recover::{Moment, Named, RunArgs, Subject, beside, given};
+use super::moment::Moment;
+use super::recover::{Named, RunArgs, Subject, beside, given};
 use super::recover_region::{Sought, region_of};
 use super::wiring;
-use crate::aws::{Session, dynamodb};
-use crate::manifest::{Expectation, Quantity, Table, TableSource};
+use crate::aws::{AwsError, Session, dynamodb};
+use crate::manifest::{AwsBackup, Expectation, Manifest, Quantity, Table, TableSource};
 use crate::scenario;
 
 /// A table at a time.
@@ -63,13 +64,19 @@ impl Subject for PointOfTable {
             doubled: "a global table replicates corruption as well",
         };
         let has = async |session: &Session| dynamodb::has_table(session, name).await;
-        let aws = region_of(sought, region.as_deref(), &plans.manifest, &connected, has).await?;
+        let aws = region_of(sought, region.as_deref(), &plans.manifest, &connected, &has).await?;
+        let clean = moment.clean(&plans.manifest);
+        let named = target.clone().unwrap_or_else(|| name_at(name, moment.at()));
+        if clean.is_some() && named == *name && has(&aws).await.map_err(|error| unasked(name, &error))? {
+            return Err(CliError::blocked(format!("table {name} stands in {} already; nothing was changed", aws.region()))
+                .hint("it is restored beside itself: choose another name with --as"));
+        }
         let table = Table {
             name: name.clone(),
             source: name.clone(),
-            target: target.clone().unwrap_or_else(|| name_at(name, moment.to)),
-            from: TableSource::PointInTime(moment.to),
-            aws_backup: None,
+            target: named,
+            aws_backup: clean.as_ref().and_then(|_| vaults(name, aws.region(), &plans.manifest)),
+            from: clean.map_or_else(|| TableSource::PointInTime(moment.at()), TableSource::CleanBefore),
             adopt: None,
             verify: expect.clone(),
         };
@@ -80,6 +87,17 @@ impl Subject for PointOfTable {
         let planned_by = moment.planned_by(["table", name], &more);
         Ok(Named { plans, connected, aws, runbook, planned_by })
     }
+}
+
+/// What AWS Backup restores with, where the manifest says it of this table. The vault that it names is the recovery region's, so
+/// that all of the primary's count; recovery points are listed by a table of the primary region.
+fn vaults(name: &str, region: &str, manifest: &Manifest) -> Option<AwsBackup> {
+    let known = manifest.tables.iter().find(|table| table.source == name && region == manifest.primary.name)?;
+    Some(AwsBackup { vault: None, ..known.aws_backup.clone()? })
+}
+
+fn unasked(name: &str, error: &AwsError) -> CliError {
+    CliError::blocked(format!("table {name} cannot be looked for; nothing was changed")).cause(error.to_string())
 }
 
 fn of_items(text: &str) -> Result<Expectation, String> {

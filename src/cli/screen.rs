@@ -13,6 +13,7 @@ use crate::bundle::{self, Bundle, Found, Move, Point};
 use crate::report::{self, Adopted, Foreseen, Obstacle, PlanView, RecordMove};
 use crate::review::Review;
 use crate::runbook::{Phase, StepId};
+use crate::steps::CANDIDATES;
 use crate::terraform::graph::configured;
 
 /// The view that a bundle holds, with its recovery points as old as they are now.
@@ -21,8 +22,9 @@ use crate::terraform::graph::configured;
 /// Its runbook is not sound.
 pub fn view_of(bundle: &Bundle, now: Timestamp) -> Result<PlanView, CliError> {
     let mut facts: BTreeMap<StepId, Value> = BTreeMap::new();
-    for Point { step, recovery_point, at, .. } in &bundle.points {
-        facts.insert(step.clone(), json!({ "recovery_point": recovery_point, "recovery_point_at": at }));
+    for Point { step, recovery_point, at, candidates, .. } in &bundle.points {
+        let point = json!({ "recovery_point": recovery_point, "recovery_point_at": at, (CANDIDATES): candidates });
+        facts.insert(step.clone(), point);
     }
     for bundle::Warning { step, text } in &bundle.checks.warnings {
         let facts = facts.entry(step.clone()).or_insert_with(|| json!({}));

@@ -273,7 +273,8 @@ impl Run {
             })
         });
         let mut not_checked = self.engine.runbook.not_checked.clone();
-        not_checked.extend(state.skipped().into_iter().chain(state.lease_less()).chain(state.unguarded()));
+        let found = state.skipped().into_iter().chain(state.lease_less()).chain(state.unguarded());
+        not_checked.extend(found.chain(state.left_open()));
         self.append(Event::RunFinished { outcome: Outcome::Done { changed, not_checked } })?;
         Ok(Ended::Done { changed })
     }

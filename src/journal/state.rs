@@ -259,6 +259,12 @@ impl RunState {
         list
     }
 
+    /// What the steps themselves say that they have left open, for example a secret that could not be rotated.
+    pub fn left_open(&self) -> Vec<NotChecked> {
+        let told = self.steps.values().filter_map(|step| step.output.get("not_checked").cloned());
+        told.filter_map(|told| serde_json::from_value::<Vec<NotChecked>>(told).ok()).flatten().collect()
+    }
+
     /// Whether the operator may have a step tried again, together with those of `with`: one that has failed, or the
     /// restore whose proof has. A restore that is done looks again and makes only what is missing by now.
     pub fn may_be_tried_again(&self, id: &StepId, with: &[StepId]) -> bool {

@@ -7,7 +7,10 @@ impl Cluster {
     pub fn global(&self) -> Option<&str> {
         match &self.from {
             ClusterSource::Global(id) => Some(id),
-            ClusterSource::LatestSnapshot | ClusterSource::Snapshot(_) | ClusterSource::PointInTime(_) => None,
+            ClusterSource::LatestSnapshot
+            | ClusterSource::Snapshot(_)
+            | ClusterSource::PointInTime(_)
+            | ClusterSource::CleanBefore(_) => None,
         }
     }
 }

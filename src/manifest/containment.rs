@@ -36,7 +36,7 @@ const CONTAINMENT: Schema = Schema {
 const PRINCIPAL: Rule = Rule { noun: "the ARN of an IAM user or role", refuse: not_a_principal };
 
 /// IAM API: "CreateUser", "CreateRole".
-const NAME: Rule = Rule { noun: "the name of an IAM user or role", refuse: identity_fault };
+pub(super) const NAME: Rule = Rule { noun: "the name of an IAM user or role", refuse: identity_fault };
 
 pub(super) fn containment(reader: &mut Reader, block: &Block) -> Option<ContainmentRule> {
     reader.unlabelled(block);

@@ -144,11 +144,11 @@ pub(super) fn foreign_roles(manifest: &Manifest) -> Vec<(String, String, String)
 pub(super) fn misplaced(manifest: &Manifest) -> Vec<(String, String, String)> {
     let clusters = manifest.clusters.iter().filter_map(|cluster| match &cluster.from {
         ClusterSource::Snapshot(snapshot) => Some((format!("aurora \"{}\"", cluster.name), snapshot.as_str())),
-        ClusterSource::LatestSnapshot | ClusterSource::Global(_) | ClusterSource::PointInTime(_) => None,
+        _ => None,
     });
     let tables = manifest.tables.iter().filter_map(|table| match &table.from {
         TableSource::Backup(backup) => Some((format!("table \"{}\"", table.name), backup.as_str())),
-        TableSource::LatestBackup | TableSource::Replica | TableSource::PointInTime(_) => None,
+        _ => None,
     });
     let region = manifest.recovery.name.as_str();
     let elsewhere = clusters.chain(tables).filter_map(|(title, point)| {

@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 const LONGEST_SECONDS: u64 = 366 * 24 * 3600;
 
 /// Reads hours, minutes and seconds, each at most once and in this order; `None` for anything else.
-pub(super) fn parse(text: &str) -> Option<SignedDuration> {
+pub fn parse(text: &str) -> Option<SignedDuration> {
     let mut seconds: u64 = 0;
     let mut rest = text;
     let mut units = [('h', 3600), ('m', 60), ('s', 1)].into_iter();

@@ -123,6 +123,13 @@ impl Foreseen<'_> {
             Some(format!("{}: {}{age}", code(step.id.as_str()), code(step.recovery_point.as_ref()?)))
         });
         list(&mut tail, "Recovery points", points);
+        let candidates = plan.steps.iter().flat_map(|step| step.candidates.iter().map(move |it| (step, it)));
+        let candidates = candidates.map(|(step, it)| {
+            let taken = if it.taken { "**taken** " } else { "" };
+            let (step, point) = (code(step.id.as_str()), code(&it.recovery_point));
+            format!("{taken}{step}: {point} {}", plain(&it.words()))
+        });
+        list(&mut tail, "Candidates for clean recovery points", candidates);
         let warnings = plan.warnings.iter().map(|it| format!("{}: {}", code(it.step.as_str()), plain(&it.text)));
         list(&mut tail, "Warnings", warnings);
         let unchecked = plan.not_checked.iter().map(|it| format!("{}: {}", plain(&it.what), plain(&it.why)));
@@ -239,6 +246,36 @@ mod tests {
         let json: Value = serde_json::from_str(&foreseen.json().unwrap()).unwrap();
         assert_eq!((&json["schema_version"], &json["terraform"]["totals"]["replace"]), (&json!(1), &json!(1)));
         assert_eq!(json["adopted"][0]["restored"], "streaming-logs-aurora-prod-dr");
+    }
+
+    #[test]
+    fn the_candidates_of_a_clean_point_are_listed_in_every_form_with_the_reason_of_each() {
+        let environments = Path::new(env!("CARGO_MANIFEST_DIR")).join("environments");
+        let runbook = scenario::failover(&manifest::load(&environments, "prod").unwrap());
+        let candidate = |point: &str, taken: bool, why: &str| {
+            json!({ "recovery_point": point, "at": "2026-11-22T01:00:00Z", "kind": "manual", "key": null,
+                    "made_by": "unknown: nobody tells", "made_at": null, "taken": taken, "why": why })
+        };
+        let listed =
+            [candidate("hers", false, "made by mallory, who is shut out"), candidate("ours", true, "the newest")];
+        let facts = json!({ "recovery_point": "ours", "candidates": listed });
+        let facts = BTreeMap::from([(StepId::new("restore.aurora.logs"), facts)]);
+        let plan = PlanView::of(&runbook, &facts, Vec::new(), false, Timestamp::UNIX_EPOCH).unwrap();
+        let foreseen = Foreseen {
+            plan: &plan,
+            terraform: None,
+            adopted: &[],
+            records: &[],
+            prospect: None,
+            found: &BTreeMap::new(),
+            bundle: None,
+        };
+        for form in [foreseen.text(Look::PLAIN), foreseen.markdown(), foreseen.json().unwrap()] {
+            let words = form.split_whitespace().collect::<Vec<_>>().join(" ");
+            for said in ["hers", "made by mallory, who is shut out", "unknown: nobody tells"] {
+                assert!(words.contains(said), "{said}: {form}");
+            }
+        }
     }
 
     #[test]

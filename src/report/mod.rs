@@ -50,7 +50,7 @@ pub use objectives::{Actual, Measured, ObjectiveResult, Verdict};
 pub use outlook::{Outlook, outlook};
 pub use output::Quiet;
 pub use plain::Plain;
-pub use plan::{Obstacle, PlanView, PlannedStep, Warning};
+pub use plan::{Obstacle, PlanView, PlannedStep, Warning, span};
 pub use prometheus::prometheus;
 pub use readiness::{readiness, readiness_json};
 pub use reporter::{Now, Reporter, run};

@@ -11,7 +11,10 @@ use super::table::{Column, Table};
 use super::text::{Look, Tone, duration, escape, wrap};
 use crate::manifest::Component;
 use crate::runbook::{GraphError, NotChecked, Phase, Runbook, StepId};
+use crate::steps::Weighed;
 
+/// What those are among which a clean recovery point was chosen.
+pub(super) const CANDIDATES_OF: &str = "candidates for clean recovery points";
 /// The version of the JSON form.
 const SCHEMA_VERSION: u32 = 1;
 
@@ -49,6 +52,9 @@ pub struct PlannedStep {
     pub recovery_point_at: Option<Timestamp>,
     /// How old the recovery point is now: the RPO that a failover at this moment would reach.
     pub recovery_point_age: Option<SignedDuration>,
+    /// Where a clean one was sought: all that there are, newest first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub candidates: Vec<Weighed>,
 }
 
 /// Something that stands in the way.
@@ -139,6 +145,7 @@ impl PlanView {
         let mut lines = Vec::new();
         self.steps_text(&mut lines, look);
         section(&mut lines, look, "recovery points", self.points(look));
+        section(&mut lines, look, CANDIDATES_OF, self.candidates(look));
         let way = self.critical_path.iter().map(StepId::as_str).collect::<Vec<_>>().join(" → ");
         section(&mut lines, look, "critical path", wrap("  ", &way, look.columns()));
         let blocked = self.blocked.iter().flat_map(|it| {
@@ -186,6 +193,16 @@ impl PlanView {
         }
     }
 
+    fn candidates(&self, look: Look) -> Vec<String> {
+        let each = self.steps.iter().flat_map(|step| step.candidates.iter().map(move |it| (step, it)));
+        let lines = each.flat_map(|(step, it)| {
+            let mark = if it.taken { "  ✓ " } else { "  - " };
+            let words = format!("{}: {} {}", step.id, escape(&it.recovery_point), escape(&it.words()));
+            wrap(mark, &words, look.columns())
+        });
+        lines.collect()
+    }
+
     fn points(&self, look: Look) -> Vec<String> {
         let with = self.steps.iter().filter_map(|step| Some((step, step.recovery_point.as_ref()?)));
         let lines = with.flat_map(|(step, point)| {
@@ -217,6 +234,7 @@ fn planned(runbook: &Runbook, facts: &BTreeMap<StepId, Value>, now: Timestamp) -
             recovery_point: facts["recovery_point"].as_str().map(str::to_owned),
             recovery_point_at: at,
             recovery_point_age: at.map(|at| now.duration_since(at)),
+            candidates: Weighed::of_facts(facts),
         }
     };
     runbook.steps.iter().map(one).collect()
@@ -230,6 +248,7 @@ fn warnings(facts: &BTreeMap<StepId, Value>) -> Vec<Warning> {
     facts.iter().flat_map(of).collect()
 }
 
-pub(super) fn span(time: SignedDuration) -> String {
+/// A span of time in words.
+pub fn span(time: SignedDuration) -> String {
     duration(u64::try_from(time.as_millis()).unwrap_or(0))
 }

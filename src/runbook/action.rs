@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::StepId;
 use crate::containment::{Containment, Release};
 use crate::manifest::{Bucket, Catalog, Check, Cluster, Cutover, Expectation, Table};
+use crate::rotation::Rotation;
 
 /// The kinds of steps.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -26,6 +27,10 @@ pub enum Action {
     TerraformDeclare,
     /// Prove that nothing is left to change.
     TerraformSettled,
+    /// Keep the snapshot that a cluster is restored from, where it would go away with the cluster.
+    PreservePoint {
+        cluster: Cluster,
+    },
     RestoreCluster {
         cluster: Cluster,
     },
@@ -72,6 +77,10 @@ pub enum Action {
     Release {
         what: Release,
     },
+    /// Replace what may have been read.
+    Rotate {
+        what: Rotation,
+    },
 }
 
 /// A bucket, and the time that it is taken back to.
@@ -110,11 +119,13 @@ impl Action {
     pub fn indispensable(&self) -> Option<&'static str> {
         const MADE: &str = "what comes after it works with what it makes";
         const EMPTY: &str = "Terraform adopts what it restores; without it an empty one would be created";
+        const KEPT: &str = "without it the recovery point may go away with its cluster";
         match self {
             Self::TerraformPrepare
             | Self::TerraformDeclare
             | Self::TerraformPlan { scope: ApplyScope::Base }
             | Self::TerraformApply { scope: ApplyScope::Base } => Some(MADE),
+            Self::PreservePoint { .. } => Some(KEPT),
             Self::RestoreCluster { cluster } => cluster.adopt.is_some().then_some(EMPTY),
             Self::RestoreTable { table } => table.adopt.is_some().then_some(EMPTY),
             _ => None,
@@ -127,8 +138,10 @@ impl Action {
         match self {
             Self::TerraformPrepare => output["created"] != Value::Bool(false),
             Self::TerraformApply { .. } => any(&["added", "changed", "destroyed"]),
+            Self::PreservePoint { .. } => output["copied"] == Value::Bool(true),
             Self::RestoreBucket { .. } => any(&["copied"]),
             Self::RollBackBucket { .. } => any(&["restored", "hidden"]),
+            Self::Rotate { .. } => output["rotated"] == Value::Bool(true),
             Self::Contain { .. } | Self::Release { .. } => output["changed"] != Value::Bool(false),
             Self::RestoreCluster { .. }
             | Self::RestoreTable { .. }

@@ -18,6 +18,8 @@ pub(super) const TERRAFORM_ADOPTION: SignedDuration = minutes(5);
 pub(super) const RESTORE_CLUSTER: SignedDuration = minutes(45);
 /// "Typically within a few minutes" (Amazon Aurora User Guide: "Performing managed failovers for Aurora global databases").
 pub(super) const FAIL_OVER_CLUSTER: SignedDuration = minutes(5);
+/// A copy within a region; of an automated snapshot only.
+pub(super) const PRESERVE_POINT: SignedDuration = minutes(15);
 pub(super) const RESTORE_TABLE: SignedDuration = minutes(40);
 pub(super) const RESTORE_BUCKET: SignedDuration = minutes(20);
 pub(super) const RESTORE_CATALOG: SignedDuration = minutes(2);

@@ -1,7 +1,9 @@
 //! Recovery from corruption: what is there is taken back to how it was at a time, in the region where it is.
 
 use super::{answers_not_checked, expected, rows_not_checked, step};
-use crate::manifest::{Catalog, CatalogSource, Cluster, Component, Manifest, Objective, Table};
+use crate::manifest::{
+    Catalog, CatalogSource, CleanBefore, Cluster, ClusterSource, Component, Manifest, Objective, Table, TableSource,
+};
 use crate::runbook::{Action, BucketRollback, NotChecked, Phase, Runbook, StepSpec};
 
 /// Its name in runbooks.
@@ -80,6 +82,13 @@ pub fn recover_cluster(manifest: &Manifest, region: &str, cluster: &Cluster) -> 
         what: format!("IAM roles, custom endpoints, autoscaling and alarms of cluster {target}"),
         why: "a restore brings none of them, and they are not read".into(),
     }]);
+    if let ClusterSource::CleanBefore(rule) = &cluster.from {
+        not_checked.extend(clean_not_checked(rule, &format!("cluster {target}")));
+        not_checked.push(NotChecked {
+            what: format!("network, groups, parameters and other settings of cluster {target}"),
+            why: format!("they are as cluster {source} has them now: whoever broke in may have changed them"),
+        });
+    }
     runbook(manifest, region, Component::Aurora, steps, not_checked)
 }
 
@@ -110,10 +119,6 @@ pub fn recover_table(manifest: &Manifest, region: &str, table: &Table) -> Runboo
     ];
     let mut not_checked = vec![
         NotChecked {
-            what: format!("contents of the items of table {target}"),
-            why: "items are counted; a sample alone is compared with the table as it is now".into(),
-        },
-        NotChecked {
             what: format!("exports and backups of table {source}"),
             why: "they are not read: what the items were then is DynamoDB's own word".into(),
         },
@@ -122,11 +127,39 @@ pub fn recover_table(manifest: &Manifest, region: &str, table: &Table) -> Runboo
             why: "a restore brings none, and they are not read".into(),
         },
     ];
+    let what = format!("contents of the items of table {target}");
+    match &table.from {
+        TableSource::CleanBefore(rule) => {
+            not_checked.push(NotChecked { what, why: "items are counted, and compared with nothing".into() });
+            not_checked.extend(clean_not_checked(rule, &format!("table {target}")));
+            not_checked.push(NotChecked {
+                what: format!("settings of table {target}; its resource policy and autoscaling, which it has none of"),
+                why: format!("the settings are as table {source} has them now: whoever broke in may have changed them"),
+            });
+        }
+        _ => not_checked.push(NotChecked {
+            what,
+            why: "items are counted; a sample alone is compared with the table as it is now".into(),
+        }),
+    }
     if table.verify.is_empty() {
         let what = format!("number of items of table {target}");
         not_checked.push(NotChecked { what, why: "no number was expected".into() });
     }
     runbook(manifest, region, Component::Table, steps, not_checked)
+}
+
+/// What nobody knows of a store that was restored from a clean recovery point.
+fn clean_not_checked(rule: &CleanBefore, what: &str) -> Vec<NotChecked> {
+    let data = NotChecked {
+        what: format!("whether the data of {what} is free of what an intruder wrote"),
+        why: format!("it is of {} or before: when the breach began was said by the operator", rule.cutoff()),
+    };
+    let makers = rule.refused_makers.is_empty().then(|| NotChecked {
+        what: format!("whether an intruder made the recovery point of {what}"),
+        why: "the manifest's containment block names no users and roles".into(),
+    });
+    [data].into_iter().chain(makers).collect()
 }
 
 /// The runbook that recreates a catalog of `region` as it was at a time, beside itself.

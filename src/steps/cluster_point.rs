@@ -69,7 +69,7 @@ pub(super) async fn check(session: &Session, cluster: &Cluster, at: Timestamp) -
 }
 
 /// As the source is now: the writer first, because the first instance of a cluster is the one that writes.
-async fn wanted(session: &Session, cluster: &Cluster, state: &ClusterState) -> Result<Wanted, AwsError> {
+pub(super) async fn wanted(session: &Session, cluster: &Cluster, state: &ClusterState) -> Result<Wanted, AwsError> {
     let mut members: Vec<_> = state.members.iter().collect();
     members.sort_by_key(|member| !member.writer);
     let mut instances = Vec::new();
@@ -83,7 +83,7 @@ async fn wanted(session: &Session, cluster: &Cluster, state: &ClusterState) -> R
 }
 
 /// The first of the instances whose identifier is taken.
-async fn taken(session: &Session, instances: &[InstanceSettings]) -> Result<Option<String>, AwsError> {
+pub(super) async fn taken(session: &Session, instances: &[InstanceSettings]) -> Result<Option<String>, AwsError> {
     for instance in instances {
         if rds::instance(session, &instance.request.id).await?.is_some() {
             return Ok(Some(instance.request.id.clone()));

@@ -43,7 +43,7 @@ pub fn choose(cluster: &Cluster, all: &[ClusterSnapshot], region: &str, primary:
     let named = |snapshot: &ClusterSnapshot| match &cluster.from {
         ClusterSource::LatestSnapshot => snapshot.cluster.eq_ignore_ascii_case(&cluster.source),
         ClusterSource::Snapshot(name) => snapshot.id.eq_ignore_ascii_case(name) || snapshot.arn == *name,
-        ClusterSource::Global(_) | ClusterSource::PointInTime(_) => false,
+        ClusterSource::Global(_) | ClusterSource::PointInTime(_) | ClusterSource::CleanBefore(_) => false,
     };
     let found: Vec<&ClusterSnapshot> = all.iter().filter(|snapshot| named(snapshot)).collect();
     let candidates: Vec<Candidate> = found.iter().map(|snapshot| candidate(snapshot)).collect();
@@ -51,7 +51,12 @@ pub fn choose(cluster: &Cluster, all: &[ClusterSnapshot], region: &str, primary:
     let snapshot = found[chosen.index];
     let mut warnings = chosen.warnings;
     warnings.extend(doubts(cluster, snapshot));
-    Ok(json!({
+    Ok(facts(snapshot, &warnings))
+}
+
+/// What the check of the step settles.
+pub(super) fn facts(snapshot: &ClusterSnapshot, warnings: &[String]) -> Value {
+    json!({
         "recovery_point": snapshot.arn,
         "recovery_point_at": data_time(snapshot),
         "engine": snapshot.engine,
@@ -59,10 +64,10 @@ pub fn choose(cluster: &Cluster, all: &[ClusterSnapshot], region: &str, primary:
         "encrypted": snapshot.encrypted,
         "kms_key": snapshot.kms_key,
         "warnings": warnings,
-    }))
+    })
 }
 
-fn candidate(snapshot: &ClusterSnapshot) -> Candidate {
+pub(super) fn candidate(snapshot: &ClusterSnapshot) -> Candidate {
     let status = snapshot.status.as_str();
     let state = match status {
         "available" => CandidateState::Usable,
@@ -89,7 +94,7 @@ fn time_in_name(name: &str) -> Option<Timestamp> {
     DateTime::strptime("%Y-%m-%d-%H-%M", stamp).ok()?.to_zoned(jiff::tz::TimeZone::UTC).ok().map(|at| at.timestamp())
 }
 
-fn doubts(cluster: &Cluster, snapshot: &ClusterSnapshot) -> Vec<String> {
+pub(super) fn doubts(cluster: &Cluster, snapshot: &ClusterSnapshot) -> Vec<String> {
     let mut doubts = Vec::new();
     if let Some(copied) = snapshot.copy_of.as_deref().filter(|source| time_in_name(source).is_none()) {
         doubts.push(format!(
@@ -113,7 +118,10 @@ fn blocked(cluster: &Cluster, none: NoneUsable, region: &str, primary: &str) -> 
     let (cause, hint) = match (none, &cluster.from) {
         (
             NoneUsable::Nothing,
-            ClusterSource::LatestSnapshot | ClusterSource::Global(_) | ClusterSource::PointInTime(_),
+            ClusterSource::LatestSnapshot
+            | ClusterSource::Global(_)
+            | ClusterSource::PointInTime(_)
+            | ClusterSource::CleanBefore(_),
         ) => (format!("no snapshot of cluster {source} stands in {region}: its only source is in {primary}"), copy),
         (NoneUsable::Nothing, ClusterSource::Snapshot(name)) => (
             format!("snapshot {name} does not stand in {region}"),
@@ -152,6 +160,7 @@ mod tests {
         ClusterSnapshot {
             id: id.into(),
             arn: format!("arn:aws:rds:us-east-1:123456789012:cluster-snapshot:{id}"),
+            kind: "manual".into(),
             cluster: cluster.into(),
             status: status.into(),
             progress_percent: Some(40),
@@ -161,6 +170,7 @@ mod tests {
             engine_version: "8.0.mysql_aurora.3.08.2".into(),
             encrypted: true,
             kms_key: None,
+            tags: crate::aws::rds::Tags::new(),
         }
     }
 

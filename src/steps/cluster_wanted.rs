@@ -2,6 +2,7 @@
 //! beside. Pure.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::cluster_instances::{InstanceSettings, instances};
 use super::cluster_look::ClusterLook;
@@ -27,24 +28,18 @@ pub(super) struct Wanted {
 
 impl Wanted {
     pub(super) fn of(cx: &Cx, cluster: &Cluster, engine: Option<&str>) -> Result<Self, StepError> {
-        if matches!(cluster.from, ClusterSource::PointInTime(_)) {
-            return Self::as_found(cx, cluster);
+        match (&cluster.from, found(cx, cluster)) {
+            (_, Some(found)) => return read(found),
+            (ClusterSource::PointInTime(_), None) => {
+                return Err(StepError::failed(format!("how {} was is not in the journal", cluster.source)));
+            }
+            (_, None) => {}
         }
         let set = if cluster.adopt.is_some() { declared(cx)? } else { DeclaredSet::new() };
         let settings = ClusterSettings::of(cluster, &set)?;
         let engine = settings.engine.as_deref().or(engine).unwrap_or_default();
         let instances = instances(cluster, &set, engine);
         Ok(Self { settings, instances })
-    }
-
-    /// As the check of the restore has found its source.
-    fn as_found(cx: &Cx, cluster: &Cluster) -> Result<Self, StepError> {
-        let restored = || cx.output(&format!("restore.aurora.{}", cluster.name))?.get(WANTED).cloned();
-        let found = cx.facts().get(WANTED).cloned().or_else(restored);
-        let found =
-            found.ok_or_else(|| StepError::failed(format!("how {} was is not in the journal", cluster.source)))?;
-        serde_json::from_value(found)
-            .map_err(|error| StepError::failed(format!("the settings in the journal are not understood: {error}")))
     }
 
     /// What to ask for: also a capacity for serverless instances that nothing declares, because RDS makes no such
@@ -72,4 +67,15 @@ impl Wanted {
         }
         left
     }
+}
+
+/// How the check of the restore has found the source that it is restored beside.
+fn found(cx: &Cx, cluster: &Cluster) -> Option<Value> {
+    let restored = || cx.output(&format!("restore.aurora.{}", cluster.name))?.get(WANTED).cloned();
+    cx.facts().get(WANTED).cloned().or_else(restored)
+}
+
+fn read(found: Value) -> Result<Wanted, StepError> {
+    serde_json::from_value(found)
+        .map_err(|error| StepError::failed(format!("the settings in the journal are not understood: {error}")))
 }

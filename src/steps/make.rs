@@ -6,6 +6,7 @@ use super::in_account::InAccount;
 use super::*;
 use crate::containment::{Containment, Release};
 use crate::manifest::{Probe, TableSource};
+use crate::rotation::Rotation;
 use crate::runbook::{Action, StepSpec};
 
 /// The step for a specification. One that changes something makes sure first that it does so in the right account.
@@ -22,6 +23,8 @@ pub fn make(spec: &StepSpec) -> Arc<dyn Step> {
         | Action::RollBackBucket { .. }
         | Action::Contain { .. }
         | Action::Release { .. }
+        | Action::PreservePoint { .. }
+        | Action::Rotate { .. }
         | Action::Cutover { .. } => Arc::new(InAccount(step)),
         // It puts a record.
         Action::Probe { check } if matches!(check.probe, Probe::Firehose { .. }) => Arc::new(InAccount(step)),
@@ -43,6 +46,7 @@ fn plain(spec: &StepSpec) -> Arc<dyn Step> {
         Action::TerraformApply { scope } => Arc::new(TerraformApply { scope: *scope }),
         Action::TerraformDeclare => Arc::new(TerraformDeclare),
         Action::TerraformSettled => Arc::new(TerraformSettled),
+        Action::PreservePoint { cluster } => Arc::new(PreservePoint { cluster: cluster.clone() }),
         Action::RestoreCluster { cluster } if cluster.global().is_some() => {
             Arc::new(FailOverCluster { cluster: cluster.clone(), within: PROMOTED })
         }
@@ -66,6 +70,7 @@ fn plain(spec: &StepSpec) -> Arc<dyn Step> {
         Action::VerifyRollback { rollback } => Arc::new(VerifyRollback { rollback: rollback.clone() }),
         Action::Contain { what } => contain(what),
         Action::Release { what } => release(what),
+        Action::Rotate { what } => rotate(what),
     }
 }
 
@@ -80,5 +85,13 @@ fn release(what: &Release) -> Arc<dyn Step> {
     match what {
         Release::User { user, before } => Arc::new(ReleaseUser { user: user.clone(), before: before.clone() }),
         Release::Role { role, before } => Arc::new(ReleaseRole { role: role.clone(), before: before.clone() }),
+    }
+}
+
+fn rotate(what: &Rotation) -> Arc<dyn Step> {
+    match what {
+        Rotation::Secret { secret } => Arc::new(RotateSecret { secret: secret.clone() }),
+        Rotation::Master(rotation) => Arc::new(RotateMaster { rotation: rotation.clone() }),
+        Rotation::Keys(rotation) => Arc::new(RotateKeys { rotation: rotation.clone() }),
     }
 }

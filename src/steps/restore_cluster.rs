@@ -10,6 +10,7 @@ use async_trait::async_trait;
 use futures::{StreamExt, TryStreamExt};
 use serde_json::json;
 
+use super::clean_found;
 use super::cluster_instances::InstanceSettings;
 use super::cluster_look::ClusterLook;
 use super::cluster_point;
@@ -18,6 +19,7 @@ use super::cluster_source::{Snapshot, choose};
 use super::cluster_wanted::{WANTED, Wanted};
 use super::encryption::check_key;
 use super::ownership::{Owner, address_taken, conflict, in_place, run_tags};
+use super::preserve_point::preserved;
 use super::{
     APPEARS, Blocked, Checked, Compensation, Cx, Output, Ready, SETTLES, Seen, Standing, Step, StepError, deadline,
     wait_until,
@@ -40,6 +42,9 @@ impl Step for RestoreCluster {
     async fn check(&self, cx: &Cx) -> Result<Checked, Blocked> {
         if let ClusterSource::PointInTime(at) = self.cluster.from {
             return cluster_point::check(&cx.world.aws, &self.cluster, at).await;
+        }
+        if let ClusterSource::CleanBefore(rule) = &self.cluster.from {
+            return clean_found::cluster(cx, &self.cluster, rule).await;
         }
         let manifest = &cx.world.manifest;
         let all = rds::cluster_snapshots(&cx.world.aws).await?;
@@ -165,7 +170,11 @@ impl RestoreCluster {
     }
 
     fn owner(&self, cx: &Cx, look: &ClusterLook) -> Owner {
-        Owner::of(cx, self.cluster.adopt.as_deref(), &self.cluster.target, &look.cluster.tags)
+        match Owner::of(cx, self.cluster.adopt.as_deref(), &self.cluster.target, &look.cluster.tags) {
+            // What stood before the breach is never taken for what was restored after it.
+            Owner::Terraform if matches!(self.cluster.from, ClusterSource::CleanBefore(_)) => Owner::Other(None),
+            owner => owner,
+        }
     }
 
     /// An instance of another cluster, or of none, under the identifier of one that is wanted: cause and hint.
@@ -193,12 +202,13 @@ impl RestoreCluster {
     /// is looked at afterwards.
     async fn begin(&self, cx: &Cx, wanted: &Wanted) -> Result<(), StepError> {
         let Cluster { target, from, .. } = &self.cluster;
-        let snapshot = Snapshot::from_facts(cx.facts())?;
+        let snapshot = preserved(cx, &self.cluster, Snapshot::from_facts(cx.facts())?)?;
         let mut request = match from {
             ClusterSource::PointInTime(at) => cluster_point::request(&wanted.settings, &self.cluster, *at),
-            ClusterSource::LatestSnapshot | ClusterSource::Snapshot(_) | ClusterSource::Global(_) => {
-                wanted.restore(target, &snapshot)?
-            }
+            ClusterSource::LatestSnapshot
+            | ClusterSource::Snapshot(_)
+            | ClusterSource::Global(_)
+            | ClusterSource::CleanBefore(_) => wanted.restore(target, &snapshot)?,
         };
         request.tags.extend(run_tags(&cx.world.run, &snapshot.arn));
         cx.status(format!("{}: restoring from {}", self.what(), snapshot.arn));
@@ -210,9 +220,10 @@ impl RestoreCluster {
             }
             Err(error) => Err(match from {
                 ClusterSource::PointInTime(_) => cluster_point::explained(error, &snapshot.arn),
-                ClusterSource::LatestSnapshot | ClusterSource::Snapshot(_) | ClusterSource::Global(_) => {
-                    explained(error, &snapshot)
-                }
+                ClusterSource::LatestSnapshot
+                | ClusterSource::Snapshot(_)
+                | ClusterSource::Global(_)
+                | ClusterSource::CleanBefore(_) => explained(error, &snapshot),
             }),
         }
     }

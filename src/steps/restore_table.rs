@@ -18,7 +18,7 @@ use super::{
     APPEARS, Blocked, Checked, Compensation, Cx, Output, Ready, SETTLES, Seen, Standing, Step, StepError, deadline,
     wait_until,
 };
-use super::{table_found, table_job};
+use super::{clean_found, table_found, table_job};
 use crate::aws::AwsError;
 use crate::aws::backup::RestoreJob;
 use crate::aws::dynamodb::{self, RestoreSource, TableState};
@@ -54,6 +54,9 @@ impl Step for RestoreTable {
     async fn check(&self, cx: &Cx) -> Result<Checked, Blocked> {
         if let TableSource::PointInTime(at) = self.table.from {
             return table_point::check(&cx.world.aws, &self.table, at).await;
+        }
+        if let TableSource::CleanBefore(rule) = &self.table.from {
+            return clean_found::table(cx, &self.table, rule).await;
         }
         let (session, manifest) = (&cx.world.aws, &cx.world.manifest);
         let region = &manifest.recovery.name;
@@ -211,6 +214,8 @@ impl RestoreTable {
                     Owner::ThisRun
                 }
             }
+            // What stood before the breach is never taken for what was restored after it.
+            Owner::Terraform if matches!(self.table.from, TableSource::CleanBefore(_)) => Owner::Other(None),
             owner => owner,
         }
     }
@@ -232,7 +237,7 @@ impl RestoreTable {
         cx.status(format!("{}: restoring from {backup}", self.what()));
         let source = match self.table.from {
             TableSource::PointInTime(at) => RestoreSource::PointInTime { table: self.table.source.clone(), at },
-            TableSource::LatestBackup | TableSource::Replica | TableSource::Backup(_) => {
+            TableSource::LatestBackup | TableSource::Replica | TableSource::Backup(_) | TableSource::CleanBefore(_) => {
                 RestoreSource::Backup(backup.to_owned())
             }
         };

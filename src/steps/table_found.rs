@@ -39,12 +39,12 @@ pub(super) async fn find(session: &Session, table: &Table, manifest: &Manifest) 
                 None => found.backups = dynamodb::backup(session, arn).await?.into_iter().map(|it| it.backup).collect(),
             }
         }
-        (TableSource::Replica | TableSource::PointInTime(_), _) => {}
+        (TableSource::Replica | TableSource::PointInTime(_) | TableSource::CleanBefore(_), _) => {}
     }
     choose(table, &found, region, primary)
 }
 
-async fn points(
+pub(super) async fn points(
     session: &Session,
     table: &Table,
     access: &AwsBackup,

@@ -38,11 +38,7 @@ pub struct Found {
 /// # Errors
 /// None can be restored; the cause says what was looked for, the hint what to do.
 pub fn choose(table: &Table, found: &Found, region: &str, primary: &str) -> Result<ChosenBackup, Blocked> {
-    // Either service may list what is the other's; DynamoDB's own it restores without a role.
-    let own = |arn: &str| found.backups.iter().any(|backup| backup.arn == arn) && !is_recovery_point(arn);
-    let points: Vec<&RecoveryPoint> = found.points.iter().filter(|point| !own(&point.arn)).collect();
-    let vaulted = |arn: &str| points.iter().any(|point| point.arn == arn);
-    let backups: Vec<&Backup> = found.backups.iter().filter(|backup| !vaulted(&backup.arn)).collect();
+    let (points, backups) = apart(found);
     let candidates = points.iter().map(|point| vault_point::candidate(point));
     let candidates: Vec<Candidate> = candidates.chain(backups.iter().map(|backup| candidate(table, backup))).collect();
     let of = &table.source;
@@ -67,6 +63,16 @@ pub fn choose(table: &Table, found: &Found, region: &str, primary: &str) -> Resu
         warnings.push(format!("{} was taken of table {}, not of {}", backup.name, backup.table, table.source));
     }
     Ok(ChosenBackup { arn: backup.arn.clone(), vaulted: None, warnings })
+}
+
+/// What AWS Backup restores, and what DynamoDB does. Either service may list what is the other's; DynamoDB's own it restores
+/// without a role.
+pub(super) fn apart(found: &Found) -> (Vec<&RecoveryPoint>, Vec<&Backup>) {
+    let own = |arn: &str| found.backups.iter().any(|backup| backup.arn == arn) && !is_recovery_point(arn);
+    let points: Vec<&RecoveryPoint> = found.points.iter().filter(|point| !own(&point.arn)).collect();
+    let vaulted = |arn: &str| points.iter().any(|point| point.arn == arn);
+    let backups = found.backups.iter().filter(|backup| !vaulted(&backup.arn)).collect();
+    (points, backups)
 }
 
 /// What the check of the step settles.
@@ -94,7 +100,7 @@ pub fn misplaced(arn: &str, region: &str) -> Option<Blocked> {
     })
 }
 
-fn candidate(table: &Table, backup: &Backup) -> Candidate {
+pub(super) fn candidate(table: &Table, backup: &Backup) -> Candidate {
     let state = if is_recovery_point(&backup.arn) {
         CandidateState::Unusable(match &table.aws_backup {
             None => "it stands in a vault of AWS Backup, which alone can restore it".to_owned(),
@@ -128,7 +134,13 @@ fn blocked(table: &Table, none: NoneUsable, region: &str, primary: &str) -> Bloc
         "backups of DynamoDB stay in their region: {copy}; or keep a replica of the table in {region} (global tables)"
     );
     let (cause, hint) = match (none, &table.from) {
-        (NoneUsable::Nothing, TableSource::LatestBackup | TableSource::Replica | TableSource::PointInTime(_)) => {
+        (
+            NoneUsable::Nothing,
+            TableSource::LatestBackup
+            | TableSource::Replica
+            | TableSource::PointInTime(_)
+            | TableSource::CleanBefore(_),
+        ) => {
             let place = match table.aws_backup.as_ref().and_then(|it| it.vault.as_ref()) {
                 Some(vault) => format!("{region}, none of AWS Backup in vault {vault}"),
                 None => region.to_owned(),

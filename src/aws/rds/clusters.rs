@@ -120,7 +120,7 @@ pub async fn cluster(session: &Session, id: &str) -> Result<Option<ClusterState>
     Ok(described(session, id).await?.as_ref().map(from_sdk))
 }
 
-async fn described(session: &Session, id: &str) -> Result<Option<DbCluster>, AwsError> {
+pub(super) async fn described(session: &Session, id: &str) -> Result<Option<DbCluster>, AwsError> {
     let answer = session.rds().describe_db_clusters().db_cluster_identifier(id).send().await;
     match answer.map_err(explain("rds:DescribeDBClusters")) {
         Ok(answer) => Ok(answer.db_clusters.unwrap_or_default().into_iter().next()),

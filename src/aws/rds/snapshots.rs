@@ -4,13 +4,16 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
+use super::{Tags, from_tags, to_tags};
 use crate::aws::{AwsError, Session, explain, timestamp};
 
 /// A snapshot of an Aurora cluster (RDS API: "DBClusterSnapshot").
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ClusterSnapshot {
     pub id: String,
     pub arn: String,
+    /// `manual`, `automated`, `awsbackup`, …
+    pub kind: String,
     /// The cluster that it was taken of. The copy of a snapshot keeps it, in other regions too.
     pub cluster: String,
     /// `available`, `copying`, `creating`, …
@@ -24,6 +27,15 @@ pub struct ClusterSnapshot {
     pub engine_version: String,
     pub encrypted: bool,
     pub kms_key: Option<String>,
+    pub tags: Tags,
+}
+
+/// What CopyDBClusterSnapshot is asked for, within the region.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SnapshotCopy {
+    pub source: String,
+    pub target: String,
+    pub tags: Tags,
 }
 
 /// All cluster snapshots of the account in the region, manual, automated and AWS Backup's, in no particular order.
@@ -50,6 +62,23 @@ pub async fn cluster_snapshots(session: &Session) -> Result<Vec<ClusterSnapshot>
         }
     }
     Ok(found.into_values().collect())
+}
+
+/// Begins to copy a snapshot to a manual one; the key stays the same (RDS API: "CopyDBClusterSnapshot").
+///
+/// # Errors
+/// `DBClusterSnapshotAlreadyExistsFault` also where an earlier request was accepted and its reply lost.
+pub async fn copy_cluster_snapshot(session: &Session, copy: SnapshotCopy) -> Result<(), AwsError> {
+    session
+        .rds()
+        .copy_db_cluster_snapshot()
+        .source_db_cluster_snapshot_identifier(copy.source)
+        .target_db_cluster_snapshot_identifier(copy.target)
+        .set_tags(to_tags(&copy.tags))
+        .send()
+        .await
+        .map_err(explain("rds:CopyDBClusterSnapshot"))?;
+    Ok(())
 }
 
 /// Whether a cluster snapshot of that identifier stands.
@@ -83,6 +112,7 @@ fn from_sdk(snapshot: &aws_sdk_rds::types::DbClusterSnapshot) -> ClusterSnapshot
     ClusterSnapshot {
         id: text(snapshot.db_cluster_snapshot_identifier()),
         arn: text(snapshot.db_cluster_snapshot_arn()),
+        kind: text(snapshot.snapshot_type()),
         cluster: text(snapshot.db_cluster_identifier()),
         status: text(snapshot.status()),
         progress_percent: snapshot.percent_progress(),
@@ -92,5 +122,6 @@ fn from_sdk(snapshot: &aws_sdk_rds::types::DbClusterSnapshot) -> ClusterSnapshot
         engine_version: text(snapshot.engine_version()),
         encrypted: snapshot.storage_encrypted().unwrap_or_default(),
         kms_key: snapshot.kms_key_id().map(str::to_owned),
+        tags: from_tags(snapshot.tag_list()),
     }
 }

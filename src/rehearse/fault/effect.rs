@@ -5,6 +5,7 @@
 
 use crate::manifest::Manifest;
 use crate::rehearse::proxy::Call;
+use crate::rotation::Rotation;
 use crate::runbook::{Action, StepSpec};
 
 /// Beginnings of the names of operations that change nothing.
@@ -44,7 +45,7 @@ pub fn effect_of(step: &StepSpec, manifest: &Manifest) -> Option<Effects> {
         Action::TerraformApply { .. } => {
             Some(Effects { agent: "terraform", service: None, resource: None, state: Some(state) })
         }
-        Action::RestoreCluster { .. } => lifeboat("rds", None),
+        Action::PreservePoint { .. } | Action::RestoreCluster { .. } => lifeboat("rds", None),
         // AWS Backup begins it, and DynamoDB takes the rest.
         Action::RestoreTable { table } if table.aws_backup.is_some() => {
             Some(Effects { agent: "lifeboat", service: None, resource: Some(table.target.clone()), state: None })
@@ -55,6 +56,9 @@ pub fn effect_of(step: &StepSpec, manifest: &Manifest) -> Option<Effects> {
         Action::RestoreCatalog { .. } => lifeboat("glue", None),
         Action::Cutover { .. } => lifeboat("route53", None),
         Action::Contain { .. } | Action::Release { .. } => lifeboat("iam", None),
+        Action::Rotate { what: Rotation::Secret { .. } } => lifeboat("secretsmanager", None),
+        Action::Rotate { what: Rotation::Master(_) } => lifeboat("rds", None),
+        Action::Rotate { what: Rotation::Keys(_) } => lifeboat("iam", None),
         Action::TerraformPlan { .. }
         | Action::TerraformDeclare
         | Action::TerraformSettled

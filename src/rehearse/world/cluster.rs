@@ -77,7 +77,10 @@ async fn copied(manifest: &Manifest, cluster: &Cluster, regions: &Regions) -> Re
 /// The name that the backup job would give it; or the one that the manifest asks for.
 fn snapshot_name(cluster: &Cluster) -> String {
     match &cluster.from {
-        ClusterSource::LatestSnapshot | ClusterSource::Global(_) | ClusterSource::PointInTime(_) => {
+        ClusterSource::LatestSnapshot
+        | ClusterSource::Global(_)
+        | ClusterSource::PointInTime(_)
+        | ClusterSource::CleanBefore(_) => {
             format!("{}-backup-{}", cluster.source, Timestamp::now().strftime("%Y-%m-%d-%H-%M"))
         }
         ClusterSource::Snapshot(chosen) => chosen.rsplit(':').next().unwrap_or(chosen).to_owned(),

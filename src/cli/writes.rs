@@ -1,0 +1,36 @@
+//! What a containment, its release or a rotation would write, before it does: every document verbatim, and never a secret.
+
+use serde_json::Value;
+
+use crate::engine::Preflight;
+use crate::runbook::{Action, Runbook};
+use crate::scenario::{CONTAIN, RELEASE, ROTATE};
+
+/// Whether what a runbook writes is shown before it begins.
+pub fn are_shown(runbook: &Runbook) -> bool {
+    [CONTAIN, RELEASE, ROTATE].contains(&runbook.scenario.as_str())
+}
+
+/// What would be written, document by document; verbatim, as JSON.
+pub fn writes(runbook: &Runbook, found: &Preflight) -> String {
+    let mut text = String::new();
+    for step in &runbook.steps {
+        let (Action::Contain { .. } | Action::Release { .. } | Action::Rotate { .. }) = &step.action else { continue };
+        text += &format!("{}: {}\n", step.id, step.title);
+        let facts = found.facts(&step.id);
+        let writes = facts["writes"].as_array().cloned().unwrap_or_default();
+        if writes.is_empty() {
+            text += "  nothing to do\n";
+        }
+        for write in writes {
+            for (what, value) in write.as_object().into_iter().flatten() {
+                text += &match value {
+                    Value::String(words) if what != "document" => format!("  {} {words}\n", what.replace('_', " ")),
+                    Value::String(document) => format!("    {document}\n"),
+                    document => format!("    {document}\n"),
+                };
+            }
+        }
+    }
+    text
+}
