@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand, ValueEnum};
 use jiff::Timestamp;
 
-use super::{approve, check, contain, failover, plan, recover, rehearse, report, resume, review, runs, state, status};
+use super::{
+    approve, check, contain, evidence, failover, plan, recover, rehearse, report, resume, review, runs, state, status,
+};
 use crate::manifest::CopyEngine;
 
 /// Reads a point in time.
@@ -64,6 +66,8 @@ pub enum Command {
     Contain(Box<contain::Contain>),
     /// Take back what was corrupted to how it was at a time
     Recover(Box<recover::Recover>),
+    /// Prove that evidence is what was sealed; asks nobody
+    Evidence(evidence::Evidence),
     /// Go on with a run that was held, stopped or killed
     Resume(resume::Resume),
     /// Run the whole failover on this machine, against an emulated AWS

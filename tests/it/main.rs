@@ -38,6 +38,7 @@ mod cutover_resumed;
 mod cutover_silent;
 mod delivery;
 mod emulator;
+mod evidence;
 mod forks;
 mod global_database;
 mod guards;
