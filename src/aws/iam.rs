@@ -1,8 +1,10 @@
 //! IAM: what shuts users and roles out. IAM has one control plane for all regions.
 
+mod account;
 mod roles;
 mod users;
 
+pub use account::{CredentialReport, authorization_details, credential_report, generate_credential_report};
 pub use roles::{Role, delete_role_policy, put_role_policy, put_trust, role, role_policy};
 pub use users::{
     delete_login_profile, delete_user_policy, has_login_profile, keys, put_user_policy, set_key, user_exists,
