@@ -66,7 +66,7 @@ pub enum Command {
     Contain(Box<contain::Contain>),
     /// Take back what was corrupted to how it was at a time
     Recover(Box<recover::Recover>),
-    /// Prove that evidence is what was sealed; asks nobody
+    /// Keep evidence of a breach before anything is taken down, and prove that it is what was sealed
     Evidence(evidence::Evidence),
     /// Go on with a run that was held, stopped or killed
     Resume(resume::Resume),

@@ -90,7 +90,7 @@ async fn dispatch(args: &Args, environment: &Environment) -> Result<Exit, CliErr
         Command::Review(command) => review::run(command, environment).await,
         Command::Contain(command) => contain::run(command, environment).await,
         Command::Recover(command) => recover::run(command, environment).await,
-        Command::Evidence(command) => evidence::run(command).await,
+        Command::Evidence(command) => evidence::run(command, environment).await,
         Command::Resume(command) => resume::run(command, environment).await,
         Command::Rehearse(command) => rehearse::run(command, environment).await,
         Command::Runs(command) => runs::run(command, environment).await,

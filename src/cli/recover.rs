@@ -24,7 +24,7 @@ use super::recover_catalog::RecoverCatalog;
 use super::recover_table::RecoverTable;
 use super::wiring::{Connected, Plans, RunPlace};
 use super::{
-    args, confirm, contain, credentials, gate, home, plan, recover_aurora, recover_bucket, recover_catalog,
+    args, confirm, contain, credentials, evidence, gate, home, plan, recover_aurora, recover_bucket, recover_catalog,
     recover_table, signals, wiring,
 };
 use crate::aws::Session;
@@ -243,7 +243,7 @@ impl Recovery<'_> {
             Some(Prospect::ToDo(words)) => report::to_stderr(&words),
             None => {}
         }
-        if contain::is_one(&engine.runbook) {
+        if contain::is_one(&engine.runbook) || evidence::is_one(&engine.runbook) {
             let writes = contain::writes(&engine.runbook, &found);
             if dry_run { report::to_stdout(&writes) } else { report::to_stderr(&writes) }
         }

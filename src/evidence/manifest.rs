@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::aws::s3::Lock;
 use crate::terraform::stage::hex;
 
 /// The manifest's name beside what it is about.
@@ -48,6 +49,8 @@ pub struct Draft {
     pub bucket: String,
     /// What the keys of the items follow in the bucket; ends with a slash, or is empty.
     pub prefix: String,
+    /// Whether the bucket was made with Object Lock. Without it whoever may write there may also delete.
+    pub object_lock: bool,
     pub sealed_at: Timestamp,
     pub journal: JournalEnd,
     pub items: Vec<Item>,
@@ -74,6 +77,8 @@ pub struct Item {
     pub key: String,
     /// `None` where the bucket keeps no versions.
     pub version_id: Option<String>,
+    /// Until when it can be neither deleted nor overwritten, as S3 said when it was written; `None` where it can.
+    pub lock: Option<Lock>,
     pub size_bytes: u64,
     /// Of its content, in hexadecimal.
     pub sha256: String,
@@ -214,6 +219,7 @@ pub(super) mod tests {
         Item {
             key: key.into(),
             version_id: Some("v1".into()),
+            lock: None,
             size_bytes: content.len() as u64,
             sha256: hex(&Sha256::digest(content)),
             what: "a test".into(),
@@ -231,6 +237,7 @@ pub(super) mod tests {
             region: "eu-west-2".into(),
             bucket: "evidence".into(),
             prefix: "r1/".into(),
+            object_lock: false,
             sealed_at: Timestamp::UNIX_EPOCH,
             journal: JournalEnd { key: "journal.jsonl".into(), records: 0, last_sha256: ZEROS.into() },
             items,

@@ -30,6 +30,8 @@ pub struct Verified {
     pub items: usize,
     pub unchanged: usize,
     pub findings: Vec<Finding>,
+    /// Items that nothing keeps from being deleted or overwritten in the bucket.
+    pub unlocked: usize,
     /// They stay in AWS: nothing here tells whether they are still there.
     pub not_checked: Vec<Snapshot>,
     pub not_collected: Vec<NotCollected>,
@@ -105,6 +107,7 @@ pub fn verify_folder(file: &Path, folder: Option<&Path>) -> Result<Verified, Ver
         items: manifest.draft.items.len(),
         unchanged,
         findings,
+        unlocked: manifest.draft.items.iter().filter(|item| item.lock.is_none()).count(),
         not_checked: manifest.draft.snapshots,
         not_collected: manifest.draft.not_collected,
     })

@@ -1,6 +1,7 @@
 //! Scenarios: a manifest in, a runbook out. Pure; nothing here asks or changes anything.
 
 mod contain;
+mod evidence;
 mod expected;
 mod failover;
 mod recover;
@@ -11,13 +12,14 @@ use crate::manifest::{Bucket, Catalog, Cluster, Component, CopyEngine, Manifest}
 use crate::runbook::{Action, NotChecked, Phase, Runbook, StepId, StepSpec};
 
 pub use contain::{CONTAIN, RELEASE, contain, contain_steps, release};
+pub use evidence::{Breach, EVIDENCE, evidence, evidence_not_checked, evidence_steps};
 pub use failover::{FAILOVER, failover};
 pub use recover::{RECOVER, recover_bucket, recover_catalog, recover_cluster, recover_table};
 
 /// The runbook that a run of this kind would have by the manifest as it is now.
 pub fn again(then: &Runbook, manifest: &Manifest) -> Runbook {
-    // Whom to shut out was said when the run began, and what to put back was read from another journal.
-    if [CONTAIN, RELEASE].contains(&then.scenario.as_str()) {
+    // Whom to shut out was said when the run began, what to put back was read from another journal, and a breach has its time.
+    if [CONTAIN, RELEASE, EVIDENCE].contains(&then.scenario.as_str()) {
         return then.clone();
     }
     if then.scenario != RECOVER {

@@ -22,6 +22,7 @@ pub fn make(spec: &StepSpec) -> Arc<dyn Step> {
         | Action::RollBackBucket { .. }
         | Action::Contain { .. }
         | Action::Release { .. }
+        | Action::Evidence { .. }
         | Action::Cutover { .. } => Arc::new(InAccount(step)),
         // It puts a record.
         Action::Probe { check } if matches!(check.probe, Probe::Firehose { .. }) => Arc::new(InAccount(step)),
@@ -66,6 +67,7 @@ fn plain(spec: &StepSpec) -> Arc<dyn Step> {
         Action::VerifyRollback { rollback } => Arc::new(VerifyRollback { rollback: rollback.clone() }),
         Action::Contain { what } => contain(what),
         Action::Release { what } => release(what),
+        Action::Evidence { evidence } => Arc::new(CollectEvidence { step: evidence.clone() }),
     }
 }
 

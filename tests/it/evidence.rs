@@ -77,6 +77,7 @@ impl Kept {
             Item {
                 key: key.into(),
                 version_id: None,
+                lock: None,
                 size_bytes: content.len() as u64,
                 sha256: sha256(&content),
                 what: "a test".into(),
@@ -94,6 +95,7 @@ impl Kept {
             region: "eu-west-2".into(),
             bucket: "evidence".into(),
             prefix: "r1/".into(),
+            object_lock: false,
             sealed_at: Timestamp::UNIX_EPOCH,
             journal: JournalEnd { key: "journal.jsonl".into(), records: 2, last_sha256: sha256(last.as_bytes()) },
             items: ["journal.jsonl", "iam/report.csv", "buckets/logs.ndjson.gz"].map(item).to_vec(),

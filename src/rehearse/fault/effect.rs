@@ -3,6 +3,7 @@
 //! Steps that run side by side are told apart by who asks (Terraform or lifeboat), the service, and the resource where
 //! the request shows it.
 
+use crate::evidence::Evidence;
 use crate::manifest::Manifest;
 use crate::rehearse::proxy::Call;
 use crate::runbook::{Action, StepSpec};
@@ -55,6 +56,13 @@ pub fn effect_of(step: &StepSpec, manifest: &Manifest) -> Option<Effects> {
         Action::RestoreCatalog { .. } => lifeboat("glue", None),
         Action::Cutover { .. } => lifeboat("route53", None),
         Action::Contain { .. } | Action::Release { .. } => lifeboat("iam", None),
+        Action::Evidence { evidence } => match &evidence.what {
+            Evidence::Cluster(_) => lifeboat("rds", None),
+            Evidence::Table(table) => lifeboat("dynamodb", Some(table)),
+            Evidence::Logs { .. } => lifeboat("logs", None),
+            Evidence::Verify => None,
+            _ => lifeboat("s3", Some(&evidence.place.bucket)),
+        },
         Action::TerraformPlan { .. }
         | Action::TerraformDeclare
         | Action::TerraformSettled
