@@ -39,6 +39,7 @@ mod cutover_silent;
 mod delivery;
 mod emulator;
 mod evidence;
+mod evidence_collect;
 mod forks;
 mod global_database;
 mod guards;
