@@ -26,7 +26,12 @@ impl Answer {
             Some(b'<') => of_xml(&body),
             _ => serde_json::from_slice(&body).map_err(|error| error.to_string()),
         };
-        let broken = |why| AwsError { operation, code: None, message: format!("its answer is not understood: {why}"), transient: false };
+        let broken = |why| AwsError {
+            operation,
+            code: None,
+            message: format!("its answer is not understood: {why}"),
+            transient: false,
+        };
         read.map_err(broken)
     }
 }

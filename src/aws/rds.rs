@@ -19,8 +19,8 @@ pub use clusters::{
 pub use globals::{GlobalCluster, GlobalMember, Moving, fail_over_global, global_cluster};
 pub use instances::{InstanceRequest, InstanceState, create_instance, instance};
 pub use snapshots::{
-    ClusterSnapshot, cluster_answers, cluster_snapshot, cluster_snapshots, create_cluster_snapshot, has_cluster_snapshot,
-    has_instance_snapshot,
+    ClusterSnapshot, cluster_answers, cluster_snapshot, cluster_snapshots, create_cluster_snapshot,
+    has_cluster_snapshot, has_instance_snapshot,
 };
 
 /// Tags by key.

@@ -144,7 +144,9 @@ pub fn is_one(runbook: &Runbook) -> bool {
 pub fn writes(runbook: &Runbook, found: &Preflight) -> String {
     let mut text = String::new();
     for step in &runbook.steps {
-        let (Action::Contain { .. } | Action::Release { .. } | Action::Evidence { .. }) = &step.action else { continue };
+        let (Action::Contain { .. } | Action::Release { .. } | Action::Evidence { .. }) = &step.action else {
+            continue;
+        };
         text += &format!("{}: {}\n", step.id, step.title);
         let facts = found.facts(&step.id);
         let writes = facts["writes"].as_array().cloned().unwrap_or_default();

@@ -11,7 +11,7 @@ pub use manifest::{
     read, seal,
 };
 pub use spec::{
-    Collected, Evidence, EvidencePlace, EvidenceStep, PLACE, Retention, RetentionMode, SEAL, Sealed, VERIFY, backup_name, export_name,
-    folder, snapshot_name,
+    Collected, Evidence, EvidencePlace, EvidenceStep, PLACE, Retention, RetentionMode, SEAL, Sealed, VERIFY,
+    backup_name, export_name, folder, snapshot_name,
 };
 pub use verify::{Fault, Finding, Verified, VerifyError, verify_folder};

@@ -99,7 +99,10 @@ fn evidence_names_a_bucket_that_is_not_the_services_own() {
         (&evidence("  retain_mode = compliance\n"), "write retain_days = 365"),
         (&evidence("  retain_days = 1\n  retain_mode = forever\n"), "write governance or compliance"),
         (&evidence("  log_group = []\n"), "did you mean `log_groups`?"),
-        (&evidence("  region = \"eu-west-1\"\n  log_groups = [\"a\"]\n"), "cannot be exported to a bucket in eu-west-1"),
+        (
+            &evidence("  region = \"eu-west-1\"\n  log_groups = [\"a\"]\n"),
+            "cannot be exported to a bucket in eu-west-1",
+        ),
         (&evidence("  buckets = [\"kept\"]\n"), "`kept` is a bucket of the service"),
         (&format!("{bucket}{}", evidence("")), "`kept` is a bucket of the service"),
         (&evidence("").repeat(2), "there are two evidence blocks"),

@@ -82,9 +82,7 @@ impl Step for CollectEvidence {
             Evidence::TerraformPlan => evidence_terraform::collect_plan(cx, place).await,
             Evidence::Identities => evidence_identities::collect(cx, place).await,
             Evidence::Trail { region, from, to } => evidence_trail::collect(cx, place, region, (*from, *to)).await,
-            Evidence::Logs { log_group, from, to } => {
-                evidence_logs::collect(cx, place, log_group, (*from, *to)).await
-            }
+            Evidence::Logs { log_group, from, to } => evidence_logs::collect(cx, place, log_group, (*from, *to)).await,
             Evidence::Network => evidence_network::collect(cx, place).await,
             Evidence::Seal { of } => evidence_seal::seal(cx, place, of).await,
             Evidence::Verify => Ok(json!(evidence_verify::evidence_verifies(cx).await?)),

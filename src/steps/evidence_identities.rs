@@ -18,8 +18,7 @@ pub(super) async fn collect(cx: &Cx, place: &EvidencePlace) -> Result<Output, St
     let made = report.generated_at.map(|at| format!(" of {at}")).unwrap_or_default();
     let about = About { what: &format!("IAM credential report{made}"), request: "iam:GetCredentialReport" };
     let mut items = vec![keeper.put("iam/credential-report.csv", report.content, about).await?];
-    let about =
-        About { what: "users, groups, roles and policies", request: "iam:GetAccountAuthorizationDetails" };
+    let about = About { what: "users, groups, roles and policies", request: "iam:GetAccountAuthorizationDetails" };
     let (mut lines, mut marker) = (keeper.lines("iam/authorization-details", about), None);
     loop {
         let (found, next) = iam::authorization_details(session, marker).await?;

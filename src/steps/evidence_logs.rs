@@ -70,15 +70,16 @@ pub(super) async fn collect(
     };
     // Those that failed before the operator had it tried again.
     let tasks = logs::export_tasks(&cx.world.aws).await?;
-    let old: BTreeSet<String> = tasks.into_iter().filter(|it| it.name == request.name).filter(failed).map(|it| it.id).collect();
+    let old: BTreeSet<String> =
+        tasks.into_iter().filter(|it| it.name == request.name).filter(failed).map(|it| it.id).collect();
     wait_until(cx, &format!("the export of {log_group}"), LONGEST, || export(cx, &request, &old)).await?;
     let what = format!("log group {log_group} from {from} to {to}");
     let about = About { what: &what, request: "logs:CreateExportTask" };
     let written = s3::list_under(keeper.session(), keeper.bucket(), &format!("{}/", request.prefix)).await?;
     let keys = written.into_iter().filter_map(|it| it.key.strip_prefix(keeper.under()).map(str::to_owned));
-    let keeper = &keeper;
-    let read = futures::stream::iter(keys).map(|key| async move { keeper.found(&key, about).await });
-    let items: Vec<_> = read.buffered(AT_ONCE).try_collect().await?;
+    let keys: Vec<String> = keys.collect();
+    let read: Vec<_> = keys.iter().map(|key| keeper.found(key, about)).collect();
+    let items: Vec<_> = futures::stream::iter(read).buffered(AT_ONCE).try_collect().await?;
     let mut collected = Collected { items, ..Collected::default() };
     if collected.items.is_empty() {
         collected = Collected::nothing(what, "CloudWatch Logs has exported nothing: there was nothing");
@@ -138,13 +139,7 @@ mod tests {
     use super::*;
 
     fn task(id: &str, name: &str, status: &str) -> ExportTask {
-        ExportTask {
-            id: id.into(),
-            name: name.into(),
-            log_group: "g".into(),
-            status: status.into(),
-            message: None,
-        }
+        ExportTask { id: id.into(), name: name.into(), log_group: "g".into(), status: status.into(), message: None }
     }
 
     #[test]

@@ -13,7 +13,8 @@ use crate::runbook::StepId;
 
 /// No object has it.
 const NO_ETAG: &str = "\"00000000000000000000000000000000\"";
-const ELSEWHERE: &str = "nothing was collected and nothing else was changed; correct the evidence block of the manifest";
+const ELSEWHERE: &str =
+    "nothing was collected and nothing else was changed; correct the evidence block of the manifest";
 
 /// Whether evidence can be kept there. Nothing is written: a write that is carried out only where an object has an ETag that
 /// none has is refused for want of permission before it is refused for that (Amazon S3 User Guide: "Conditional writes").

@@ -73,7 +73,8 @@ fn collected(cx: &Cx, of: &[StepId]) -> Result<Collected, StepError> {
                 why: format!("left out by {}: {}", skipped.by, skipped.because),
             }),
             (Some(output), _) => {
-                let unread = |error| StepError::failed(format!("what step {step} has returned is not understood: {error}"));
+                let unread =
+                    |error| StepError::failed(format!("what step {step} has returned is not understood: {error}"));
                 let Collected { items, snapshots, not_collected } = Collected::of(&output).map_err(unread)?;
                 all.items.extend(items);
                 all.snapshots.extend(snapshots);

@@ -70,9 +70,8 @@ async fn compare(cx: &Cx, sealed: &Sealed) -> Result<(Proof, Vec<String>), StepE
     };
     let draft = &manifest.draft;
     let total = draft.items.len() as u64;
-    let compared = futures::stream::iter(&draft.items)
-        .map(|item| async move { fault_of(session, bucket, &draft.prefix, item).await })
-        .buffered(AT_ONCE);
+    let comparisons: Vec<_> = draft.items.iter().map(|item| fault_of(session, bucket, &draft.prefix, item)).collect();
+    let compared = futures::stream::iter(comparisons).buffered(AT_ONCE);
     let progress = |done: u64| super::Progress::Count { done, total: Some(total), unit: "objects".into() };
     let mut faults = Vec::new();
     futures::pin_mut!(compared);

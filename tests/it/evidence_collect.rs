@@ -6,9 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-use aws_sdk_dynamodb::types::{
-    AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
-};
+use aws_sdk_dynamodb::types::{AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType};
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{BucketVersioningStatus, VersioningConfiguration};
 use flate2::read::MultiGzDecoder;
@@ -61,7 +59,9 @@ struct Site {
 }
 
 fn rule(more: &str) -> String {
-    format!("evidence {{\n  bucket = \"{KEPT}\"\n  prefix = \"breaches\"\n  log_groups = [\"/app/a\", \"/app/b\"]\n{more}}}\n")
+    format!(
+        "evidence {{\n  bucket = \"{KEPT}\"\n  prefix = \"breaches\"\n  log_groups = [\"/app/a\", \"/app/b\"]\n{more}}}\n"
+    )
 }
 
 /// Three pages of one event each.
@@ -269,9 +269,17 @@ async fn everything_is_collected_and_proven_with_nothing_but_the_files() {
     let table: Value = serde_json::from_str(&text("tables/metadata-prod.json")).expect("JSON");
     assert_eq!(table["table"]["Table"]["TableName"], "metadata-prod", "{table}");
     let manifest: Value = serde_json::from_str(&text("evidence.json")).expect("JSON");
-    let exported = manifest["items"].as_array().unwrap().iter().filter(|it| it["key"].as_str().unwrap().starts_with("logs/"));
+    let exported =
+        manifest["items"].as_array().unwrap().iter().filter(|it| it["key"].as_str().unwrap().starts_with("logs/"));
     assert!(exported.count() >= 2, "{manifest}");
-    assert!(manifest["items"].as_array().unwrap().iter().all(|it| it["version_id"].is_string() && it["lock"]["mode"] == "GOVERNANCE"), "{manifest}");
+    assert!(
+        manifest["items"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .all(|it| it["version_id"].is_string() && it["lock"]["mode"] == "GOVERNANCE"),
+        "{manifest}"
+    );
     assert_eq!(manifest["snapshots"].as_array().unwrap().len(), 2);
 }
 
@@ -305,13 +313,19 @@ async fn whatever_was_done_to_the_evidence_closes_the_gate_and_is_named() {
     let delete = site.tiny.moto.session(REGION).rds().delete_db_cluster_snapshot();
     delete.db_cluster_snapshot_identifier(snapshot).send().await.expect("it is gone");
     let refused = site.refused().await;
-    for words in ["- terraform/state.tfstate: missing; version", "- iam/planted: it was added later", "cluster-snapshot:lifeboat-", "(cluster logs-prod): missing"] {
+    for words in [
+        "- terraform/state.tfstate: missing; version",
+        "- iam/planted: it was added later",
+        "cluster-snapshot:lifeboat-",
+        "(cluster logs-prod): missing",
+    ] {
         assert!(refused.cause.contains(words), "{words}: {refused}");
     }
     assert_eq!(refused.cause.lines().count(), 5, "{refused}");
 
     let manifest = String::from_utf8(read(&s3, &key("evidence.json")).await).expect("text");
-    put(&s3, KEPT, &key("evidence.json"), &manifest.replace("\"environment\": \"tiny\"", "\"environment\": \"tinz\"")).await;
+    put(&s3, KEPT, &key("evidence.json"), &manifest.replace("\"environment\": \"tiny\"", "\"environment\": \"tinz\""))
+        .await;
     let refused = site.refused().await;
     assert!(refused.cause.contains("evidence.json: its SHA-256 is"), "{refused}");
 }
@@ -371,7 +385,8 @@ async fn lost_replies_lead_to_the_same_snapshot_backup_and_export() {
     let site = Site::new().await;
     let control = site.tiny.proxy.control();
     let lost = [("rds", "CreateDBClusterSnapshot"), ("dynamodb", "CreateBackup"), ("logs", "CreateExportTask")];
-    let rules = lost.map(|(service, name)| control.add(Pattern::operation(service, name), Effect::LoseReply { nth: 1 }));
+    let rules =
+        lost.map(|(service, name)| control.add(Pattern::operation(service, name), Effect::LoseReply { nth: 1 }));
     let (code, said) = site.collect(&CONFIRMED).await;
     assert_eq!(code, Some(0), "{said}");
     assert!(rules.iter().all(|rule| control.hits(*rule) > 0), "each reply was lost");
@@ -387,12 +402,13 @@ async fn a_collection_that_is_killed_over_its_backup_makes_no_second_one() {
         nth: 1,
         catch: Catch::After,
     });
-    let mut running = tokio::process::Command::from(site.command(&["evidence", "collect", "tiny", "--confirm", "tiny"]))
-        .stdout(std::process::Stdio::null())
-        .stderr(std::process::Stdio::null())
-        .kill_on_drop(true)
-        .spawn()
-        .expect("it starts");
+    let mut running =
+        tokio::process::Command::from(site.command(&["evidence", "collect", "tiny", "--confirm", "tiny"]))
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::null())
+            .kill_on_drop(true)
+            .spawn()
+            .expect("it starts");
     let caught = caught.await.expect("the request");
     running.kill().await.expect("it is killed");
     caught.release(Release::Withhold);
@@ -436,7 +452,12 @@ async fn what_is_not_there_is_said_and_the_rest_is_collected() {
     let folder = site.synced().await;
     let verified = verify_folder(&folder.path().join("evidence.json"), None).expect("a manifest");
     let missing: Vec<_> = verified.not_collected.iter().map(|it| it.what.as_str()).collect();
-    let expected = ["table metadata-prod", "Terraform state of workspace tiny", "Terraform plan of workspace tiny", "log group /app/a"];
+    let expected = [
+        "table metadata-prod",
+        "Terraform state of workspace tiny",
+        "Terraform plan of workspace tiny",
+        "log group /app/a",
+    ];
     assert_eq!((verified.whole, missing), (true, expected.to_vec()));
 }
 

@@ -81,7 +81,9 @@ pub async fn create_cluster_snapshot(
     let asked = asked.db_cluster_snapshot_identifier(id).set_tags(super::to_tags(tags));
     match asked.send().await.map_err(explain("rds:CreateDBClusterSnapshot")) {
         Ok(_) => Ok(()),
-        Err(error) if error.is_any(&["DBClusterSnapshotAlreadyExistsFault", "DBClusterSnapshotAlreadyExists"]) => Ok(()),
+        Err(error) if error.is_any(&["DBClusterSnapshotAlreadyExistsFault", "DBClusterSnapshotAlreadyExists"]) => {
+            Ok(())
+        }
         Err(error) => Err(error),
     }
 }
