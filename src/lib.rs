@@ -10,6 +10,7 @@ pub mod cli;
 pub mod containment;
 pub mod document;
 pub mod engine;
+pub mod evidence;
 pub mod guard;
 pub mod journal;
 pub mod manifest;

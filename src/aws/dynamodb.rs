@@ -12,7 +12,7 @@ mod tables;
 
 use std::collections::BTreeMap;
 
-pub use backups::{Backup, BackupDetail, backup, backups};
+pub use backups::{Backup, BackupDetail, backup, backup_answer, backups, create_backup, table_answer};
 pub use changes::{
     RestoreRequest, RestoreSource, TableChange, change_table, restore_table, set_point_in_time_recovery,
     set_time_to_live, tag_table,

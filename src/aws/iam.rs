@@ -1,9 +1,11 @@
 //! IAM: what shuts users and roles out, and the access keys of users. IAM has one control plane for all regions.
 
+mod account;
 mod keys;
 mod roles;
 mod users;
 
+pub use account::{CredentialReport, authorization_details, credential_report, generate_credential_report};
 pub use keys::{create_key, delete_key, was_used};
 pub use roles::{Role, delete_role_policy, put_role_policy, put_trust, role, role_policy};
 pub use users::{

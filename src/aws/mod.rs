@@ -2,6 +2,7 @@
 //!
 //! Only the region that a run works in is ever asked, and Route 53 and IAM, which have one control plane.
 
+mod answer;
 pub mod archive;
 mod error;
 mod lifetime;
@@ -16,7 +17,9 @@ pub mod athena;
 pub mod autoscaling;
 pub mod backup;
 pub mod cloudtrail_makers;
+pub mod cloudtrail;
 pub mod dynamodb;
+pub mod ec2;
 pub mod firehose;
 pub mod glue;
 pub mod iam;
@@ -30,6 +33,7 @@ pub mod s3_batch;
 pub mod secrets;
 mod standing;
 
+pub use answer::Answer;
 pub use error::{AwsError, LOG_IN, explain};
 pub use lifetime::{Lifetime, Renewal};
 pub use limiter::{Limiter, MOST_ATTEMPTS, Outcome, Refusal, refusal};

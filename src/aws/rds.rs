@@ -21,8 +21,8 @@ pub use globals::{GlobalCluster, GlobalMember, Moving, fail_over_global, global_
 pub use instances::{InstanceRequest, InstanceState, create_instance, instance};
 pub use master::{Master, master, set_master_password};
 pub use snapshots::{
-    ClusterSnapshot, SnapshotCopy, cluster_snapshots, copy_cluster_snapshot, has_cluster_snapshot,
-    has_instance_snapshot,
+    ClusterSnapshot, SnapshotCopy, cluster_answers, cluster_snapshot, cluster_snapshots, copy_cluster_snapshot,
+    create_cluster_snapshot, has_cluster_snapshot, has_instance_snapshot,
 };
 
 /// Tags by key.

@@ -5,7 +5,10 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand, ValueEnum};
 use jiff::{SignedDuration, Timestamp};
 
-use super::{approve, check, contain, failover, plan, recover, rehearse, report, resume, review, rotate, runs, state, status};
+use super::{
+    approve, check, contain, evidence, failover, plan, recover, rehearse, report, resume, review, rotate, runs, state,
+    status,
+};
 use crate::manifest::{CopyEngine, read_duration};
 
 /// Reads a point in time.
@@ -74,6 +77,8 @@ pub enum Command {
     Rotate(Box<rotate::Rotate>),
     /// Take back what was corrupted to how it was at a time
     Recover(Box<recover::Recover>),
+    /// Keep evidence of a breach before anything is taken down, and prove that it is what was sealed
+    Evidence(evidence::Evidence),
     /// Go on with a run that was held, stopped or killed
     Resume(resume::Resume),
     /// Run the whole failover on this machine, against an emulated AWS

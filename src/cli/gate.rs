@@ -93,10 +93,18 @@ fn without_bundle(wanted: Wanted<'_>, overridden: &BTreeSet<String>, manifest: &
         return Ok(());
     }
     let env = &manifest.environment;
-    if [scenario::CONTAIN, scenario::RELEASE].contains(&wanted.scenario) {
+    let urgent = match wanted.scenario {
+        scenario::CONTAIN | scenario::RELEASE => Some("a containment"),
+        scenario::EVIDENCE => Some("collecting evidence"),
+        _ => None,
+    };
+    if let Some(what) = urgent {
         return Err(CliError::blocked(format!("{env} is changed by approved bundles only"))
             .cause(format!("{} has an approval block", manifest.path.display()))
-            .hint("a containment has no bundle, because it cannot wait: --override approval --because \"…\" begins it, and the report says so")
+            .hint(format!(
+                "{what} has no bundle, because it cannot wait: --override approval --because \"…\" begins it, and the report \
+                 says so"
+            ))
             .next(wanted.planned_by));
     }
     if wanted.scenario == scenario::ROTATE {

@@ -18,6 +18,7 @@ mod data_loss;
 mod drive;
 mod environment;
 mod error;
+mod evidence;
 mod failover;
 mod faulted;
 mod gate;
@@ -93,6 +94,7 @@ async fn dispatch(args: &Args, environment: &Environment) -> Result<Exit, CliErr
         Command::Contain(command) => contain::run(command, environment).await,
         Command::Rotate(command) => rotate::run(command, environment).await,
         Command::Recover(command) => recover::run(command, environment).await,
+        Command::Evidence(command) => evidence::run(command, environment).await,
         Command::Resume(command) => resume::run(command, environment).await,
         Command::Rehearse(command) => rehearse::run(command, environment).await,
         Command::Runs(command) => runs::run(command, environment).await,

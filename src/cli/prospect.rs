@@ -74,6 +74,7 @@ pub fn question(runbook: &Runbook) -> String {
             Some(format!("recreating database {} as {}", catalog.source, catalog.target))
         }
         Action::RestoreTable { table } => Some(format!("restoring table {} as {}", table.source, table.target)),
+        Action::Evidence { .. } => Some(format!("collecting evidence: {} steps", runbook.steps.len())),
         Action::Contain { .. } => Some(format!("shutting out: {} steps", runbook.steps.len())),
         Action::Release { .. } => Some(format!("letting in again: {} steps", runbook.steps.len())),
         Action::Rotate { .. } => Some(format!("rotating: {} steps", runbook.steps.len())),

@@ -139,11 +139,14 @@ pub async fn engine(
         true => Some(terraform(&manifest, run_dir, environment).await?),
         false => None,
     };
-    let lock = LockFile::of(&aws, &manifest.recovery).map(|lock| Arc::new(lock) as Arc<dyn LockStore>);
-    let states = Arc::new(StateObject::of(&aws, &manifest.recovery));
+    // What Terraform works in is the region that the run works in.
+    let turned = runbook.uses_terraform() && runbook.to_region == manifest.primary.name;
+    let seen = if turned { Arc::new(manifest.turned()) } else { manifest.clone() };
+    let lock = LockFile::of(&aws, &seen.recovery).map(|lock| Arc::new(lock) as Arc<dyn LockStore>);
+    let states = Arc::new(StateObject::of(&aws, &seen.recovery));
     let terraform = Workdir::new(WorkdirOptions {
         run_dir: run_dir.to_owned(),
-        manifest: manifest.clone(),
+        manifest: seen,
         binary,
         environment: environment.variables.clone(),
         templates,

@@ -1,21 +1,24 @@
-//! What a containment, its release or a rotation would write, before it does: every document verbatim, and never a secret.
+//! What a containment, its release, a rotation or a collection of evidence would write, before it does: every document verbatim, and never a secret.
 
 use serde_json::Value;
 
 use crate::engine::Preflight;
 use crate::runbook::{Action, Runbook};
-use crate::scenario::{CONTAIN, RELEASE, ROTATE};
+use crate::scenario::{CONTAIN, EVIDENCE, RELEASE, ROTATE};
 
 /// Whether what a runbook writes is shown before it begins.
 pub fn are_shown(runbook: &Runbook) -> bool {
-    [CONTAIN, RELEASE, ROTATE].contains(&runbook.scenario.as_str())
+    [CONTAIN, RELEASE, ROTATE, EVIDENCE].contains(&runbook.scenario.as_str())
 }
 
 /// What would be written, document by document; verbatim, as JSON.
 pub fn writes(runbook: &Runbook, found: &Preflight) -> String {
     let mut text = String::new();
     for step in &runbook.steps {
-        let (Action::Contain { .. } | Action::Release { .. } | Action::Rotate { .. }) = &step.action else { continue };
+        let (Action::Contain { .. } | Action::Release { .. } | Action::Rotate { .. } | Action::Evidence { .. }) = &step.action
+        else {
+            continue;
+        };
         text += &format!("{}: {}\n", step.id, step.title);
         let facts = found.facts(&step.id);
         let writes = facts["writes"].as_array().cloned().unwrap_or_default();

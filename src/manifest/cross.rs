@@ -139,6 +139,25 @@ pub(super) fn foreign_roles(manifest: &Manifest) -> Vec<(String, String, String)
     foreign.collect()
 }
 
+/// Evidence that would be kept in what is taken down, or where CloudWatch Logs exports nothing to (Amazon CloudWatch Logs User
+/// Guide: "Exporting log data to Amazon S3"). Answers (block's title, message, hint).
+pub(super) fn perishable_evidence(manifest: &Manifest) -> Vec<(String, String, String)> {
+    let Some(rule) = &manifest.evidence else { return Vec::new() };
+    let bucket = &rule.bucket;
+    let own = manifest.buckets.iter().flat_map(|of| [&of.source, &of.target]).chain(&rule.buckets);
+    let mut found = Vec::new();
+    if own.clone().any(|own| own == bucket) {
+        let hint = "whoever broke into the service may write there: name a bucket of its own, best in another account";
+        found.push((format!("{} is a bucket of the service", quoted(bucket)), hint.to_owned()));
+    }
+    let region = &manifest.primary.name;
+    if let Some(other) = rule.region.as_ref().filter(|other| *other != region && !rule.log_groups.is_empty()) {
+        let message = format!("log groups of {region} cannot be exported to a bucket in {other}");
+        found.push((message, format!("name a bucket in {region}, or leave log_groups out")));
+    }
+    found.into_iter().map(|(message, hint)| ("evidence \"\"".to_owned(), message, hint)).collect()
+}
+
 /// Recovery points that lie in another region cannot be restored from when that region is gone. Answers (block's title,
 /// message, hint).
 pub(super) fn misplaced(manifest: &Manifest) -> Vec<(String, String, String)> {

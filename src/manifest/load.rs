@@ -10,7 +10,7 @@ use hcl_edit::structure::Body;
 use super::names::{ACCOUNT, LABEL};
 use super::reader::{Fields, Reader, Schema, header};
 use super::values::named;
-use super::{Guards, Manifest, check, containment, cross, cutover, guards, rotation, service, stores};
+use super::{Guards, Manifest, check, containment, cross, cutover, evidence, guards, rotation, service, stores};
 use crate::document::{Document, Invalid, Problem, nearest, quoted};
 use crate::terraform::Root;
 
@@ -33,6 +33,7 @@ const MANIFEST: Schema = Schema {
         ("guard", "guard { max_destroys = 0 }"),
         ("containment", "containment { break_glass = [\"arn:aws:iam::123456789012:role/NAME\"] }"),
         ("rotation", "rotation { secrets = [\"my-service/api\"] }"),
+        ("evidence", "evidence { bucket = \"security-evidence\" }"),
     ],
 };
 
@@ -87,6 +88,7 @@ pub fn load_file(path: &Path) -> Result<Manifest, Invalid> {
         let contained = manifest.containment.as_ref().map(|rule| rule.users.as_slice()).unwrap_or_default();
         let shut_out = rotation::shut_out(manifest.rotation.as_ref(), contained);
         note(&mut reader, &body, "this one", shut_out.into_iter().collect());
+        note(&mut reader, &body, "not there", cross::perishable_evidence(manifest));
     }
     match (Invalid::of(reader.problems), manifest) {
         (Some(invalid), _) => Err(invalid),
@@ -122,6 +124,7 @@ fn read(reader: &mut Reader, body: &Body, path: &Path, environment: &str) -> Opt
     let guards = guards.map_or(Some(Guards::default()), |block| guards::guards(reader, block, folder));
     let containment = file.only(reader, "containment", false).map(|block| containment::containment(reader, block));
     let rotation = file.only(reader, "rotation", false).map(|block| rotation::rotation(reader, block));
+    let evidence = file.only(reader, "evidence", false).map(|block| evidence::evidence(reader, block));
     let root = terraform.as_ref().and_then(|terraform| root(reader, &terraform.root));
     let names = file.blocks("aurora").filter_map(|block| Some(block.labels.first()?.as_str().to_owned()));
     cross::judge(reader, &names.collect::<BTreeSet<_>>(), root.as_ref());
@@ -145,6 +148,7 @@ fn read(reader: &mut Reader, body: &Body, path: &Path, environment: &str) -> Opt
         guards: guards?,
         containment: containment.map_or(Some(None), |read| read.map(Some))?,
         rotation: rotation.map_or(Some(None), |read| read.map(Some))?,
+        evidence: evidence.map_or(Some(None), |read| read.map(Some))?,
     })
 }
 

@@ -47,6 +47,22 @@ pub struct Manifest {
     /// What is replaced after a breach; `None` where nobody has thought of it.
     #[serde(default)]
     pub rotation: Option<super::RotationRule>,
+    /// What is kept of a breach, and where; `None` where nobody has thought of it.
+    #[serde(default)]
+    pub evidence: Option<super::EvidenceRule>,
+}
+
+impl Manifest {
+    /// The region of that name with its workspace: the primary one, or the recovery region.
+    pub fn region(&self, name: &str) -> &Region {
+        if name == self.primary.name { &self.primary } else { &self.recovery }
+    }
+
+    /// The same environment seen from the other side: what Terraform works in is the primary region.
+    #[must_use]
+    pub fn turned(&self) -> Self {
+        Self { primary: self.recovery.clone(), recovery: self.primary.clone(), ..self.clone() }
+    }
 }
 
 /// What a run needs before it may begin.

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::StepId;
 use crate::containment::{Containment, Release};
+use crate::evidence::{Evidence, EvidenceStep};
 use crate::manifest::{Bucket, Catalog, Check, Cluster, Cutover, Expectation, Table};
 use crate::rotation::Rotation;
 
@@ -80,6 +81,9 @@ pub enum Action {
     /// Replace what may have been read.
     Rotate {
         what: Rotation,
+    /// Keep something of what a breach has left, or seal or prove what is kept.
+    Evidence {
+        evidence: EvidenceStep,
     },
 }
 
@@ -115,6 +119,12 @@ impl Action {
         )
     }
 
+    /// Whether Terraform is asked for it.
+    pub fn asks_terraform(&self) -> bool {
+        let of_state = |what: &Evidence| matches!(what, Evidence::TerraformState | Evidence::TerraformPlan);
+        self.is_terraform() || matches!(self, Self::Evidence { evidence } if of_state(&evidence.what))
+    }
+
     /// Why a run cannot go on without a step of this kind; `None` where the operator may leave it out.
     pub fn indispensable(&self) -> Option<&'static str> {
         const MADE: &str = "what comes after it works with what it makes";
@@ -128,6 +138,11 @@ impl Action {
             Self::PreservePoint { .. } => Some(KEPT),
             Self::RestoreCluster { cluster } => cluster.adopt.is_some().then_some(EMPTY),
             Self::RestoreTable { table } => table.adopt.is_some().then_some(EMPTY),
+            Self::Evidence { evidence } => match &evidence.what {
+                Evidence::Place { .. } => Some("evidence needs a place"),
+                Evidence::Seal { .. } => Some("what is not sealed is no evidence"),
+                _ => None,
+            },
             _ => None,
         }
     }
@@ -147,6 +162,7 @@ impl Action {
             | Self::RestoreTable { .. }
             | Self::RestoreCatalog { .. }
             | Self::Cutover { .. } => true,
+            Self::Evidence { evidence } => evidence.what != Evidence::Verify,
             Self::TerraformPlan { .. }
             | Self::TerraformDeclare
             | Self::TerraformSettled

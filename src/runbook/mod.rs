@@ -128,9 +128,9 @@ pub struct Runbook {
 }
 
 impl Runbook {
-    /// Whether any of it is Terraform's to do.
+    /// Whether Terraform is needed for any of it.
     pub fn uses_terraform(&self) -> bool {
-        self.steps.iter().any(|step| step.action.is_terraform())
+        self.steps.iter().any(|step| step.action.asks_terraform())
     }
 
     /// What copies the buckets: the operator's choice holds for all of them.

@@ -2,6 +2,7 @@
 
 mod clean;
 mod contain;
+mod evidence;
 mod expected;
 mod failover;
 mod recover;
@@ -14,14 +15,16 @@ use crate::runbook::{Action, NotChecked, Phase, Runbook, StepId, StepSpec};
 
 pub use clean::{clean_bucket, clean_clusters, clean_tables, preserve_point};
 pub use contain::{CONTAIN, RELEASE, contain, contain_steps, release};
+pub use evidence::{Breach, EVIDENCE, evidence, evidence_not_checked, evidence_steps};
 pub use failover::{FAILOVER, failover};
 pub use rotate::{ROTATE, rotate, rotate_not_checked, rotate_steps};
 pub use recover::{RECOVER, recover_bucket, recover_catalog, recover_cluster, recover_table};
 
 /// The runbook that a run of this kind would have by the manifest as it is now.
 pub fn again(then: &Runbook, manifest: &Manifest) -> Runbook {
-    // Whom to shut out and in which region to rotate was said when the run began, and what to put back was read from another journal.
-    if [CONTAIN, RELEASE, ROTATE].contains(&then.scenario.as_str()) {
+    // Whom to shut out and in which region to rotate was said when the run began, what to put back was read from another journal,
+    // and a breach has its time.
+    if [CONTAIN, RELEASE, ROTATE, EVIDENCE].contains(&then.scenario.as_str()) {
         return then.clone();
     }
     if then.scenario != RECOVER {

@@ -25,6 +25,7 @@ pub fn make(spec: &StepSpec) -> Arc<dyn Step> {
         | Action::Release { .. }
         | Action::PreservePoint { .. }
         | Action::Rotate { .. }
+        | Action::Evidence { .. }
         | Action::Cutover { .. } => Arc::new(InAccount(step)),
         // It puts a record.
         Action::Probe { check } if matches!(check.probe, Probe::Firehose { .. }) => Arc::new(InAccount(step)),
@@ -71,6 +72,7 @@ fn plain(spec: &StepSpec) -> Arc<dyn Step> {
         Action::Contain { what } => contain(what),
         Action::Release { what } => release(what),
         Action::Rotate { what } => rotate(what),
+        Action::Evidence { evidence } => Arc::new(CollectEvidence { step: evidence.clone() }),
     }
 }
 

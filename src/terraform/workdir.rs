@@ -298,6 +298,33 @@ impl Workdir {
         self.read(ready, "state-pull", args::state_pull(), |output| State::read(output)).await?.map_err(Into::into)
     }
 
+    /// The state's document as the backend keeps it, byte for byte; `None` where there is none. Terraform is asked where the
+    /// backend cannot be read without it. Nothing is made for it, no workspace either.
+    ///
+    /// # Errors
+    /// Terraform's own.
+    pub async fn document(&self, observer: &dyn Observer) -> Result<Option<Vec<u8>>, TerraformError> {
+        if let Some(states) = &self.states
+            && let Ok(document) = states.document().await
+        {
+            return Ok(document);
+        }
+        let _tree = self.tree.lock().await;
+        let (ready, _) = self.initialized(observer).await?;
+        if !self.has_workspace(&ready).await? {
+            return Ok(None);
+        }
+        self.select(&ready, observer).await?;
+        self.assert_workspace(&ready).await?;
+        let whole = |output: &mut dyn Read| {
+            let mut bytes = Vec::new();
+            output.read_to_end(&mut bytes).map(|_| bytes)
+        };
+        let read = self.read(&ready, "state-pull", args::state_pull(), whole).await?;
+        let bytes = read.map_err(|source| TerraformError::Run { verb: "state pull", source })?;
+        Ok((!bytes.is_empty()).then_some(bytes))
+    }
+
     /// What depends on what in the root. Terraform is asked once for the same files: only their configuration decides.
     ///
     /// # Errors

@@ -232,7 +232,7 @@ async fn a_console_password_goes_and_the_undo_says_that_it_has_to_be_set_anew() 
 }
 
 /// Switches the emulator's authentication on or off.
-async fn authenticates(endpoint: &str, on: bool) {
+pub async fn authenticates(endpoint: &str, on: bool) {
     let request = hyper::Request::post(format!("{endpoint}/moto-api/reset-auth"));
     let request = request.body(Full::from(Bytes::from_static(if on { b"0" } else { b"inf" }))).expect("a request");
     let client: Client<_, Full<Bytes>> = Client::builder(TokioExecutor::new()).build_http();

@@ -40,6 +40,8 @@ mod cutover_resumed;
 mod cutover_silent;
 mod delivery;
 mod emulator;
+mod evidence;
+mod evidence_collect;
 mod forks;
 mod global_database;
 mod guards;

@@ -130,6 +130,7 @@ pub fn manifest() -> Manifest {
         guards: Default::default(),
         containment: None,
         rotation: None,
+        evidence: None,
     }
 }
 

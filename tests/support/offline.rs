@@ -47,6 +47,7 @@ pub fn manifest() -> Manifest {
         guards: Default::default(),
         containment: None,
         rotation: None,
+        evidence: None,
     }
 }
 

@@ -2,11 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use aws_sdk_dynamodb::config::Builder;
 use aws_sdk_dynamodb::types::BackupTypeFilter;
+use aws_smithy_types::retry::RetryConfig;
 use jiff::Timestamp;
+use serde_json::Value;
 
 use super::Stream;
-use crate::aws::{AwsError, Session, explain, timestamp};
+use crate::aws::{Answer, AwsError, Session, explain, timestamp};
 
 /// A backup as a list shows it (DynamoDB API: "BackupSummary").
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,6 +82,47 @@ pub async fn backup(session: &Session, arn: &str) -> Result<Option<BackupDetail>
         Err(error) if error.is("BackupNotFoundException") => Ok(None),
         Err(error) => Err(error),
     }
+}
+
+/// Begins a backup of a table (DynamoDB API: "CreateBackup"); its ARN. It is sent once: DynamoDB takes the same name twice, so
+/// that after a lost answer it is to be looked for.
+///
+/// # Errors
+/// DynamoDB refuses, or its answer is lost.
+pub async fn create_backup(session: &Session, table: &str, name: &str) -> Result<String, AwsError> {
+    let created = session
+        .dynamodb()
+        .create_backup()
+        .table_name(table)
+        .backup_name(name)
+        .customize()
+        .config_override(Builder::new().retry_config(RetryConfig::disabled()))
+        .send()
+        .await
+        .map_err(explain("dynamodb:CreateBackup"))?;
+    Ok(created.backup_details().map(|details| details.backup_arn().to_owned()).unwrap_or_default())
+}
+
+/// What DynamoDB tells of a backup, all of it (DynamoDB API: "DescribeBackup").
+///
+/// # Errors
+/// AWS refused.
+pub async fn backup_answer(session: &Session, arn: &str) -> Result<Value, AwsError> {
+    let answer = Answer::default();
+    let asked = session.dynamodb().describe_backup().backup_arn(arn).customize().interceptor(answer.clone());
+    asked.send().await.map_err(explain("dynamodb:DescribeBackup"))?;
+    answer.json("dynamodb:DescribeBackup")
+}
+
+/// What DynamoDB tells of a table, all of it (DynamoDB API: "DescribeTable").
+///
+/// # Errors
+/// AWS refused.
+pub async fn table_answer(session: &Session, table: &str) -> Result<Value, AwsError> {
+    let answer = Answer::default();
+    let asked = session.dynamodb().describe_table().table_name(table).customize().interceptor(answer.clone());
+    asked.send().await.map_err(explain("dynamodb:DescribeTable"))?;
+    answer.json("dynamodb:DescribeTable")
 }
 
 fn from_summary(summary: &aws_sdk_dynamodb::types::BackupSummary) -> Backup {

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use serde_json::{Value, json};
 
 use super::{Tags, from_tags, to_tags};
-use crate::aws::{AwsError, Session, explain, timestamp};
+use crate::aws::{Answer, AwsError, Session, explain, timestamp};
 
 /// A snapshot of an Aurora cluster (RDS API: "DBClusterSnapshot").
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -79,6 +80,68 @@ pub async fn copy_cluster_snapshot(session: &Session, copy: SnapshotCopy) -> Res
         .await
         .map_err(explain("rds:CopyDBClusterSnapshot"))?;
     Ok(())
+}
+
+/// The cluster snapshot of that identifier; `None` where there is none.
+///
+/// # Errors
+/// AWS refused.
+pub async fn cluster_snapshot(session: &Session, id: &str) -> Result<Option<ClusterSnapshot>, AwsError> {
+    let asked = session.rds().describe_db_cluster_snapshots().db_cluster_snapshot_identifier(id).send().await;
+    match asked.map_err(explain("rds:DescribeDBClusterSnapshots")) {
+        Ok(answer) => Ok(answer.db_cluster_snapshots().first().map(from_sdk)),
+        Err(error) if error.is_any(&["DBClusterSnapshotNotFoundFault", "DBClusterSnapshotNotFound"]) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Begins a snapshot of a cluster (RDS API: "CreateDBClusterSnapshot"). An identifier is taken once, so that sent again it makes
+/// no second one: whether the one that is there is meant, the caller looks.
+///
+/// # Errors
+/// RDS refuses: there is no such cluster, or it is in no state for it.
+pub async fn create_cluster_snapshot(
+    session: &Session,
+    cluster: &str,
+    id: &str,
+    tags: &super::Tags,
+) -> Result<(), AwsError> {
+    let asked = session.rds().create_db_cluster_snapshot().db_cluster_identifier(cluster);
+    let asked = asked.db_cluster_snapshot_identifier(id).set_tags(super::to_tags(tags));
+    match asked.send().await.map_err(explain("rds:CreateDBClusterSnapshot")) {
+        Ok(_) => Ok(()),
+        Err(error) if error.is_any(&["DBClusterSnapshotAlreadyExistsFault", "DBClusterSnapshotAlreadyExists"]) => {
+            Ok(())
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// What RDS tells of a cluster and of one snapshot of it, all of it (RDS API: "DescribeDBClusters",
+/// "DescribeDBClusterSnapshots").
+///
+/// # Errors
+/// AWS refused.
+pub async fn cluster_answers(session: &Session, cluster: &str, snapshot: &str) -> Result<Value, AwsError> {
+    let (of_cluster, of_snapshot) = (Answer::default(), Answer::default());
+    let asked = session.rds().describe_db_clusters().db_cluster_identifier(cluster);
+    let asked = asked.customize().interceptor(of_cluster.clone());
+    asked.send().await.map_err(explain("rds:DescribeDBClusters"))?;
+    let asked = session.rds().describe_db_cluster_snapshots().db_cluster_snapshot_identifier(snapshot);
+    let asked = asked.customize().interceptor(of_snapshot.clone());
+    asked.send().await.map_err(explain("rds:DescribeDBClusterSnapshots"))?;
+    let told = |answer: &Answer, operation, result: &str, list: &str| {
+        Ok::<_, AwsError>(answer.json(operation)?[result][list].clone())
+    };
+    Ok(json!({
+        "cluster": told(&of_cluster, "rds:DescribeDBClusters", "DescribeDBClustersResult", "DBClusters")?,
+        "snapshot": told(
+            &of_snapshot,
+            "rds:DescribeDBClusterSnapshots",
+            "DescribeDBClusterSnapshotsResult",
+            "DBClusterSnapshots",
+        )?,
+    }))
 }
 
 /// Whether a cluster snapshot of that identifier stands.

@@ -3,6 +3,7 @@
 //! Steps that run side by side are told apart by who asks (Terraform or lifeboat), the service, and the resource where
 //! the request shows it.
 
+use crate::evidence::Evidence;
 use crate::manifest::Manifest;
 use crate::rehearse::proxy::Call;
 use crate::rotation::Rotation;
@@ -59,6 +60,13 @@ pub fn effect_of(step: &StepSpec, manifest: &Manifest) -> Option<Effects> {
         Action::Rotate { what: Rotation::Secret { .. } } => lifeboat("secretsmanager", None),
         Action::Rotate { what: Rotation::Master(_) } => lifeboat("rds", None),
         Action::Rotate { what: Rotation::Keys(_) } => lifeboat("iam", None),
+        Action::Evidence { evidence } => match &evidence.what {
+            Evidence::Cluster(_) => lifeboat("rds", None),
+            Evidence::Table(table) => lifeboat("dynamodb", Some(table)),
+            Evidence::Logs { .. } => lifeboat("logs", None),
+            Evidence::Verify => None,
+            _ => lifeboat("s3", Some(&evidence.place.bucket)),
+        },
         Action::TerraformPlan { .. }
         | Action::TerraformDeclare
         | Action::TerraformSettled

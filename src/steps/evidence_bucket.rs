@@ -1,0 +1,74 @@
+//! Lists a bucket: every version and delete marker of every key, as lines of JSON. The objects themselves are not copied.
+
+use serde_json::json;
+
+use super::evidence::Found;
+use super::evidence_keep::{About, Keeper, output};
+use super::{Cx, Output, Progress, StepError};
+use crate::aws::Session;
+use crate::aws::s3::{self, BucketPlace, Version, list_versions};
+use crate::evidence::{Collected, EvidencePlace, folder};
+
+/// The bucket in the region where it is; `None` where there is none.
+async fn find(cx: &Cx, bucket: &str) -> Result<Option<Session>, StepError> {
+    Ok(match s3::find_bucket(&cx.world.aws, bucket).await? {
+        BucketPlace::Here => Some(cx.world.aws.clone()),
+        BucketPlace::Elsewhere(region) => Some(cx.world.aws.in_region(&region)),
+        BucketPlace::Missing => None,
+    })
+}
+
+pub(super) async fn check(cx: &Cx, bucket: &str) -> Result<Found, StepError> {
+    Ok(match find(cx, bucket).await? {
+        Some(_) => Found::to_write(format!("a list of every version in bucket {bucket}")),
+        None => Found::missing(format!("there is no bucket {bucket}: nothing of it is kept")),
+    })
+}
+
+pub(super) async fn collect(cx: &Cx, place: &EvidencePlace, bucket: &str) -> Result<Output, StepError> {
+    let keeper = Keeper::of(cx, place).await?;
+    let Some(session) = find(cx, bucket).await? else {
+        return Ok(output(&Collected::nothing(format!("bucket {bucket}"), "there is no such bucket")));
+    };
+    let what = format!("every version in bucket {bucket}");
+    let about = About { what: &what, request: "s3:ListBucketVersions" };
+    let mut lines = keeper.lines(&format!("buckets/{}.versions", folder(bucket)), about);
+    let (client, mut from) = (session.s3(), None);
+    loop {
+        if cx.stopping() {
+            return Err(StepError::interrupted(format!("stopped while listing bucket {bucket}")));
+        }
+        let page = list_versions(&client, bucket, "", from).await?;
+        for version in &page.versions {
+            lines.push(&line(version)).await?;
+        }
+        cx.progress(Progress::Count { done: lines.count(), total: None, unit: "versions".into() });
+        from = page.next;
+        if from.is_none() {
+            break;
+        }
+    }
+    let count = lines.count();
+    let mut output = output(&Collected { items: lines.finish().await?, ..Collected::default() });
+    output["versions"] = json!(count);
+    Ok(output)
+}
+
+fn line(version: &Version) -> String {
+    let Version { key, version_id, is_marker, is_latest, modified_at, size_bytes, etag, storage_class, .. } = version;
+    let mut told = json!({
+        "key": key,
+        "version_id": version_id,
+        "is_latest": is_latest,
+        "last_modified": modified_at,
+    });
+    match is_marker {
+        true => told["delete_marker"] = json!(true),
+        false => {
+            told["size"] = json!(size_bytes);
+            told["etag"] = json!(etag);
+            told["storage_class"] = json!(storage_class.as_deref().unwrap_or("STANDARD"));
+        }
+    }
+    told.to_string()
+}
