@@ -21,6 +21,7 @@ use crate::runbook::NotChecked;
 use crate::terraform::plan::{Plan, ResourceChange};
 
 pub use policies::{Said, not_asked, said};
+pub use protect::stands_for;
 
 pub const MAX_DESTROYS: &str = "max_destroys";
 pub const PROTECT: &str = "protect";
@@ -102,6 +103,14 @@ pub fn judge(plan: &Plan, rules: &Guards, place: Place<'_>) -> Vec<Violation> {
     violations.extend(places::judge(plan, rules, place));
     violations.extend(tags::judge(plan, rules));
     violations.extend(control_planes::judge(plan, rules));
+    violations
+}
+
+/// The same of a plan that takes the stack down on purpose. How much it destroys is what it is for, so that
+/// `max_destroys` has nothing to say, and neither has `static`, which is about what a recovery needs.
+pub fn judge_teardown(plan: &Plan, rules: &Guards, place: Place<'_>) -> Vec<Violation> {
+    let mut violations = protect::judge(plan, rules);
+    violations.extend(places::judge(plan, rules, place));
     violations
 }
 

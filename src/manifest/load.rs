@@ -10,7 +10,7 @@ use hcl_edit::structure::Body;
 use super::names::{ACCOUNT, LABEL};
 use super::reader::{Fields, Reader, Schema, header};
 use super::values::named;
-use super::{Guards, Manifest, check, containment, cross, cutover, guards, service, stores};
+use super::{Guards, Manifest, Rebuild, check, containment, cross, cutover, guards, rebuild, service, stores};
 use crate::document::{Document, Invalid, Problem, nearest, quoted};
 use crate::terraform::Root;
 
@@ -32,6 +32,7 @@ const MANIFEST: Schema = Schema {
         ("approval", "approval { people = 2 }"),
         ("guard", "guard { max_destroys = 0 }"),
         ("containment", "containment { break_glass = [\"arn:aws:iam::123456789012:role/NAME\"] }"),
+        ("rebuild", "rebuild { keep = [\"aws_s3_bucket.logs\"] }"),
     ],
 };
 
@@ -117,6 +118,8 @@ fn read(reader: &mut Reader, body: &Body, path: &Path, environment: &str) -> Opt
     let guards = file.only(reader, "guard", false);
     let guards = guards.map_or(Some(Guards::default()), |block| guards::guards(reader, block, folder));
     let containment = file.only(reader, "containment", false).map(|block| containment::containment(reader, block));
+    let rebuild = file.only(reader, "rebuild", false);
+    let rebuild = rebuild.map_or(Some(Rebuild::default()), |block| rebuild::rebuild(reader, block));
     let root = terraform.as_ref().and_then(|terraform| root(reader, &terraform.root));
     let names = file.blocks("aurora").filter_map(|block| Some(block.labels.first()?.as_str().to_owned()));
     cross::judge(reader, &names.collect::<BTreeSet<_>>(), root.as_ref());
@@ -139,6 +142,7 @@ fn read(reader: &mut Reader, body: &Body, path: &Path, environment: &str) -> Opt
         approval: approval.map_or(Some(None), |read| read.map(Some))?,
         guards: guards?,
         containment: containment.map_or(Some(None), |read| read.map(Some))?,
+        rebuild: rebuild?,
     })
 }
 

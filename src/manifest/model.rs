@@ -39,6 +39,8 @@ pub struct Manifest {
     /// Who is shut out after a breach; `None` where nobody has thought of it.
     #[serde(default)]
     pub containment: Option<super::ContainmentRule>,
+    #[serde(default)]
+    pub rebuild: super::Rebuild,
 }
 
 /// What a run needs before it may begin.

@@ -119,6 +119,8 @@ pub struct Wanted<'a> {
     pub lock: bool,
     /// Whether a copy of its JSON is kept, for who reads it again.
     pub copied: bool,
+    /// Whether what is selected shall be destroyed.
+    pub destroy: bool,
 }
 
 /// How a call of Terraform went that did not fail.
@@ -230,6 +232,7 @@ impl Workdir {
             refresh: wanted.refresh,
             parallelism: terraform.parallelism,
             selection: wanted.selection,
+            destroy: wanted.destroy,
         };
         let done = self.follow(ready, "plan", args::plan(&planning), &[0, 2], observer).await?;
         Ok(done.diagnostics.iter().map(ToString::to_string).collect())

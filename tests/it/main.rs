@@ -56,6 +56,7 @@ mod rehearsal;
 mod rehearsal_world;
 mod review;
 mod sql;
+mod stand;
 mod standing;
 mod state_custody;
 mod state_lock;

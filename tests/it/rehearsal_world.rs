@@ -129,6 +129,7 @@ pub fn manifest() -> Manifest {
         }],
         guards: Default::default(),
         containment: None,
+        rebuild: Default::default(),
     }
 }
 

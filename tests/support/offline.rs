@@ -46,6 +46,7 @@ pub fn manifest() -> Manifest {
         approval: None,
         guards: Default::default(),
         containment: None,
+        rebuild: Default::default(),
     }
 }
 
