@@ -32,7 +32,7 @@ pub use error::{AwsError, LOG_IN, explain};
 pub use lifetime::{Lifetime, Renewal};
 pub use limiter::{Limiter, MOST_ATTEMPTS, Outcome, Refusal, refusal};
 pub use session::{Caller, Session};
-pub use standing::{count, standing};
+pub use standing::{count, standing, stands};
 pub use time::RecoveryWindow;
 pub(crate) use time::timestamp;
 pub use traffic::Traffic;

@@ -17,7 +17,7 @@ pub use clusters::{
     modify_cluster, recovery_window, restore_cluster,
 };
 pub use globals::{GlobalCluster, GlobalMember, Moving, fail_over_global, global_cluster};
-pub use instances::{InstanceRequest, InstanceState, create_instance, instance};
+pub use instances::{InstanceRequest, InstanceState, create_instance, instance, protect_instance};
 pub use snapshots::{ClusterSnapshot, cluster_snapshots, has_cluster_snapshot, has_instance_snapshot};
 
 /// Tags by key.

@@ -106,12 +106,11 @@ pub fn judge(plan: &Plan, rules: &Guards, place: Place<'_>) -> Vec<Violation> {
     violations
 }
 
-/// The same of a plan that takes the stack down on purpose. How much it destroys is what it is for, so that
-/// `max_destroys` has nothing to say, and neither has `static`, which is about what a recovery needs.
+/// The same of a plan that takes the stack down on purpose. How much it destroys is what it is for, so that `max_destroys`
+/// has nothing to say, and neither has `static`, which is about what a recovery needs. What is protected is
+/// `terraform::destroy`'s to judge: nobody can override that, but the manifest's `rebuild` block may release an address.
 pub fn judge_teardown(plan: &Plan, rules: &Guards, place: Place<'_>) -> Vec<Violation> {
-    let mut violations = protect::judge(plan, rules);
-    violations.extend(places::judge(plan, rules, place));
-    violations
+    places::judge(plan, rules, place)
 }
 
 /// What the guards cannot tell of a plan: they did not fail, and they prove nothing of it.

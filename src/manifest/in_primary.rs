@@ -1,7 +1,7 @@
 //! The same service where it lives on an ordinary day: what the recovery region is to a failover, the primary region is to a
 //! rebuild after a breach.
 
-use super::{Catalog, Cluster, Manifest, Table};
+use super::{Catalog, Cluster, Manifest, Rebuild, Table};
 
 impl Manifest {
     /// The manifest of a rebuild: the primary region stands where the recovery region stood, and what is restored keeps its
@@ -12,8 +12,10 @@ impl Manifest {
         let cluster = |it: &Cluster| Cluster { target: it.source.clone(), ..it.clone() };
         let table = |it: &Table| Table { target: it.source.clone(), ..it.clone() };
         let catalog = |it: &Catalog| Catalog { target: it.source.clone(), locations: Default::default(), ..it.clone() };
+        let data = self.buckets.iter().flat_map(|it| [it.source.clone(), it.target.clone()]).collect();
         Self {
             recovery: self.primary.clone(),
+            rebuild: Rebuild { data, ..self.rebuild.clone() },
             clusters: self.clusters.iter().map(cluster).collect(),
             tables: self.tables.iter().map(table).collect(),
             buckets: Vec::new(),

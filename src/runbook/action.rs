@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::StepId;
 use crate::containment::{Containment, Release};
-use crate::manifest::{Bucket, Catalog, Check, Cluster, Cutover, Expectation, Table};
+use crate::manifest::{Bucket, Catalog, Check, Cluster, Cutover, Expectation, LingeringSecrets, Table};
 
 /// The kinds of steps.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -72,6 +72,24 @@ pub enum Action {
     Release {
         what: Release,
     },
+    /// Plan what of the stack is destroyed.
+    TeardownPlan,
+    /// Delete every version in a bucket that goes with the stack.
+    EmptyBucket {
+        bucket: String,
+    },
+    /// Delete an Athena workgroup that goes with the stack, with all that it holds.
+    DeleteWorkGroup {
+        workgroup: String,
+    },
+    /// Destroy what was planned.
+    TeardownDestroy,
+    /// See to names that AWS still holds.
+    TeardownNames {
+        secrets: LingeringSecrets,
+    },
+    /// Prove that nothing is left but what stays.
+    TeardownProof,
 }
 
 /// A bucket, and the time that it is taken back to.
@@ -103,18 +121,25 @@ impl Action {
                 | Self::TerraformApply { .. }
                 | Self::TerraformDeclare
                 | Self::TerraformSettled
+                | Self::TeardownPlan
+                | Self::TeardownDestroy
+                | Self::TeardownProof
         )
     }
 
     /// Why a run cannot go on without a step of this kind; `None` where the operator may leave it out.
     pub fn indispensable(&self) -> Option<&'static str> {
         const MADE: &str = "what comes after it works with what it makes";
+        const KNOWN: &str = "nothing is taken away but what it has planned";
+        const STANDS: &str = "a rebuild over what still stands would keep what an intruder has changed";
         const EMPTY: &str = "Terraform adopts what it restores; without it an empty one would be created";
         match self {
             Self::TerraformPrepare
             | Self::TerraformDeclare
             | Self::TerraformPlan { scope: ApplyScope::Base }
             | Self::TerraformApply { scope: ApplyScope::Base } => Some(MADE),
+            Self::TeardownPlan => Some(KNOWN),
+            Self::TeardownDestroy => Some(STANDS),
             Self::RestoreCluster { cluster } => cluster.adopt.is_some().then_some(EMPTY),
             Self::RestoreTable { table } => table.adopt.is_some().then_some(EMPTY),
             _ => None,
@@ -127,16 +152,22 @@ impl Action {
         match self {
             Self::TerraformPrepare => output["created"] != Value::Bool(false),
             Self::TerraformApply { .. } => any(&["added", "changed", "destroyed"]),
+            Self::TeardownDestroy => any(&["destroyed"]),
+            Self::EmptyBucket { .. } => any(&["deleted"]),
+            Self::DeleteWorkGroup { .. } => output["left"] == Value::Null,
             Self::RestoreBucket { .. } => any(&["copied"]),
             Self::RollBackBucket { .. } => any(&["restored", "hidden"]),
             Self::Contain { .. } | Self::Release { .. } => output["changed"] != Value::Bool(false),
             Self::RestoreCluster { .. }
             | Self::RestoreTable { .. }
             | Self::RestoreCatalog { .. }
+            | Self::TeardownNames { .. }
             | Self::Cutover { .. } => true,
             Self::TerraformPlan { .. }
             | Self::TerraformDeclare
             | Self::TerraformSettled
+            | Self::TeardownPlan
+            | Self::TeardownProof
             | Self::VerifyCluster { .. }
             | Self::VerifyTable { .. }
             | Self::VerifyBucket { .. }

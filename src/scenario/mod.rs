@@ -4,6 +4,7 @@ mod contain;
 mod expected;
 mod failover;
 mod recover;
+mod teardown;
 
 use jiff::SignedDuration;
 
@@ -12,6 +13,7 @@ use crate::runbook::{Action, NotChecked, Phase, Runbook, StepId, StepSpec};
 
 pub use contain::{CONTAIN, RELEASE, contain, contain_steps, release};
 pub use failover::{FAILOVER, failover};
+pub use teardown::teardown_steps;
 pub use recover::{RECOVER, recover_bucket, recover_catalog, recover_cluster, recover_table};
 
 /// The runbook that a run of this kind would have by the manifest as it is now.

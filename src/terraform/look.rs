@@ -173,7 +173,7 @@ impl Workdir {
     }
 
     /// Reads a plan's JSON more than once: the secrets that are to be masked are known only at its end.
-    async fn masked(&self, copy: JsonCopy) -> Result<Masked, TerraformError> {
+    pub(super) async fn masked(&self, copy: JsonCopy) -> Result<Masked, TerraformError> {
         let tree = self.path("tree");
         let read = move || {
             let unread = |error: io::Error| PlanError::Json(serde_json::Error::io(error));

@@ -53,6 +53,7 @@ mod workspace;
 pub use address::{Address, outside_quotes};
 pub use attributes::Attributes;
 pub use destroy::{Doomed, Teardown};
+pub use destroy_plan::{DESTROY, TeardownLook};
 pub use error::{TerraformError, list};
 pub use errored::Custody;
 pub use generate::GeneratedFile;

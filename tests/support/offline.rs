@@ -62,7 +62,7 @@ pub fn world(run: &str, run_dir: &Path, aws: Session) -> World {
         lock: None,
         states: None,
     });
-    World { run: run.to_owned(), run_dir: run_dir.to_owned(), manifest, aws, terraform }
+    World { run: run.to_owned(), run_dir: run_dir.to_owned(), manifest, aws, terraform, evidence: None }
 }
 
 /// Clients that reach nobody.

@@ -63,7 +63,7 @@ pub async fn stand(manifest: &Manifest, site: Site<'_>) -> Result<(), RehearseEr
     });
     let started = started(&manifest, &runbook);
     let run = started.run.clone();
-    let world = World { run, run_dir: site.dir.to_owned(), manifest, aws, terraform };
+    let world = World { run, run_dir: site.dir.to_owned(), manifest, aws, terraform, evidence: None };
     let (notices, _told) = mpsc::unbounded_channel();
     let (_nobody, stop) = watch::channel(false);
     let engine =

@@ -55,9 +55,17 @@ pub fn effect_of(step: &StepSpec, manifest: &Manifest) -> Option<Effects> {
         Action::RestoreCatalog { .. } => lifeboat("glue", None),
         Action::Cutover { .. } => lifeboat("route53", None),
         Action::Contain { .. } | Action::Release { .. } => lifeboat("iam", None),
+        Action::EmptyBucket { bucket } => lifeboat("s3", Some(bucket)),
+        Action::DeleteWorkGroup { .. } => lifeboat("athena", None),
+        Action::TeardownDestroy => {
+            Some(Effects { agent: "terraform", service: None, resource: None, state: Some(state) })
+        }
+        Action::TeardownNames { .. } => lifeboat("secretsmanager", None),
         Action::TerraformPlan { .. }
         | Action::TerraformDeclare
         | Action::TerraformSettled
+        | Action::TeardownPlan
+        | Action::TeardownProof
         | Action::VerifyCluster { .. }
         | Action::VerifyTable { .. }
         | Action::VerifyBucket { .. }
