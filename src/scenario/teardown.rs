@@ -1,7 +1,9 @@
 //! The teardown of a stack after a breach, as steps of a rebuild.
 
+use std::collections::BTreeSet;
+
 use super::{expected, step};
-use crate::manifest::Manifest;
+use crate::manifest::{Manifest, Rebuild};
 use crate::runbook::{Action, Phase, StepId, StepSpec};
 use crate::steps::{TEARDOWN_DESTROY, TEARDOWN_NAMES, TEARDOWN_PLAN};
 
@@ -13,10 +15,14 @@ pub const TEARDOWN_PROOF: &str = "teardown.proof";
 /// plan may go into the evidence; whatever takes something away waits for all of `after`: the evidence, sealed, and the
 /// recovery points, chosen and kept.
 pub fn teardown_steps(manifest: &Manifest, after: &[StepId]) -> Vec<StepSpec> {
+    steps_of(&manifest.rebuild, &manifest.recovery.name, after)
+}
+
+fn steps_of(rebuild: &Rebuild, region: &str, after: &[StepId]) -> Vec<StepSpec> {
     let spec = |id: &str, after: &[&str], title: String, expected, action| {
         step(id, Phase::Teardown, after, title, None, expected, action)
     };
-    let rebuild = &manifest.rebuild;
+    let each = |names: &[String]| names.iter().cloned().collect::<BTreeSet<String>>();
     let plan = spec(
         TEARDOWN_PLAN,
         &["infrastructure.prepare"],
@@ -25,18 +31,17 @@ pub fn teardown_steps(manifest: &Manifest, after: &[StepId]) -> Vec<StepSpec> {
         Action::TeardownPlan,
     );
     let safe: Vec<&str> = std::iter::once(TEARDOWN_PLAN).chain(after.iter().map(StepId::as_str)).collect();
-    let buckets = rebuild.empty.iter().map(|bucket| {
+    let buckets = each(&rebuild.empty).into_iter().map(|bucket| {
         let (id, title) = (format!("teardown.empty.{bucket}"), format!("delete every version in bucket {bucket}"));
-        spec(&id, &safe, title, expected::EMPTY_BUCKET, Action::EmptyBucket { bucket: bucket.clone() })
+        spec(&id, &safe, title, expected::EMPTY_BUCKET, Action::EmptyBucket { bucket })
     });
-    let workgroups = rebuild.workgroups.iter().map(|name| {
+    let workgroups = each(&rebuild.workgroups).into_iter().map(|name| {
         let (id, title) = (format!("teardown.workgroup.{name}"), format!("delete workgroup {name} with its history"));
-        spec(&id, &safe, title, expected::NAMES, Action::DeleteWorkGroup { workgroup: name.clone() })
+        spec(&id, &safe, title, expected::NAMES, Action::DeleteWorkGroup { workgroup: name })
     });
     let mut steps: Vec<StepSpec> = std::iter::once(plan).chain(buckets).chain(workgroups).collect();
     let emptied: Vec<StepId> = steps.iter().map(|step| step.id.clone()).skip(1).collect();
     let ready: Vec<&str> = safe.iter().copied().chain(emptied.iter().map(StepId::as_str)).collect();
-    let region = &manifest.recovery.name;
     steps.push(spec(
         TEARDOWN_DESTROY,
         &ready,
@@ -63,19 +68,13 @@ pub fn teardown_steps(manifest: &Manifest, after: &[StepId]) -> Vec<StepSpec> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
     use super::*;
-    use crate::manifest::Rebuild;
-    use crate::manifest::fixtures;
 
     #[test]
     fn nothing_is_taken_away_before_the_plan_and_all_that_it_waits_for() {
-        let manifest = Manifest {
-            rebuild: Rebuild { empty: vec!["results".into()], workgroups: vec!["logs".into()], ..Rebuild::default() },
-            ..fixtures::valid("")
-        };
-        let steps = teardown_steps(&manifest, &["evidence.seal".into()]);
+        let empty = vec!["results".into(), "results".into()];
+        let rebuild = Rebuild { empty, workgroups: vec!["logs".into()], ..Rebuild::default() };
+        let steps = steps_of(&rebuild, "eu-west-2", &["evidence.seal".into()]);
         let ids: Vec<&str> = steps.iter().map(|it| it.id.as_str()).collect();
         let expected = [
             "teardown.plan",

@@ -64,6 +64,8 @@ mod store_faults;
 mod table;
 mod table_replica;
 mod table_vault;
+mod teardown;
+mod teardown_world;
 mod terraform;
 mod terraform_copies;
 mod terraform_world;
