@@ -142,6 +142,14 @@ guard {
   # quotas      = true # in a real account: no emulator knows them, so that each rehearsal would warn of it
 }
 
+# After a breach the stack is taken down and built anew where it stands. Its buckets stay, and their objects are taken back in
+# place; the database and the table go although they are protected above, and are restored from points before the breach.
+rebuild {
+  keep       = ["module.storage"]
+  replace    = ["module.database", "module.metadata"]
+  workgroups = ["streaming-logs-prod"] # with the history of its queries, once that is in evidence
+}
+
 # The last step, and the only one that users notice. Short TTLs, so that it takes a minute.
 cutover "public" {
   zone = "streaming-logs.example.com"

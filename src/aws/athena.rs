@@ -1,4 +1,4 @@
-//! Athena: a workgroup, and one query from its start to its answer. Nothing here writes but what Athena itself keeps as results.
+//! Athena: a workgroup, and one query from its start to its answer.
 
 use aws_sdk_athena::types::{
     QueryExecutionContext, QueryExecutionState, ResultConfiguration, ResultSet, WorkGroupState,
@@ -76,6 +76,29 @@ pub async fn work_group(session: &Session, name: &str) -> Result<Option<WorkGrou
             .and_then(|it| it.managed_query_results_configuration())
             .is_some_and(|managed| managed.enabled()),
     }))
+}
+
+/// Whether a workgroup holds saved queries or a history of queries (Athena API: "ListNamedQueries",
+/// "ListQueryExecutions").
+///
+/// # Errors
+/// AWS refused.
+pub async fn holds_queries(session: &Session, name: &str) -> Result<bool, AwsError> {
+    let saved = session.athena().list_named_queries().work_group(name).max_results(1).send().await;
+    if !saved.map_err(explain("athena:ListNamedQueries"))?.named_query_ids().is_empty() {
+        return Ok(true);
+    }
+    let history = session.athena().list_query_executions().work_group(name).max_results(1).send().await;
+    Ok(!history.map_err(explain("athena:ListQueryExecutions"))?.query_execution_ids().is_empty())
+}
+
+/// Deletes a workgroup with all that it holds (Athena API: "DeleteWorkGroup", `RecursiveDeleteOption`).
+///
+/// # Errors
+/// AWS refused.
+pub async fn delete_work_group(session: &Session, name: &str) -> Result<(), AwsError> {
+    let request = session.athena().delete_work_group().work_group(name).recursive_delete_option(true);
+    request.send().await.map(drop).map_err(explain("athena:DeleteWorkGroup"))
 }
 
 /// Starts a query, or finds the one that was started by its token (Athena API: "StartQueryExecution").

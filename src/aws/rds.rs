@@ -18,7 +18,7 @@ pub use clusters::{
     modify_cluster, recovery_window, restore_cluster,
 };
 pub use globals::{GlobalCluster, GlobalMember, Moving, fail_over_global, global_cluster};
-pub use instances::{InstanceRequest, InstanceState, create_instance, instance};
+pub use instances::{InstanceRequest, InstanceState, create_instance, instance, protect_instance};
 pub use master::{Master, master, set_master_password};
 pub use snapshots::{
     ClusterSnapshot, SnapshotCopy, cluster_answers, cluster_snapshot, cluster_snapshots, copy_cluster_snapshot,

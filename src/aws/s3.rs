@@ -5,6 +5,7 @@
 mod bucket;
 mod conditional;
 mod copy_request;
+mod delete;
 mod kept;
 mod list;
 mod lock_file;
@@ -19,6 +20,7 @@ use jiff::Timestamp;
 pub use bucket::{BucketPlace, Versioning, etags_are_md5, find_bucket, versioning, versions_expire_after};
 pub use conditional::{Condition, Put, Stamped, put_if, read_stamped};
 pub use copy_request::{CopyRequest, CopyRequests};
+pub use delete::{DELETED_AT_ONCE, Undeleted, delete_versions, is_empty};
 pub use kept::{Hashed, Lock, Written, has_object_lock, hashed, keep, lock, lock_of};
 pub use list::{Object, Page, PageStart, list_folders, list_page, list_under};
 pub use lock_file::LockFile;

@@ -1,5 +1,5 @@
-//! Secrets Manager: whether a secret's name is free, the login that a manifest names, and what a rotation needs. No other value is
-//! ever asked for. [`Secret`] keeps a value out of what is shown.
+//! Secrets Manager: whether a secret's name is free, what becomes of one that is being deleted, the login that a manifest names,
+//! and what a rotation needs. No other value is ever asked for. [`Secret`] keeps a value out of what is shown.
 
 mod versions;
 
@@ -46,4 +46,28 @@ pub async fn secret_text(session: &Session, name: &str) -> Result<Option<String>
     let answer = session.secrets().get_secret_value().secret_id(name).send().await;
     let answer = answer.map_err(explain("secretsmanager:GetSecretValue"))?;
     Ok(answer.secret_string().map(str::to_owned))
+}
+
+/// Takes back the deletion of a secret, with all its versions (Secrets Manager API: "RestoreSecret"). One that is not being
+/// deleted is left as it is.
+///
+/// # Errors
+/// AWS refused.
+pub async fn restore_secret(session: &Session, id: &str) -> Result<(), AwsError> {
+    let answer = session.secrets().restore_secret().secret_id(id).send().await;
+    answer.map(drop).map_err(explain("secretsmanager:RestoreSecret"))
+}
+
+/// Deletes a secret without a recovery window: its values are gone for good (Secrets Manager API: "DeleteSecret",
+/// `ForceDeleteWithoutRecovery`).
+///
+/// # Errors
+/// AWS refused.
+pub async fn delete_secret_now(session: &Session, id: &str) -> Result<(), AwsError> {
+    let request = session.secrets().delete_secret().secret_id(id).force_delete_without_recovery(true);
+    match request.send().await.map_err(explain("secretsmanager:DeleteSecret")) {
+        Ok(_) => Ok(()),
+        Err(error) if error.is("ResourceNotFoundException") => Ok(()),
+        Err(error) => Err(error),
+    }
 }

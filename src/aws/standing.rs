@@ -3,7 +3,7 @@
 use super::dynamodb;
 use super::s3::{BucketPlace, find_bucket};
 use super::secrets::{SecretState, secret};
-use super::{AwsError, Session, explain, glue, logs, rds};
+use super::{AwsError, Session, athena, explain, firehose, glue, iam, logs, rds};
 use crate::guard::names::{Claim, Kind, Standing};
 use crate::guard::quotas::{BUCKETS, RDS_CLUSTERS, RDS_INSTANCES, TABLES};
 
@@ -42,6 +42,55 @@ async fn bucket(session: &Session, name: &str) -> Result<Standing, AwsError> {
         Err(error) if error.is("AccessDenied") => {
             Ok(Standing::Taken("there already: another account's, or not for you to see".into()))
         }
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether a resource of Terraform's `kind` and `id` stands; `None` where that is not looked up for its kind. A secret that
+/// is being deleted stands.
+///
+/// # Errors
+/// AWS refused, or could not be asked.
+pub async fn stands(session: &Session, kind: &str, id: &str) -> Result<Option<bool>, AwsError> {
+    let last = |separator: char| id.rsplit(separator).next().unwrap_or(id);
+    let named = |kind, name: &str| Claim { address: String::new(), kind, name: name.to_owned() };
+    let claim = match kind {
+        "aws_s3_bucket" => named(Kind::Bucket, id),
+        "aws_dynamodb_table" => named(Kind::Table, id),
+        "aws_cloudwatch_log_group" => named(Kind::LogGroup, id),
+        "aws_secretsmanager_secret" => named(Kind::Secret, id),
+        "aws_rds_cluster" => named(Kind::Cluster, id),
+        "aws_rds_cluster_instance" | "aws_db_instance" => named(Kind::Instance, id),
+        // `account:name`
+        "aws_glue_catalog_database" => named(Kind::Database, last(':')),
+        "aws_athena_workgroup" => return Ok(Some(athena::work_group(session, id).await?.is_some())),
+        "aws_iam_role" => return Ok(Some(iam::role(session, id).await?.is_some())),
+        "aws_iam_user" => return Ok(Some(iam::user_exists(session, id).await?)),
+        "aws_kinesis_firehose_delivery_stream" => {
+            return found(firehose::delivery(session, last('/')).await.map(drop), &["ResourceNotFoundException"]);
+        }
+        "aws_vpc" => {
+            let asked = session.ec2().describe_vpcs().vpc_ids(id).send().await;
+            return found(asked.map(drop).map_err(explain("ec2:DescribeVpcs")), &["InvalidVpcID.NotFound"]);
+        }
+        "aws_subnet" => {
+            let asked = session.ec2().describe_subnets().subnet_ids(id).send().await;
+            return found(asked.map(drop).map_err(explain("ec2:DescribeSubnets")), &["InvalidSubnetID.NotFound"]);
+        }
+        "aws_security_group" => {
+            let asked = session.ec2().describe_security_groups().group_ids(id).send().await;
+            let missing = ["InvalidGroup.NotFound", "InvalidGroupId.NotFound"];
+            return found(asked.map(drop).map_err(explain("ec2:DescribeSecurityGroups")), &missing);
+        }
+        _ => return Ok(None),
+    };
+    Ok(Some(look(session, &claim).await? != Standing::Free))
+}
+
+fn found(asked: Result<(), AwsError>, missing: &[&str]) -> Result<Option<bool>, AwsError> {
+    match asked {
+        Ok(()) => Ok(Some(true)),
+        Err(error) if error.is_any(missing) => Ok(Some(false)),
         Err(error) => Err(error),
     }
 }

@@ -8,7 +8,8 @@ use serde_json::Value;
 
 use super::index::{Index, Standing, Subject};
 use super::parts::{CutoverMoves, Found, Move, Point};
-use super::seal::Bundle;
+use super::seal::{Bundle, TornDown};
+use crate::terraform::Doomed;
 use crate::terraform::plan::{Plan, ResourceChange};
 
 const SCHEMA_VERSION: u32 = 1;
@@ -22,7 +23,7 @@ pub struct Comparison {
     /// SHA-256 of the two bundles.
     pub then: String,
     pub now: String,
-    /// Of Terraform's plan: what came, went, or is done otherwise.
+    /// Of Terraform's plans: what came, went, or is done otherwise.
     pub changes: Vec<Difference>,
     pub recovery_points: Vec<Difference>,
     pub records: Vec<Difference>,
@@ -65,7 +66,7 @@ pub fn compare(then: &Bundle, now: &Bundle) -> Comparison {
         schema_version: SCHEMA_VERSION,
         then: then.sha256.clone(),
         now: now.sha256.clone(),
-        changes: changes(then.plan.as_ref(), now.plan.as_ref()),
+        changes: [teardown(then, now), changes(then.plan.as_ref(), now.plan.as_ref())].concat(),
         recovery_points: points(&then.points, &now.points),
         records: records(&then.records, &now.records),
         found: found(&then.found, &now.found),
@@ -94,6 +95,25 @@ fn of_maps<V>(
         }
     };
     names.into_iter().filter_map(one).collect()
+}
+
+/// What a teardown destroys and leaves, by address.
+fn teardown(then: &Bundle, now: &Bundle) -> Vec<Difference> {
+    let of = |bundle: &Bundle| -> BTreeMap<String, String> {
+        let Some(TornDown { what, .. }) = &bundle.teardown else { return BTreeMap::new() };
+        let destroyed = what.destroys.iter().map(|(address, it)| (address, said(it)));
+        let stays = what.stays.iter().map(|(address, why)| (address, format!("stays: {why}")));
+        destroyed.chain(stays).map(|(address, what)| (format!("teardown: {address}"), what)).collect()
+    };
+    of_maps(&of(then), &of(now), |a, b| a == b, Clone::clone)
+}
+
+fn said(Doomed { id, final_snapshot, protected, released, .. }: &Doomed) -> String {
+    let snapshot = final_snapshot.iter().map(|name| format!(", leaving snapshot {name}"));
+    let protected = protected.then(|| ", its protection from deletion switched off".to_owned());
+    let released = released.iter().map(|why| format!(", although {why}"));
+    let more: String = snapshot.chain(protected).chain(released).collect();
+    format!("destroyed ({id}){more}")
 }
 
 fn changes(then: Option<&Plan>, now: Option<&Plan>) -> Vec<Difference> {

@@ -20,7 +20,7 @@ pub use hide::hide;
 pub use index::{FILE as INDEX, FileEntry, Index, SCHEMA_VERSION, Standing, Subject, Tool, Versions};
 pub use parts::{Checks, CutoverMoves, Found, Move, Obstacle, Point, Steps, Warning, lasting};
 pub use read::{ReadError, read, unpack};
-pub use seal::{Broken, Bundle, Contents, Parts, open, seal};
+pub use seal::{Broken, Bundle, Contents, Parts, TEARDOWN, TEARDOWN_PLAN, TornDown, open, seal};
 pub use store::{Approvals, GivenApproval, Outcome, StoreError, bundle_of_run, keep_bundle_of_run};
 pub use write::{WriteError, pack, write, write_beside};
 

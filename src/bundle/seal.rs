@@ -10,10 +10,14 @@ use sha2::{Digest, Sha256};
 use super::index::{FILE, FileEntry, Index, SCHEMA_VERSION};
 use super::parts::{Checks, CutoverMoves, Found, Point, Steps};
 use crate::runbook::{Action, StepId};
+use crate::terraform::Teardown;
 use crate::terraform::plan::Plan;
 use crate::terraform::stage::hex;
 
 const PLAN: &str = "plan.json";
+/// The plan of a teardown that goes before, without its secrets, and what it comes to.
+pub const TEARDOWN_PLAN: &str = "teardown-plan.json";
+pub const TEARDOWN: &str = "teardown.json";
 const RUNBOOK: &str = "runbook.json";
 const POINTS: &str = "recovery-points.json";
 const RECORDS: &str = "records.json";
@@ -49,9 +53,18 @@ pub struct Bundle {
     pub checks: Checks,
     /// Terraform's, without what is sensitive; `None` of a scenario that is done without it.
     pub plan: Option<Plan>,
+    /// What a teardown destroys first, where one goes before.
+    pub teardown: Option<TornDown>,
     /// Empty of a bundle with a plan.
     pub found: Found,
     pub contents: Contents,
+}
+
+/// A teardown as it is sealed.
+#[derive(Clone, Debug)]
+pub struct TornDown {
+    pub plan: Plan,
+    pub what: Teardown,
 }
 
 /// Why something is not a bundle that can be used.
@@ -124,6 +137,14 @@ pub fn open(contents: Contents) -> Result<Bundle, Broken> {
         }
         None => (None, parsed(FOUND, file(files, FOUND)?)?),
     };
+    let teardown = match files.get(TEARDOWN_PLAN) {
+        Some(bytes) => Some(TornDown {
+            plan: Plan::parse(bytes)
+                .map_err(|error| Broken::Strange { name: TEARDOWN_PLAN.into(), why: error.to_string() })?,
+            what: parsed(TEARDOWN, file(files, TEARDOWN)?)?,
+        }),
+        None => None,
+    };
     Ok(Bundle {
         sha256: sha256(bytes),
         steps: parsed(RUNBOOK, file(files, RUNBOOK)?)?,
@@ -131,6 +152,7 @@ pub fn open(contents: Contents) -> Result<Bundle, Broken> {
         records: parsed(RECORDS, file(files, RECORDS)?)?,
         checks: parsed(CHECKS, file(files, CHECKS)?)?,
         plan,
+        teardown,
         found,
         index,
         contents,

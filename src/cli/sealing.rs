@@ -44,7 +44,14 @@ pub fn sealed(
         steps.runbook.steps.iter().filter_map(|it| Point::of(&it.id, &found.facts(&it.id), now)).collect();
     let checks = checks(&steps.runbook, view);
     let (files, settled) = match foreknown {
-        Some(foreknown) => (planned(plans, &foreknown.look)?, None),
+        Some(foreknown) => {
+            let mut files = planned(plans, &foreknown.look)?;
+            if let Some(look) = &foreknown.teardown {
+                files.insert(bundle::TEARDOWN_PLAN.to_owned(), look.json.clone());
+                files.insert(bundle::TEARDOWN.to_owned(), bytes(serde_json::to_string_pretty(&look.teardown))?);
+            }
+            (files, None)
+        }
         None => {
             let settled = found.checked.iter().map(|(step, checked)| (step.clone(), lasting(&checked.facts)));
             let manifest = bundle::hide(&text(plans)?, &plans.sensitive);

@@ -154,7 +154,7 @@ pub async fn engine(
         states: Some(states),
     });
     let terraform = terraform.bound_to(approved);
-    let world = World { run: run.to_owned(), run_dir: run_dir.to_owned(), manifest, aws, terraform };
+    let world = World { run: run.to_owned(), run_dir: run_dir.to_owned(), manifest, aws, terraform, evidence: None };
     let (notices, told) = mpsc::unbounded_channel();
     let make = Arc::new(steps::make);
     Ok((Engine { runbook: Arc::new(runbook), world: Arc::new(world), make, notices, stop }, told))

@@ -15,7 +15,8 @@ pub fn are_shown(runbook: &Runbook) -> bool {
 pub fn writes(runbook: &Runbook, found: &Preflight) -> String {
     let mut text = String::new();
     for step in &runbook.steps {
-        let (Action::Contain { .. } | Action::Release { .. } | Action::Rotate { .. } | Action::Evidence { .. }) = &step.action
+        let (Action::Contain { .. } | Action::Release { .. } | Action::Rotate { .. } | Action::Evidence { .. }) =
+            &step.action
         else {
             continue;
         };

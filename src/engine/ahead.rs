@@ -2,6 +2,7 @@
 //! own guards and the manifest's.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -13,11 +14,11 @@ use crate::aws::quotas::limit;
 use crate::aws::{Session, count, standing};
 use crate::guard::{self, Violation, names, quotas};
 use crate::manifest::Guards;
-use crate::runbook::NotChecked;
+use crate::runbook::{Action, NotChecked};
 use crate::steps::adopted;
 use crate::terraform::events::Event;
 use crate::terraform::plan::Plan;
-use crate::terraform::{Detail, Look, Observer, TerraformError};
+use crate::terraform::{Detail, Look, Observer, TeardownLook, TerraformError};
 
 /// How long one answer is waited for: none of them is worth holding up a recovery.
 const LONGEST: Duration = Duration::from_secs(15);
@@ -28,6 +29,8 @@ const AT_ONCE: usize = 8;
 #[derive(Debug)]
 pub struct Foreknown {
     pub look: Look,
+    /// What a teardown would destroy first; `None` of a scenario without one, or where it would destroy nothing.
+    pub teardown: Option<Arc<TeardownLook>>,
     /// What the manifest's guards found.
     pub violations: Vec<Violation>,
     /// What Terraform warned of, and what the guards could not judge and does not stand in the way.
@@ -42,12 +45,15 @@ pub struct Foreknown {
 pub async fn ahead(engine: &Engine, detail: Detail) -> Result<Foreknown, TerraformError> {
     let (adopted, observer) = (adopted(&engine.world.manifest), Stop(engine.stop.clone()));
     let mut look = engine.world.terraform.look(&adopted, detail, &observer).await?;
+    let tears_down = engine.runbook.steps.iter().any(|step| step.action == Action::TeardownPlan);
+    let teardown = if tears_down { engine.world.terraform.look_at_teardown(&observer).await? } else { None };
     let asked = asked(engine, &look.plan).await;
     let mut violations = std::mem::take(&mut look.violations);
     violations.extend(asked.violations);
+    violations.extend(teardown.iter().flat_map(|it| it.guarded.iter().cloned()));
     let mut warnings = std::mem::take(&mut look.warnings);
     warnings.extend(asked.warnings);
-    Ok(Foreknown { look, violations, warnings, not_checked: asked.not_checked })
+    Ok(Foreknown { look, teardown, violations, warnings, not_checked: asked.not_checked })
 }
 
 /// What AWS said of a plan.

@@ -21,6 +21,7 @@ use crate::runbook::NotChecked;
 use crate::terraform::plan::{Plan, ResourceChange};
 
 pub use policies::{Said, not_asked, said};
+pub use protect::stands_for;
 
 pub const MAX_DESTROYS: &str = "max_destroys";
 pub const PROTECT: &str = "protect";
@@ -103,6 +104,13 @@ pub fn judge(plan: &Plan, rules: &Guards, place: Place<'_>) -> Vec<Violation> {
     violations.extend(tags::judge(plan, rules));
     violations.extend(control_planes::judge(plan, rules));
     violations
+}
+
+/// The same of a plan that takes the stack down on purpose. How much it destroys is what it is for, so that `max_destroys`
+/// has nothing to say, and neither has `static`, which is about what a recovery needs. What is protected is
+/// `terraform::destroy`'s to judge: nobody can override that, but the manifest's `rebuild` block may release an address.
+pub fn judge_teardown(plan: &Plan, rules: &Guards, place: Place<'_>) -> Vec<Violation> {
+    places::judge(plan, rules, place)
 }
 
 /// What the guards cannot tell of a plan: they did not fail, and they prove nothing of it.

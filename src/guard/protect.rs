@@ -43,9 +43,14 @@ pub fn not_told(plan: &Plan, rules: &Guards) -> Vec<NotChecked> {
 /// A pattern stands for a resource with and without its instance keys, for the modules round it, and for the address that
 /// it had before it was moved.
 fn protects(pattern: &str, change: &ResourceChange) -> bool {
-    let fits = |address: &str| matches(pattern, address) || modules(address).any(|module| matches(pattern, module));
-    let is = |address: &str| fits(address) || fits(&configured(address));
+    let is = |address: &str| stands_for(pattern, address);
     change.managed && (is(&change.address) || change.previous_address.as_deref().is_some_and(is))
+}
+
+/// Whether a pattern stands for an address, with or without its instance keys, or for a module round it.
+pub fn stands_for(pattern: &str, address: &str) -> bool {
+    let fits = |address: &str| matches(pattern, address) || modules(address).any(|module| matches(pattern, module));
+    fits(address) || fits(&configured(address))
 }
 
 /// `module.a["x"]`, `module.a["x"].module.b` of `module.a["x"].module.b.aws_vpc.main`.

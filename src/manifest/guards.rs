@@ -28,7 +28,7 @@ const GUARD: Schema = Schema {
 };
 
 /// Addresses as Terraform writes them (Terraform: "Resource Addressing"), with `*` and `?`.
-const ADDRESSES: Rule = Rule { noun: "an address or a pattern of addresses", refuse: not_addresses };
+pub(super) const ADDRESSES: Rule = Rule { noun: "an address or a pattern of addresses", refuse: not_addresses };
 
 /// Resource types, with `*` and `?`.
 const TYPES: Rule = Rule { noun: "a resource type or a pattern of types", refuse: not_types };

@@ -10,7 +10,9 @@ use hcl_edit::structure::Body;
 use super::names::{ACCOUNT, LABEL};
 use super::reader::{Fields, Reader, Schema, header};
 use super::values::named;
-use super::{Guards, Manifest, check, containment, cross, cutover, evidence, guards, rotation, service, stores};
+use super::{
+    Guards, Manifest, Rebuild, check, containment, cross, cutover, evidence, guards, rebuild, rotation, service, stores,
+};
 use crate::document::{Document, Invalid, Problem, nearest, quoted};
 use crate::terraform::Root;
 
@@ -34,6 +36,7 @@ const MANIFEST: Schema = Schema {
         ("containment", "containment { break_glass = [\"arn:aws:iam::123456789012:role/NAME\"] }"),
         ("rotation", "rotation { secrets = [\"my-service/api\"] }"),
         ("evidence", "evidence { bucket = \"security-evidence\" }"),
+        ("rebuild", "rebuild { keep = [\"aws_s3_bucket.logs\"] }"),
     ],
 };
 
@@ -125,6 +128,8 @@ fn read(reader: &mut Reader, body: &Body, path: &Path, environment: &str) -> Opt
     let containment = file.only(reader, "containment", false).map(|block| containment::containment(reader, block));
     let rotation = file.only(reader, "rotation", false).map(|block| rotation::rotation(reader, block));
     let evidence = file.only(reader, "evidence", false).map(|block| evidence::evidence(reader, block));
+    let rebuild = file.only(reader, "rebuild", false);
+    let rebuild = rebuild.map_or(Some(Rebuild::default()), |block| rebuild::rebuild(reader, block));
     let root = terraform.as_ref().and_then(|terraform| root(reader, &terraform.root));
     let names = file.blocks("aurora").filter_map(|block| Some(block.labels.first()?.as_str().to_owned()));
     cross::judge(reader, &names.collect::<BTreeSet<_>>(), root.as_ref());
@@ -149,6 +154,7 @@ fn read(reader: &mut Reader, body: &Body, path: &Path, environment: &str) -> Opt
         containment: containment.map_or(Some(None), |read| read.map(Some))?,
         rotation: rotation.map_or(Some(None), |read| read.map(Some))?,
         evidence: evidence.map_or(Some(None), |read| read.map(Some))?,
+        rebuild: rebuild?,
     })
 }
 

@@ -1,7 +1,7 @@
 //! The manifest, `lifeboat.hcl`: what a service consists of, where it recovers to, and what proves that it did.
 //!
 //! `load` finds and reads the file. `reader` and `values` are what it is read with; `service`, `stores`, `check`,
-//! `cutover` and `guards` read its blocks; `names` and `routing` are the rules of AWS; `cross` judges what refers to something else.
+//! `cutover`, `guards` and `rebuild` read its blocks; `names` and `routing` are the rules of AWS; `cross` judges what refers to something else.
 //! All that is wrong is found at once and shown with its place. `model` is what the rest of lifeboat works with.
 
 mod athena;
@@ -17,10 +17,12 @@ mod cutover;
 mod duration;
 mod evidence;
 mod guards;
+mod in_primary;
 mod load;
 mod model;
 mod names;
 mod reader;
+mod rebuild;
 mod rotation;
 mod routing;
 mod rows;
@@ -40,5 +42,6 @@ pub use evidence::EvidenceRule;
 pub use load::{FILE, environments, load, load_file};
 pub use model::*;
 pub use names::{cluster_name_fault, database_name_fault};
+pub use rebuild::{LingeringSecrets, Rebuild};
 pub use rotation::RotationRule;
 pub use rows::{host_and_port, is_question, read_row_check};

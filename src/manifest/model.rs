@@ -50,6 +50,9 @@ pub struct Manifest {
     /// What is kept of a breach, and where; `None` where nobody has thought of it.
     #[serde(default)]
     pub evidence: Option<super::EvidenceRule>,
+    /// What a teardown takes and what it leaves.
+    #[serde(default)]
+    pub rebuild: super::Rebuild,
 }
 
 impl Manifest {

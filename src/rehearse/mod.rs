@@ -2,6 +2,7 @@
 //!
 //! Nothing here prints or touches a real account. Emulator and proxy listen on the loopback interface only.
 
+pub mod breach;
 pub mod campaign;
 mod child;
 mod emulator;

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::StepId;
 use crate::containment::{Containment, Release};
 use crate::evidence::{Evidence, EvidenceStep};
-use crate::manifest::{Bucket, Catalog, Check, Cluster, Cutover, Expectation, Table};
+use crate::manifest::{Bucket, Catalog, Check, Cluster, Cutover, Expectation, LingeringSecrets, Table};
 use crate::rotation::Rotation;
 
 /// The kinds of steps.
@@ -81,10 +81,29 @@ pub enum Action {
     /// Replace what may have been read.
     Rotate {
         what: Rotation,
+    },
     /// Keep something of what a breach has left, or seal or prove what is kept.
     Evidence {
         evidence: EvidenceStep,
     },
+    /// Plan what of the stack is destroyed.
+    TeardownPlan,
+    /// Delete every version in a bucket that goes with the stack.
+    EmptyBucket {
+        bucket: String,
+    },
+    /// Delete an Athena workgroup that goes with the stack, with all that it holds.
+    DeleteWorkGroup {
+        workgroup: String,
+    },
+    /// Destroy what was planned.
+    TeardownDestroy,
+    /// See to names that AWS still holds.
+    TeardownNames {
+        secrets: LingeringSecrets,
+    },
+    /// Prove that nothing is left but what stays.
+    TeardownProof,
 }
 
 /// A bucket, and the time that it is taken back to.
@@ -116,6 +135,9 @@ impl Action {
                 | Self::TerraformApply { .. }
                 | Self::TerraformDeclare
                 | Self::TerraformSettled
+                | Self::TeardownPlan
+                | Self::TeardownDestroy
+                | Self::TeardownProof
         )
     }
 
@@ -128,6 +150,8 @@ impl Action {
     /// Why a run cannot go on without a step of this kind; `None` where the operator may leave it out.
     pub fn indispensable(&self) -> Option<&'static str> {
         const MADE: &str = "what comes after it works with what it makes";
+        const KNOWN: &str = "nothing is taken away but what it has planned";
+        const STANDS: &str = "a rebuild over what still stands would keep what an intruder has changed";
         const EMPTY: &str = "Terraform adopts what it restores; without it an empty one would be created";
         const KEPT: &str = "without it the recovery point may go away with its cluster";
         match self {
@@ -136,6 +160,8 @@ impl Action {
             | Self::TerraformPlan { scope: ApplyScope::Base }
             | Self::TerraformApply { scope: ApplyScope::Base } => Some(MADE),
             Self::PreservePoint { .. } => Some(KEPT),
+            Self::TeardownPlan => Some(KNOWN),
+            Self::TeardownDestroy => Some(STANDS),
             Self::RestoreCluster { cluster } => cluster.adopt.is_some().then_some(EMPTY),
             Self::RestoreTable { table } => table.adopt.is_some().then_some(EMPTY),
             Self::Evidence { evidence } => match &evidence.what {
@@ -154,6 +180,9 @@ impl Action {
             Self::TerraformPrepare => output["created"] != Value::Bool(false),
             Self::TerraformApply { .. } => any(&["added", "changed", "destroyed"]),
             Self::PreservePoint { .. } => output["copied"] == Value::Bool(true),
+            Self::TeardownDestroy => any(&["destroyed"]),
+            Self::EmptyBucket { .. } => any(&["deleted"]),
+            Self::DeleteWorkGroup { .. } => output["left"] == Value::Null,
             Self::RestoreBucket { .. } => any(&["copied"]),
             Self::RollBackBucket { .. } => any(&["restored", "hidden"]),
             Self::Rotate { .. } => output["rotated"] == Value::Bool(true),
@@ -161,11 +190,14 @@ impl Action {
             Self::RestoreCluster { .. }
             | Self::RestoreTable { .. }
             | Self::RestoreCatalog { .. }
+            | Self::TeardownNames { .. }
             | Self::Cutover { .. } => true,
             Self::Evidence { evidence } => evidence.what != Evidence::Verify,
             Self::TerraformPlan { .. }
             | Self::TerraformDeclare
             | Self::TerraformSettled
+            | Self::TeardownPlan
+            | Self::TeardownProof
             | Self::VerifyCluster { .. }
             | Self::VerifyTable { .. }
             | Self::VerifyBucket { .. }

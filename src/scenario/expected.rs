@@ -14,6 +14,10 @@ const fn minutes(minutes: i64) -> SignedDuration {
 pub(super) const TERRAFORM_PREPARE: SignedDuration = SignedDuration::from_secs(15);
 pub(super) const TERRAFORM_PLAN: SignedDuration = SignedDuration::from_secs(30);
 pub(super) const TERRAFORM_APPLY: SignedDuration = minutes(10);
+/// Deleting instances of a database takes most of it.
+pub(super) const TERRAFORM_DESTROY: SignedDuration = minutes(15);
+pub(super) const EMPTY_BUCKET: SignedDuration = minutes(5);
+pub(super) const NAMES: SignedDuration = SignedDuration::from_secs(30);
 pub(super) const TERRAFORM_ADOPTION: SignedDuration = minutes(5);
 pub(super) const RESTORE_CLUSTER: SignedDuration = minutes(45);
 /// "Typically within a few minutes" (Amazon Aurora User Guide: "Performing managed failovers for Aurora global databases").

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::sync::{mpsc, watch};
 
-use super::StepError;
+use super::{EvidenceGate, StepError};
 use crate::aws::Session;
 use crate::journal::{Event, Journal, JournalError, Record};
 use crate::manifest::Manifest;
@@ -25,6 +25,8 @@ pub struct World {
     pub aws: Session,
     /// The staged copy of the Terraform root.
     pub terraform: Workdir,
+    /// Who answers for the evidence; `None` where none is kept, so that nothing may be taken away.
+    pub evidence: Option<Arc<dyn EvidenceGate>>,
 }
 
 /// What reporters are told. Records are in the journal before they are told; progress never is.

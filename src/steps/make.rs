@@ -26,11 +26,17 @@ pub fn make(spec: &StepSpec) -> Arc<dyn Step> {
         | Action::PreservePoint { .. }
         | Action::Rotate { .. }
         | Action::Evidence { .. }
+        | Action::TeardownPlan
+        | Action::EmptyBucket { .. }
+        | Action::DeleteWorkGroup { .. }
+        | Action::TeardownDestroy
+        | Action::TeardownNames { .. }
         | Action::Cutover { .. } => Arc::new(InAccount(step)),
         // It puts a record.
         Action::Probe { check } if matches!(check.probe, Probe::Firehose { .. }) => Arc::new(InAccount(step)),
         Action::TerraformDeclare
         | Action::TerraformSettled
+        | Action::TeardownProof
         | Action::VerifyCluster { .. }
         | Action::VerifyTable { .. }
         | Action::VerifyBucket { .. }
@@ -69,6 +75,12 @@ fn plain(spec: &StepSpec) -> Arc<dyn Step> {
         Action::Cutover { cutover } => Arc::new(CutoverStep { cutover: cutover.clone() }),
         Action::RollBackBucket { rollback } => Arc::new(RollBackBucket { rollback: rollback.clone() }),
         Action::VerifyRollback { rollback } => Arc::new(VerifyRollback { rollback: rollback.clone() }),
+        Action::TeardownPlan => Arc::new(TeardownPlan),
+        Action::EmptyBucket { bucket } => Arc::new(EmptyBucket { bucket: bucket.clone() }),
+        Action::DeleteWorkGroup { workgroup } => Arc::new(DeleteWorkGroup { workgroup: workgroup.clone() }),
+        Action::TeardownDestroy => Arc::new(TeardownDestroy),
+        Action::TeardownNames { secrets } => Arc::new(TeardownNames { secrets: *secrets }),
+        Action::TeardownProof => Arc::new(TeardownProof { within: APPEARS }),
         Action::Contain { what } => contain(what),
         Action::Release { what } => release(what),
         Action::Rotate { what } => rotate(what),

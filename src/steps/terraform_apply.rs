@@ -17,7 +17,7 @@ pub struct TerraformApply {
 }
 
 /// Terraform's words for a plan that was made of another state (Terraform: "Command: apply").
-const STALE: &str = "Saved plan is stale";
+pub(super) const STALE: &str = "Saved plan is stale";
 
 /// The note of what the state was before an apply: `lineage` and `serial`.
 pub const STATE_BEFORE: &str = "state_before";

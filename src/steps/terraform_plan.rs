@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
+use super::teardown_names::to_import;
 use super::terraform_watch::{Watch, adopted, recorded_lineage, restored};
 use super::{Blocked, Checked, Compensation, Cx, Output, Seen, Step, StepError};
 use crate::runbook::ApplyScope;
@@ -55,7 +56,10 @@ pub(super) async fn plan(cx: &Cx, scope: ApplyScope) -> Result<Saved, StepError>
     let (terraform, watch) = (&cx.world.terraform, Watch::new(cx));
     let adopted = adopted(&cx.world.manifest);
     let state = cx.journal.as_ref().map(|journal| journal.state()).unwrap_or_default();
-    let (overridden, chosen) = (state.overridden_guards(), state.imports);
+    // What a teardown has left under its name; the operator's own choice counts more.
+    let mut chosen = to_import(cx);
+    chosen.extend(state.imports.clone());
+    let overridden = state.overridden_guards();
     let saved = match scope {
         ApplyScope::Base => terraform.plan_base(&adopted, &chosen, &overridden, &watch).await?,
         ApplyScope::Adoption => {

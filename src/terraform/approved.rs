@@ -14,45 +14,68 @@ use super::guard::Violation;
 use super::plan::masked::ROOT;
 use super::plan::{Plan, ResourceChange};
 
-/// The changes of a plan that was approved.
+/// The changes of a plan that was approved, and of the plan of a teardown, where there is one.
 #[derive(Debug)]
 pub struct Approved {
-    /// By address, and whether it is what a replacement has left over.
-    changes: BTreeMap<(String, bool), ResourceChange>,
+    changes: Changes,
+    teardown: Changes,
+}
+
+/// By address, and whether it is what a replacement has left over.
+type Changes = BTreeMap<(String, bool), ResourceChange>;
+
+fn changes(plan: Plan) -> Changes {
+    let changes = plan.resources.into_iter().filter(|it| it.managed);
+    changes.map(|it| ((it.address.clone(), it.deposed), it)).collect()
 }
 
 impl Approved {
     pub fn of(plan: Plan) -> Self {
-        let changes = plan.resources.into_iter().filter(|it| it.managed);
-        Self { changes: changes.map(|it| ((it.address.clone(), it.deposed), it)).collect() }
+        Self { changes: changes(plan), teardown: Changes::new() }
+    }
+
+    /// With what a teardown may destroy: nothing, where no plan of it was approved.
+    #[must_use]
+    pub fn with_teardown(mut self, plan: Option<Plan>) -> Self {
+        self.teardown = plan.map(changes).unwrap_or_default();
+        self
+    }
+
+    /// What of a teardown's `plan`, made in the staged copy at `tree`, was not approved.
+    pub fn teardown_violations(&self, plan: &Plan, tree: &Path) -> Vec<Violation> {
+        violations(&self.teardown, plan, tree)
     }
 
     /// What of `plan`, made in the staged copy at `tree`, was not approved.
     pub fn violations(&self, plan: &Plan, tree: &Path) -> Vec<Violation> {
-        let tree = tree.to_string_lossy();
-        let violation = |change: &ResourceChange| {
-            let why = self.refused(change, &tree)?;
-            Some(Violation { address: change.address.clone(), why })
-        };
-        plan.changes().filter_map(violation).collect()
+        violations(&self.changes, plan, tree)
     }
+}
 
-    fn refused(&self, change: &ResourceChange, tree: &str) -> Option<String> {
-        let verb = change.verb();
-        let Some(approved) = self.changes.get(&(change.address.clone(), change.deposed)) else {
-            return Some(format!("would be {verb}, and the approved plan does not know it"));
-        };
-        // What a restore has made is imported instead of created. By which id, and that nothing takes it away, another
-        // guard sees to.
-        if change.importing.is_some() && (approved.creates() || approved.importing.is_some()) {
-            return None;
-        }
-        if change.actions != approved.actions {
-            return Some(format!("would be {verb}; approved is that it is {}", approved.verb()));
-        }
-        let other = differing(approved, change, tree);
-        (!other.is_empty()).then(|| format!("would be {verb} with other values than approved: {}", other.join(", ")))
+fn violations(approved: &Changes, plan: &Plan, tree: &Path) -> Vec<Violation> {
+    let tree = tree.to_string_lossy();
+    let violation = |change: &ResourceChange| {
+        let why = refused(approved, change, &tree)?;
+        Some(Violation { address: change.address.clone(), why })
+    };
+    plan.changes().filter_map(violation).collect()
+}
+
+fn refused(approved: &Changes, change: &ResourceChange, tree: &str) -> Option<String> {
+    let verb = change.verb();
+    let Some(approved) = approved.get(&(change.address.clone(), change.deposed)) else {
+        return Some(format!("would be {verb}, and the approved plan does not know it"));
+    };
+    // What a restore has made is imported instead of created. By which id, and that nothing takes it away, another
+    // guard sees to.
+    if change.importing.is_some() && (approved.creates() || approved.importing.is_some()) {
+        return None;
     }
+    if change.actions != approved.actions {
+        return Some(format!("would be {verb}; approved is that it is {}", approved.verb()));
+    }
+    let other = differing(approved, change, tree);
+    (!other.is_empty()).then(|| format!("would be {verb} with other values than approved: {}", other.join(", ")))
 }
 
 /// Names of the attributes of which something that was known is another now, or of which other parts are sensitive.
@@ -197,6 +220,16 @@ mod tests {
         let open = change(&["create"], json!({"password": "two"}), json!({}), json!({}));
         assert!(told(&marked("one"), &open).ends_with("than approved: password"));
         assert!(told(&open, &marked("two")).ends_with("than approved: password"));
+    }
+
+    #[test]
+    fn a_teardown_destroys_what_was_approved_to_be_destroyed_and_nothing_else() {
+        let gone = plan(&[change(&["delete"], json!({}), json!({}), json!({}))]);
+        let made = || plan(&[change(&["create"], json!({}), json!({}), json!({}))]);
+        let told = |approved: Approved| approved.teardown_violations(&gone, Path::new(TREE)).len();
+        assert_eq!(told(Approved::of(made()).with_teardown(Some(gone.clone()))), 0);
+        assert_eq!(told(Approved::of(gone.clone())), 1, "what the rebuild may do is no leave to tear down");
+        assert_eq!(told(Approved::of(made()).with_teardown(Some(made()))), 1);
     }
 
     #[test]

@@ -57,6 +57,8 @@ pub struct Planning<'a> {
     pub refresh: bool,
     pub parallelism: Option<u32>,
     pub selection: &'a Selection,
+    /// Plans that everything selected, and what depends on it, is destroyed (Terraform: "Planning Modes").
+    pub destroy: bool,
 }
 
 /// `version`: the plain form, because the JSON form does not say whether it is Terraform or OpenTofu.
@@ -105,6 +107,9 @@ pub fn plan(planning: &Planning<'_>) -> Args {
     });
     if !planning.refresh {
         args.push("-refresh=false".into());
+    }
+    if planning.destroy {
+        args.push("-destroy".into());
     }
     args.extend(parallelism(planning.parallelism));
     args.extend(planning.var_files.iter().map(|path| option("-var-file=", path)));
@@ -218,6 +223,7 @@ mod tests {
             refresh: true,
             parallelism: Some(20),
             selection: &Selection::Target(vec!["aws_vpc.main".into(), "module.db.aws_kms_key.it".into()]),
+            destroy: false,
         });
         assert_eq!(
             words(&args),
@@ -246,6 +252,7 @@ mod tests {
             refresh: false,
             parallelism: None,
             selection: &Selection::Exclude(vec!["aws_rds_cluster.logs".into()]),
+            destroy: true,
         });
         let expected = [
             "plan",
@@ -255,6 +262,7 @@ mod tests {
             "-out=p",
             "-lock=false",
             "-refresh=false",
+            "-destroy",
             "-exclude=aws_rds_cluster.logs",
         ];
         assert_eq!(words(&args), expected);

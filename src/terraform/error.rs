@@ -206,6 +206,11 @@ fn advice(told: &str) -> Option<&'static str> {
             "Error acquiring the state lock",
             "another Terraform may hold the lock: lifeboat state unlock shows which one",
         ),
+        (
+            "lifecycle.prevent_destroy",
+            "the root forbids it with prevent_destroy: name the resource in `keep` of the manifest's rebuild block, or take \
+             prevent_destroy out of the root",
+        ),
         ("No value for required variable", "give it in `variables` of region \"recovery\", or as TF_VAR_NAME"),
         ("Failed to query available provider packages", "the provider registry cannot be reached: use a mirror"),
         ("Failed to install provider", "the provider cannot be had: use a mirror or TF_PLUGIN_CACHE_DIR"),

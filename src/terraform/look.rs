@@ -25,6 +25,7 @@ use super::scope::Resources;
 use super::state::State;
 use super::targets::{self, Split};
 use super::workdir::{Observer, Planned, Wanted, Workdir};
+use super::workspace::InitMark;
 use super::{TerraformError, args, lock_file, stage};
 use crate::guard::Violation;
 
@@ -100,9 +101,7 @@ impl Workdir {
         let (mut ready, mark) = self.initialized(observer).await?;
         let there = self.has_workspace(&ready).await?;
         let look = if there {
-            self.select(&ready, observer).await?;
-            self.assert_workspace(&ready).await?;
-            ready.created = self.chosen(mark, false)?;
+            self.enter(&mut ready, mark, observer).await?;
             let state = self.pull(&ready).await?;
             self.looked(Ground { ready, state }, adopted, detail, observer).await
         } else {
@@ -121,6 +120,19 @@ impl Workdir {
         Ok(look)
     }
 
+    /// Goes into a workspace that is there.
+    pub(super) async fn enter(
+        &self,
+        ready: &mut Ready,
+        mark: InitMark,
+        observer: &dyn Observer,
+    ) -> Result<(), TerraformError> {
+        self.select(ready, observer).await?;
+        self.assert_workspace(ready).await?;
+        ready.created = self.chosen(mark, false)?;
+        Ok(())
+    }
+
     async fn looked(
         &self,
         Ground { ready, state }: Ground,
@@ -136,6 +148,7 @@ impl Workdir {
             refresh: !state.resources.is_empty(),
             lock: false,
             copied: detail == Detail::Kept || self.has_policies(),
+            destroy: false,
         };
         let mut surveyed = self.survey(adopted, wanted, observer).await?;
         let copy = surveyed.copy.take();
@@ -160,7 +173,7 @@ impl Workdir {
     }
 
     /// Reads a plan's JSON more than once: the secrets that are to be masked are known only at its end.
-    async fn masked(&self, copy: JsonCopy) -> Result<Masked, TerraformError> {
+    pub(super) async fn masked(&self, copy: JsonCopy) -> Result<Masked, TerraformError> {
         let tree = self.path("tree");
         let read = move || {
             let unread = |error: io::Error| PlanError::Json(serde_json::Error::io(error));
@@ -180,7 +193,14 @@ impl Workdir {
         adopted: &BTreeSet<String>,
         observer: &dyn Observer,
     ) -> Result<Surveyed, TerraformError> {
-        let wanted = Wanted { name: "survey", selection: &Selection::All, refresh: false, lock: false, copied: false };
+        let wanted = Wanted {
+            name: "survey",
+            selection: &Selection::All,
+            refresh: false,
+            lock: false,
+            copied: false,
+            destroy: false,
+        };
         let mut surveyed = self.survey(adopted, wanted, observer).await?;
         let violations = std::mem::take(&mut surveyed.misplaced);
         match violations.is_empty() {

@@ -10,6 +10,8 @@ pub mod args;
 mod attributes;
 mod calls;
 pub mod declared;
+pub mod destroy;
+mod destroy_plan;
 pub mod diagnostics;
 pub mod difference;
 pub mod environment;
@@ -50,6 +52,8 @@ mod workspace;
 
 pub use address::{Address, outside_quotes};
 pub use attributes::Attributes;
+pub use destroy::{Doomed, Teardown};
+pub use destroy_plan::{DESTROY, TeardownLook};
 pub use error::{TerraformError, list};
 pub use errored::Custody;
 pub use generate::GeneratedFile;

@@ -69,7 +69,7 @@ pub struct ResourceChange {
     pub differences: Vec<Difference>,
     /// Planned values by attribute: never sensitive ones, and of those that are known in part, the known part.
     pub values: Attributes,
-    /// Of what is destroyed, which snapshot it leaves.
+    /// Of what is destroyed: its name, whether it is protected from that, and which snapshot it leaves.
     pub gone: Attributes,
     /// Attributes of which at least a part is known only after the apply.
     pub unknown: Vec<String>,

@@ -10,6 +10,7 @@ use super::process::{self, Call};
 use super::version::on_path;
 use super::workdir::Workdir;
 use crate::guard::{self, Place, Said, Violation};
+use crate::manifest::Guards;
 use crate::terraform::plan::Plan;
 
 /// The program that judges (conftest: "Usage").
@@ -28,8 +29,22 @@ impl Workdir {
     /// What the manifest's guards say of a plan, the user's policies among them. That nobody can ask those is a violation:
     /// nobody knows then what they say.
     pub(super) async fn judged(&self, plan: &Plan, copy: Option<&JsonCopy>) -> Vec<Violation> {
+        self.judged_by(guard::judge, plan, copy).await
+    }
+
+    /// The same of a plan that takes the stack down.
+    pub(super) async fn judged_as_teardown(&self, plan: &Plan, copy: Option<&JsonCopy>) -> Vec<Violation> {
+        self.judged_by(guard::judge_teardown, plan, copy).await
+    }
+
+    async fn judged_by(
+        &self,
+        judge: fn(&Plan, &Guards, Place<'_>) -> Vec<Violation>,
+        plan: &Plan,
+        copy: Option<&JsonCopy>,
+    ) -> Vec<Violation> {
         let place = Place { region: &self.manifest.recovery.name, account: &self.manifest.account };
-        let mut violations = guard::judge(plan, &self.manifest.guards, place);
+        let mut violations = judge(plan, &self.manifest.guards, place);
         if let (Some(folder), Some(copy)) = (&self.manifest.guards.policies, copy) {
             match self.ask_policies(folder, copy.path()).await {
                 Ok(said) => violations.extend(said.violations()),

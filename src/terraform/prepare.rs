@@ -176,7 +176,7 @@ impl Workdir {
         if !self.dir.is_dir() {
             return Err(TerraformError::NotRestaged("nothing has been staged in this run: that is yet to come".into()));
         }
-        for name in ["base", "adoption"] {
+        for name in ["base", "adoption", "destroy"] {
             if self.saved(name).is_some_and(|it| !it.is_empty()) {
                 let why = format!("the {name} plan of the old copy is saved and not applied yet");
                 return Err(TerraformError::NotRestaged(why));
@@ -189,7 +189,7 @@ impl Workdir {
         }
         self.check()?;
         // What is left is torn, or of a plan without changes: an apply must not go by it.
-        for name in ["base", "adoption"] {
+        for name in ["base", "adoption", "destroy"] {
             self.forget(name)?;
         }
         *known = None;

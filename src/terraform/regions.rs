@@ -50,7 +50,14 @@ impl Workdir {
         let path = root.join(QUESTIONS);
         stage::write(&path, questions(aliases).as_bytes())?;
         let selection = Selection::Target(aliases.iter().map(|alias| address(alias.as_deref())).collect());
-        let wanted = Wanted { name: "regions", selection: &selection, refresh: false, lock: false, copied: false };
+        let wanted = Wanted {
+            name: "regions",
+            selection: &selection,
+            refresh: false,
+            lock: false,
+            copied: false,
+            destroy: false,
+        };
         let planned = self.plan(wanted, observer).await;
         stage::remove(&path)?;
         self.discard("regions")?;

@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 use super::TerraformError;
 use super::args::Selection;
 use super::declared::Declared;
+use super::destroy::Teardown;
 use super::guard::{self, Violation};
 use super::look::Surveyed;
 use super::plan::{Counts, Plan};
@@ -22,13 +23,13 @@ use super::workdir::{Observer, Planned, Wanted, Workdir};
 pub type Resources = BTreeMap<String, String>;
 
 /// What Terraform warns of whenever a plan is limited, as the base plan is on purpose.
-const TARGETED: &str = "Resource targeting is in effect";
+pub(super) const TARGETED: &str = "Resource targeting is in effect";
 
 /// A plan that has passed its guard and waits to be applied.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Saved {
     /// SHA-256 of the plan's file; `None` where the plan changes nothing, so that there is no file.
-    sha256: Option<String>,
+    pub(super) sha256: Option<String>,
     pub add: u64,
     pub change: u64,
     pub destroy: u64,
@@ -41,6 +42,9 @@ pub struct Saved {
     /// What the manifest's guards found and the operator has overridden.
     #[serde(default)]
     pub let_through: Vec<String>,
+    /// Of a plan that takes the stack down: what goes, and what stays.
+    #[serde(default)]
+    pub teardown: Teardown,
 }
 
 impl Saved {
@@ -69,11 +73,11 @@ struct Chosen<'a> {
 }
 
 /// What there is against a plan.
-struct Found<'a> {
+pub(super) struct Found<'a> {
     /// Nobody can override these.
-    violations: Vec<Violation>,
-    guarded: Vec<crate::guard::Violation>,
-    overridden: &'a BTreeSet<String>,
+    pub(super) violations: Vec<Violation>,
+    pub(super) guarded: Vec<crate::guard::Violation>,
+    pub(super) overridden: &'a BTreeSet<String>,
 }
 
 /// What is left to change in a root that should be settled.
@@ -146,7 +150,7 @@ impl Workdir {
             .collect();
         self.import(&ready, &imports)?;
         let copied = self.has_policies();
-        let wanted = Wanted { name: "base", selection, refresh: true, lock: true, copied };
+        let wanted = Wanted { name: "base", selection, refresh: true, lock: true, copied, destroy: false };
         let planned = self.plan(wanted, observer).await;
         self.import(&ready, &Resources::new())?;
         let Planned { mut plan, warnings, copy } = planned?;
@@ -196,7 +200,7 @@ impl Workdir {
         let ready = self.ready(observer).await?;
         self.import(&ready, &imports)?;
         let (selection, copied) = (&Selection::All, self.has_policies());
-        let wanted = Wanted { name: "adoption", selection, refresh: true, lock: true, copied };
+        let wanted = Wanted { name: "adoption", selection, refresh: true, lock: true, copied, destroy: false };
         let planned = self.plan(wanted, observer).await;
         // The saved plan carries the import blocks with it; what is planned later must not.
         self.import(&ready, &Resources::new())?;
@@ -217,7 +221,14 @@ impl Workdir {
         let _tree = self.tree.lock().await;
         let ready = self.ready(observer).await?;
         self.import(&ready, &Resources::new())?;
-        let wanted = Wanted { name: "settled", selection: &Selection::All, refresh: true, lock: true, copied: false };
+        let wanted = Wanted {
+            name: "settled",
+            selection: &Selection::All,
+            refresh: true,
+            lock: true,
+            copied: false,
+            destroy: false,
+        };
         let planned = self.plan(wanted, observer).await;
         self.discard("settled")?;
         let plan = planned?.plan;
@@ -251,7 +262,7 @@ impl Workdir {
     }
 
     /// Saves a plan that nothing stands against. It has a name for its file and one for people.
-    fn save(
+    pub(super) fn save(
         &self,
         (name, called): (&str, &'static str),
         plan: &Plan,

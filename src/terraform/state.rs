@@ -2,7 +2,7 @@
 //!
 //! Attributes other than `id` are skipped as they stream by: a state is full of secrets. Sensitive outputs are dropped.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 
 use async_trait::async_trait;
@@ -34,6 +34,9 @@ pub struct State {
     pub resources: BTreeMap<String, String>,
     /// Instances whose creation was not completed, so that Terraform would replace them: address to type.
     pub tainted: BTreeMap<String, String>,
+    /// What an instance was made with, as Terraform has recorded it: address to addresses without instance keys, data
+    /// sources left out.
+    pub dependencies: BTreeMap<String, BTreeSet<String>>,
     /// Values of outputs that are not sensitive.
     pub outputs: BTreeMap<String, Value>,
 }
@@ -112,6 +115,8 @@ struct WireInstance {
     status: Option<String>,
     #[serde(default)]
     attributes: WireAttributes,
+    #[serde(default)]
+    dependencies: Vec<String>,
 }
 
 #[derive(Default, Deserialize)]
@@ -121,7 +126,7 @@ struct WireAttributes {
 
 impl From<Document> for State {
     fn from(document: Document) -> Self {
-        let (mut resources, mut tainted) = (BTreeMap::new(), BTreeMap::new());
+        let (mut resources, mut tainted, mut dependencies) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
         for resource in document.resources.iter().filter(|it| it.mode == "managed") {
             for instance in resource.instances.iter().filter(|it| it.deposed.is_none()) {
                 let id = instance.attributes.id.as_ref().and_then(Value::as_str).unwrap_or_default();
@@ -129,6 +134,8 @@ impl From<Document> for State {
                 if instance.status.as_deref() == Some("tainted") {
                     tainted.insert(address.clone(), resource.kind.clone());
                 }
+                let needed = instance.dependencies.iter().filter(|it| super::Address::parse(it).is_some());
+                dependencies.insert(address.clone(), needed.cloned().collect());
                 resources.insert(address, id.to_owned());
             }
         }
@@ -138,6 +145,7 @@ impl From<Document> for State {
             serial: document.serial,
             resources,
             tainted,
+            dependencies,
             outputs: outputs.map(|(name, output)| (name, output.value)).collect(),
         }
     }

@@ -17,6 +17,7 @@ use tokio::sync::Mutex;
 use super::approved::Approved;
 use super::args::{self, Lock, Planning, Selection};
 use super::calls::text;
+use super::destroy_plan::TeardownLook;
 use super::diagnostics::Diagnostic;
 use super::environment::Environment;
 use super::errored::Custody;
@@ -94,6 +95,8 @@ pub struct Workdir {
     pub(super) regions: Mutex<Option<(String, BTreeMap<String, String>)>>,
     /// The survey of a look ahead, until a plan takes it over.
     pub(super) kept: Mutex<Option<look::Kept>>,
+    /// The look ahead at a teardown.
+    pub(super) teardown: Mutex<Option<Arc<TeardownLook>>>,
     pub(super) logs: AtomicU32,
     /// What was approved, where the run is bound to it.
     pub(super) approved: Option<Arc<Approved>>,
@@ -119,6 +122,8 @@ pub struct Wanted<'a> {
     pub lock: bool,
     /// Whether a copy of its JSON is kept, for who reads it again.
     pub copied: bool,
+    /// Whether what is selected shall be destroyed.
+    pub destroy: bool,
 }
 
 /// How a call of Terraform went that did not fail.
@@ -135,7 +140,7 @@ impl Workdir {
         let WorkdirOptions { run_dir, manifest, binary, environment, templates, lock, states } = options;
         let dir = run_dir.join("terraform");
         let (ready, tree, graph, logs) = (Mutex::new(None), Mutex::new(()), Mutex::new(None), AtomicU32::new(0));
-        let (regions, kept) = (Mutex::new(None), Mutex::new(None));
+        let (regions, kept, teardown) = (Mutex::new(None), Mutex::new(None), Mutex::new(None));
         Self {
             manifest,
             binary,
@@ -150,6 +155,7 @@ impl Workdir {
             graph,
             regions,
             kept,
+            teardown,
             logs,
             approved: None,
         }
@@ -230,6 +236,7 @@ impl Workdir {
             refresh: wanted.refresh,
             parallelism: terraform.parallelism,
             selection: wanted.selection,
+            destroy: wanted.destroy,
         };
         let done = self.follow(ready, "plan", args::plan(&planning), &[0, 2], observer).await?;
         Ok(done.diagnostics.iter().map(ToString::to_string).collect())

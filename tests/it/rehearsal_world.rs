@@ -131,6 +131,7 @@ pub fn manifest() -> Manifest {
         containment: None,
         rotation: None,
         evidence: None,
+        rebuild: Default::default(),
     }
 }
 

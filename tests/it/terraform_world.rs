@@ -146,6 +146,7 @@ impl Site {
             manifest: Arc::new(self.manifest()),
             aws,
             terraform: self.workdir().await,
+            evidence: None,
         })
     }
 

@@ -48,6 +48,7 @@ pub fn manifest() -> Manifest {
         containment: None,
         rotation: None,
         evidence: None,
+        rebuild: Default::default(),
     }
 }
 
@@ -63,7 +64,7 @@ pub fn world(run: &str, run_dir: &Path, aws: Session) -> World {
         lock: None,
         states: None,
     });
-    World { run: run.to_owned(), run_dir: run_dir.to_owned(), manifest, aws, terraform }
+    World { run: run.to_owned(), run_dir: run_dir.to_owned(), manifest, aws, terraform, evidence: None }
 }
 
 /// Clients that reach nobody.

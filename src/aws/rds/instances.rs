@@ -26,6 +26,7 @@ pub struct InstanceState {
     pub auto_minor_version_upgrade: Option<bool>,
     pub maintenance_window: Option<String>,
     pub ca_certificate: Option<String>,
+    pub deletion_protection: Option<bool>,
     pub tags: Tags,
 }
 
@@ -64,6 +65,15 @@ pub async fn instance(session: &Session, id: &str) -> Result<Option<InstanceStat
         Err(error) if error.is_any(&["DBInstanceNotFound", "DBInstanceNotFoundFault"]) => Ok(None),
         Err(error) => Err(error),
     }
+}
+
+/// Switches an instance's protection from deletion on or off (RDS API: "ModifyDBInstance").
+///
+/// # Errors
+/// RDS refuses.
+pub async fn protect_instance(session: &Session, id: &str, on: bool) -> Result<(), AwsError> {
+    let request = session.rds().modify_db_instance().db_instance_identifier(id).deletion_protection(on);
+    request.apply_immediately(true).send().await.map(drop).map_err(explain("rds:ModifyDBInstance"))
 }
 
 /// Begins to create an instance in a cluster (RDS API: "CreateDBInstance").
@@ -118,6 +128,7 @@ fn from_sdk(instance: &DbInstance) -> InstanceState {
         auto_minor_version_upgrade: instance.auto_minor_version_upgrade(),
         maintenance_window: instance.preferred_maintenance_window().map(str::to_owned),
         ca_certificate: instance.ca_certificate_identifier().map(str::to_owned),
+        deletion_protection: instance.deletion_protection(),
         tags: from_tags(instance.tag_list()),
     }
 }

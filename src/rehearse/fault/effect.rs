@@ -67,9 +67,17 @@ pub fn effect_of(step: &StepSpec, manifest: &Manifest) -> Option<Effects> {
             Evidence::Verify => None,
             _ => lifeboat("s3", Some(&evidence.place.bucket)),
         },
+        Action::EmptyBucket { bucket } => lifeboat("s3", Some(bucket)),
+        Action::DeleteWorkGroup { .. } => lifeboat("athena", None),
+        Action::TeardownDestroy => {
+            Some(Effects { agent: "terraform", service: None, resource: None, state: Some(state) })
+        }
+        Action::TeardownNames { .. } => lifeboat("secretsmanager", None),
         Action::TerraformPlan { .. }
         | Action::TerraformDeclare
         | Action::TerraformSettled
+        | Action::TeardownPlan
+        | Action::TeardownProof
         | Action::VerifyCluster { .. }
         | Action::VerifyTable { .. }
         | Action::VerifyBucket { .. }

@@ -15,8 +15,17 @@ use crate::terraform::difference::{Compared, Side, differences};
 use crate::terraform::marks::{Marks, Tree};
 use crate::terraform::prior;
 
-/// What tells which snapshot a database leaves when it is destroyed (AWS provider: "Resource: aws_rds_cluster").
-const FINAL_SNAPSHOT: [&str; 2] = ["final_snapshot_identifier", "skip_final_snapshot"];
+/// What is kept of a resource that is destroyed: its name, whether it is protected, and which snapshot it leaves (AWS
+/// provider: "Resource: aws_rds_cluster", "Resource: aws_dynamodb_table").
+const OF_DESTROYED: [&str; 7] = [
+    "deletion_protection",
+    "deletion_protection_enabled",
+    "enable_deletion_protection",
+    "final_snapshot_identifier",
+    "name",
+    "name_prefix",
+    "skip_final_snapshot",
+];
 
 /// How much of a plan is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -311,7 +320,7 @@ impl WireChange<'_> {
         let changed = if touched { changed(&before, &values, &body.after_unknown) } else { Vec::new() };
         values.retain(|name| !body.after_sensitive.has(name));
         let mut gone = if change.actions.contains(&Action::Delete) { before } else { Attributes::default() };
-        gone.retain(|name| FINAL_SNAPSHOT.contains(&name) && !body.before_sensitive.has(name));
+        gone.retain(|name| OF_DESTROYED.contains(&name) && !body.before_sensitive.has(name));
         Ok(Some(ResourceChange { changed, values, gone, unknown: body.after_unknown.into_names(), ..change }))
     }
 
