@@ -12,7 +12,8 @@ impl Manifest {
         let cluster = |it: &Cluster| Cluster { target: it.source.clone(), ..it.clone() };
         let table = |it: &Table| Table { target: it.source.clone(), ..it.clone() };
         let catalog = |it: &Catalog| Catalog { target: it.source.clone(), locations: Default::default(), ..it.clone() };
-        let data = self.buckets.iter().flat_map(|it| [it.source.clone(), it.target.clone()]).collect();
+        let own = self.buckets.iter().flat_map(|it| [it.source.clone(), it.target.clone()]);
+        let data = own.chain(self.rebuild.buckets.iter().cloned()).collect();
         Self {
             recovery: self.primary.clone(),
             rebuild: Rebuild { data, ..self.rebuild.clone() },

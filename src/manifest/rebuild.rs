@@ -13,6 +13,7 @@ const REBUILD: Schema = Schema {
     keys: &[
         ("keep", "[\"aws_s3_bucket.logs\"]"),
         ("replace", "[\"module.database\"]"),
+        ("buckets", "[\"my-logs\"]"),
         ("empty", "[\"query-results\"]"),
         ("workgroups", "[\"logs\"]"),
         ("secrets", "force_delete"),
@@ -29,6 +30,9 @@ pub struct Rebuild {
     /// may destroy all the same, with `*` and `?`.
     #[serde(default)]
     pub replace: Vec<String>,
+    /// Buckets of the primary region that stay, and whose objects are taken back to before the breach where they are.
+    #[serde(default)]
+    pub buckets: Vec<String>,
     /// Buckets whose objects, all versions of them, a teardown deletes: by name, never by pattern.
     #[serde(default)]
     pub empty: Vec<String>,
@@ -60,6 +64,7 @@ pub(super) fn rebuild(reader: &mut Reader, block: &Block) -> Option<Rebuild> {
     let fields = Fields::new(reader, block, REBUILD);
     let keep = fields.optional(reader, "keep", list(named(ADDRESSES)));
     let replace = fields.optional(reader, "replace", list(named(ADDRESSES)));
+    let buckets = fields.optional(reader, "buckets", list(named(BUCKET)));
     let empty = fields.optional(reader, "empty", list(named(BUCKET)));
     let workgroups = fields.optional(reader, "workgroups", list(named(WORKGROUP)));
     let secrets =
@@ -71,6 +76,7 @@ pub(super) fn rebuild(reader: &mut Reader, block: &Block) -> Option<Rebuild> {
     (reader.problems.len() == before).then(|| Rebuild {
         keep: keep.unwrap_or_default(),
         replace: replace.unwrap_or_default(),
+        buckets: buckets.unwrap_or_default(),
         empty: empty.unwrap_or_default(),
         workgroups: workgroups.unwrap_or_default(),
         secrets,

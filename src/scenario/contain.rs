@@ -39,6 +39,11 @@ pub fn contain_steps(rule: &ContainmentRule) -> Vec<StepSpec> {
 
 /// The runbook that shuts out whom a rule names.
 pub fn contain(manifest: &Manifest, region: &str, rule: &ContainmentRule) -> Runbook {
+    runbook(CONTAIN, manifest, region, contain_steps(rule), contain_not_checked(rule))
+}
+
+/// What a containment of those whom a rule names leaves open.
+pub fn contain_not_checked(rule: &ContainmentRule) -> Vec<NotChecked> {
     let users = rule.users.iter().map(|name| NotChecked {
         what: format!("sessions of roles that user {name} has begun"),
         why: "they are the roles': contain those as well".into(),
@@ -51,8 +56,11 @@ pub fn contain(manifest: &Manifest, region: &str, rule: &ContainmentRule) -> Run
         what: "whether every service refuses already".into(),
         why: "IAM is eventually consistent: a change is in force within seconds, seldom minutes".into(),
     };
-    let not_checked = users.chain(open).chain([policies]).collect();
-    runbook(CONTAIN, manifest, region, contain_steps(rule), not_checked)
+    let nobody = (rule.users.is_empty() && rule.roles.is_empty()).then(|| NotChecked {
+        what: "whether whoever broke in still has access".into(),
+        why: "the containment block names nobody to be shut out".into(),
+    });
+    users.chain(open).chain([policies]).chain(nobody).collect()
 }
 
 /// The runbook that takes back what a run has contained, by what its journal says was there before. A step that has noted

@@ -23,8 +23,8 @@ const GLOBAL: &str = "us-east-1";
 pub struct Breach {
     /// The first that is known of it.
     pub at: Timestamp,
-    /// Until when events are collected.
-    pub until: Timestamp,
+    /// Until when events are collected; `None` is the time when that begins.
+    pub until: Option<Timestamp>,
 }
 
 /// The steps that keep what stands in `region`, for a scenario of their own or as part of another. The first waits for `after`;

@@ -5,6 +5,7 @@ mod contain;
 mod evidence;
 mod expected;
 mod failover;
+mod rebuild;
 mod recover;
 mod rotate;
 mod teardown;
@@ -15,9 +16,10 @@ use crate::manifest::{Bucket, Catalog, Cluster, Component, CopyEngine, Manifest}
 use crate::runbook::{Action, NotChecked, Phase, Runbook, StepId, StepSpec};
 
 pub use clean::{clean_bucket, clean_clusters, clean_tables, preserve_point};
-pub use contain::{CONTAIN, RELEASE, contain, contain_steps, release};
+pub use contain::{CONTAIN, RELEASE, contain, contain_not_checked, contain_steps, release};
 pub use evidence::{Breach, EVIDENCE, evidence, evidence_not_checked, evidence_steps};
 pub use failover::{FAILOVER, failover};
+pub use rebuild::{REBUILD, Rebuilding};
 pub use recover::{RECOVER, recover_bucket, recover_catalog, recover_cluster, recover_table};
 pub use rotate::{ROTATE, rotate, rotate_not_checked, rotate_steps};
 pub use teardown::teardown_steps;
@@ -26,7 +28,7 @@ pub use teardown::teardown_steps;
 pub fn again(then: &Runbook, manifest: &Manifest) -> Runbook {
     // Whom to shut out and in which region to rotate was said when the run began, what to put back was read from another journal,
     // and a breach has its time.
-    if [CONTAIN, RELEASE, ROTATE, EVIDENCE].contains(&then.scenario.as_str()) {
+    if [CONTAIN, RELEASE, ROTATE, EVIDENCE, REBUILD].contains(&then.scenario.as_str()) {
         return then.clone();
     }
     if then.scenario != RECOVER {
