@@ -60,7 +60,7 @@ impl Step for CollectEvidence {
             Evidence::Logs { log_group, .. } => evidence_logs::check(cx, log_group).await,
             Evidence::Network => Ok(Found::to_write("security groups and network ACLs of the region")),
             Evidence::Seal { .. } => Ok(Found::to_write("the manifest over all of it, and a copy in the run's folder")),
-            Evidence::Verify => Ok(Found::default()),
+            Evidence::Verify => Ok(Found { writes: vec![json!({ "read": "everything back" })], ..Found::default() }),
         };
         let Found { writes, warnings } = found.map_err(super::contained::blocked)?;
         Ok(Checked { facts: json!({ "writes": writes, "warnings": warnings }), ..Checked::default() })
