@@ -14,7 +14,7 @@ use super::{args, wiring};
 use crate::evidence::{Fault, Finding, Verified, VerifyError, verify_folder};
 use crate::report::{self, escape};
 use crate::runbook::Runbook;
-use crate::scenario::{self, Breach, EVIDENCE};
+use crate::scenario::{self, EVIDENCE};
 
 #[derive(Args)]
 pub struct Evidence {
@@ -88,8 +88,7 @@ async fn collect(command: &Collect, environment: &Environment) -> Result<Exit, C
             .hint("write evidence { bucket = \"BUCKET\" }: a bucket that is not the service's own"));
     };
     let connected = wiring::connect(&manifest).await?;
-    let breach = Breach { at: breach_at, until: declared_at };
-    let runbook = scenario::evidence(&manifest, &manifest.primary.name, rule, breach);
+    let runbook = scenario::evidence(&manifest, &manifest.primary.name, rule, breach_at);
     let aws = connected.aws_in(&runbook.to_region).await;
     // Used where an approval is asked for, which collecting evidence cannot have.
     let planned_by = format!("lifeboat evidence collect {} --dry-run", command.env);

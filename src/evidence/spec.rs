@@ -92,10 +92,10 @@ pub enum Evidence {
     TerraformPlan,
     /// Credential report, users, groups, roles and policies.
     Identities,
-    /// CloudTrail's event history.
-    Trail { region: String, from: Timestamp, to: Timestamp },
-    /// A log group of CloudWatch Logs.
-    Logs { log_group: String, from: Timestamp, to: Timestamp },
+    /// CloudTrail's event history, until the place was opened.
+    Trail { region: String, from: Timestamp },
+    /// A log group of CloudWatch Logs, until the place was opened.
+    Logs { log_group: String, from: Timestamp },
     /// Security groups and network ACLs of the region.
     Network,
     /// The manifest over what these steps have collected.

@@ -18,22 +18,13 @@ const fn minutes(minutes: i64) -> SignedDuration {
 /// service events").
 const GLOBAL: &str = "us-east-1";
 
-/// When something happened, and what is collected of that.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Breach {
-    /// The first that is known of it.
-    pub at: Timestamp,
-    /// Until when events are collected; `None` is the time when that begins.
-    pub until: Option<Timestamp>,
-}
-
 /// The steps that keep what stands in `region`, for a scenario of their own or as part of another. The first waits for `after`;
 /// what takes something down waits for [`VERIFY`], and asks [`crate::steps::evidence_verifies`] once more when it begins.
 pub fn evidence_steps(
     manifest: &Manifest,
     region: &str,
     rule: &EvidenceRule,
-    breach: Breach,
+    breach_at: Timestamp,
     after: &[StepId],
 ) -> Vec<StepSpec> {
     let place = rule.place(region);
@@ -64,10 +55,10 @@ pub fn evidence_steps(
     collect("evidence.terraform.plan".into(), plan, minutes(2), Evidence::TerraformPlan);
     let identities = "keep who may do what in the account".to_owned();
     collect("evidence.iam".into(), identities, minutes(2), Evidence::Identities);
-    let (from, to) = (breach.at.checked_sub(rule.window).unwrap_or(Timestamp::MIN), breach.until);
+    let from = breach_at.checked_sub(rule.window).unwrap_or(Timestamp::MIN);
     for region in trails(manifest, region) {
         let title = format!("keep CloudTrail's events of {region}");
-        let what = Evidence::Trail { region: region.clone(), from, to };
+        let what = Evidence::Trail { region: region.clone(), from };
         collect(format!("evidence.cloudtrail.{region}"), title, minutes(30), what);
     }
     let network = format!("keep the security groups and network ACLs of {region}");
@@ -76,11 +67,11 @@ pub fn evidence_steps(
     let mut before = PLACE.to_owned();
     for log_group in unique(rule.log_groups.iter().cloned()) {
         let (id, title) = (format!("evidence.logs.{log_group}"), format!("export log group {log_group}"));
-        collecting.push(spec(&id, &[PLACE, &before], title, minutes(30), Evidence::Logs { log_group, from, to }));
+        collecting.push(spec(&id, &[PLACE, &before], title, minutes(30), Evidence::Logs { log_group, from }));
         before = id;
     }
     let of: Vec<StepId> = collecting.iter().map(|step| step.id.clone()).collect();
-    let what = Evidence::Place { breach_at: breach.at, steps: of.clone() };
+    let what = Evidence::Place { breach_at, steps: of.clone() };
     let title = format!("open bucket {} for the evidence", place.bucket);
     let mut first = spec(PLACE, &[], title, minutes(1), what);
     first.after = after.to_vec();
@@ -111,7 +102,7 @@ pub fn evidence_not_checked() -> Vec<NotChecked> {
 }
 
 /// The runbook that collects evidence of what stands in `region`, and changes nothing of it.
-pub fn evidence(manifest: &Manifest, region: &str, rule: &EvidenceRule, breach: Breach) -> Runbook {
+pub fn evidence(manifest: &Manifest, region: &str, rule: &EvidenceRule, breach_at: Timestamp) -> Runbook {
     Runbook {
         scenario: EVIDENCE.into(),
         environment: manifest.environment.clone(),
@@ -119,7 +110,7 @@ pub fn evidence(manifest: &Manifest, region: &str, rule: &EvidenceRule, breach: 
         account: manifest.account.clone(),
         from_region: region.to_owned(),
         to_region: region.to_owned(),
-        steps: evidence_steps(manifest, region, rule, breach, &[]),
+        steps: evidence_steps(manifest, region, rule, breach_at, &[]),
         objectives: Vec::new(),
         not_checked: evidence_not_checked(),
     }

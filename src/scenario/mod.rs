@@ -17,7 +17,7 @@ use crate::runbook::{Action, NotChecked, Phase, Runbook, StepId, StepSpec};
 
 pub use clean::{clean_bucket, clean_clusters, clean_tables, preserve_point};
 pub use contain::{CONTAIN, RELEASE, contain, contain_not_checked, contain_steps, release};
-pub use evidence::{Breach, EVIDENCE, evidence, evidence_not_checked, evidence_steps};
+pub use evidence::{EVIDENCE, evidence, evidence_not_checked, evidence_steps};
 pub use failover::{FAILOVER, failover};
 pub use rebuild::{REBUILD, Rebuilding};
 pub use recover::{RECOVER, recover_bucket, recover_catalog, recover_cluster, recover_table};

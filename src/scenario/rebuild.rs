@@ -3,9 +3,11 @@
 
 use std::collections::BTreeSet;
 
+use jiff::Timestamp;
+
 use super::teardown::TEARDOWN_PROOF;
 use super::{
-    Breach, clean_clusters, clean_tables, contain_not_checked, contain_steps, evidence_not_checked, evidence_steps,
+    clean_clusters, clean_tables, contain_not_checked, contain_steps, evidence_not_checked, evidence_steps,
     failover, preserve_point, recover_bucket, rotate_not_checked, rotate_steps, teardown_steps,
 };
 use crate::evidence::VERIFY;
@@ -25,7 +27,8 @@ pub struct Rebuilding<'a> {
     /// Whom to shut out.
     pub containment: &'a ContainmentRule,
     pub evidence: &'a EvidenceRule,
-    pub breach: Breach,
+    /// The first that is known of the breach.
+    pub breach_at: Timestamp,
     pub clean: &'a CleanBefore,
     /// The manifest's catalogs, as their clean exports bring them back.
     pub catalogs: Vec<Catalog>,
@@ -34,7 +37,7 @@ pub struct Rebuilding<'a> {
 impl Rebuilding<'_> {
     /// The runbook: contain, keep evidence, take down, build, restore, verify, rotate.
     pub fn runbook(&self) -> Runbook {
-        let Self { manifest, containment, evidence, breach, clean, catalogs } = self;
+        let Self { manifest, containment, evidence, breach_at, clean, catalogs } = self;
         let region = &manifest.primary.name;
         let rebuilt = Manifest {
             clusters: clean_clusters(manifest, clean),
@@ -44,7 +47,7 @@ impl Rebuilding<'_> {
         };
         let contain = contain_steps(containment);
         let contained = ids(&contain);
-        let mut evidence = evidence_steps(manifest, region, evidence, *breach, &contained);
+        let mut evidence = evidence_steps(manifest, region, evidence, *breach_at, &contained);
         let shut_out: Vec<&str> = contained.iter().map(StepId::as_str).collect();
         // Kept, or seen to outlive its cluster, before anything is taken down.
         let points: Vec<StepSpec> = rebuilt.clusters.iter().map(|it| preserve_point(it, &shut_out)).collect();
@@ -136,7 +139,7 @@ fn after_teardown(mut step: StepSpec, contained: &[StepId]) -> StepSpec {
 mod tests {
     use std::path::Path;
 
-    use jiff::{SignedDuration, Timestamp};
+    use jiff::SignedDuration;
 
     use super::*;
     use crate::manifest;
@@ -149,13 +152,12 @@ mod tests {
         let clean = CleanBefore { before, margin: SignedDuration::from_hours(1), refused_makers: Vec::new() };
         let containment = ContainmentRule { users: vec!["intruder".into()], ..ContainmentRule::default() };
         let evidence = manifest.evidence.clone().expect("the example's evidence block");
-        let breach = Breach { at: before, until: None };
         let catalogs = manifest.in_primary().catalogs;
         Rebuilding {
             manifest: &manifest,
             containment: &containment,
             evidence: &evidence,
-            breach,
+            breach_at: before,
             clean: &clean,
             catalogs,
         }

@@ -54,13 +54,13 @@ impl Step for CollectEvidence {
             Evidence::Identities => {
                 Ok(Found::to_write("IAM's credential report; users, groups, roles and policies of the account"))
             }
-            Evidence::Trail { region, from, to } => {
-                Ok(Found::to_write(format!("CloudTrail's events of {region} from {from} to {to}")))
+            Evidence::Trail { region, from } => {
+                Ok(Found::to_write(format!("CloudTrail's events of {region} from {from} until the collection begins")))
             }
             Evidence::Logs { log_group, .. } => evidence_logs::check(cx, log_group).await,
             Evidence::Network => Ok(Found::to_write("security groups and network ACLs of the region")),
             Evidence::Seal { .. } => Ok(Found::to_write("the manifest over all of it, and a copy in the run's folder")),
-            Evidence::Verify => Ok(Found::default()),
+            Evidence::Verify => Ok(Found { writes: vec![json!({ "read": "everything back" })], ..Found::default() }),
         };
         let Found { writes, warnings } = found.map_err(super::contained::blocked)?;
         Ok(Checked { facts: json!({ "writes": writes, "warnings": warnings }), ..Checked::default() })
@@ -81,8 +81,8 @@ impl Step for CollectEvidence {
             Evidence::TerraformState => evidence_terraform::collect_state(cx, place).await,
             Evidence::TerraformPlan => evidence_terraform::collect_plan(cx, place).await,
             Evidence::Identities => evidence_identities::collect(cx, place).await,
-            Evidence::Trail { region, from, to } => evidence_trail::collect(cx, place, region, (*from, *to)).await,
-            Evidence::Logs { log_group, from, to } => evidence_logs::collect(cx, place, log_group, (*from, *to)).await,
+            Evidence::Trail { region, from } => evidence_trail::collect(cx, place, region, *from).await,
+            Evidence::Logs { log_group, from } => evidence_logs::collect(cx, place, log_group, *from).await,
             Evidence::Network => evidence_network::collect(cx, place).await,
             Evidence::Seal { of } => evidence_seal::seal(cx, place, of).await,
             Evidence::Verify => Ok(json!(evidence_verify::evidence_verifies(cx).await?)),

@@ -44,6 +44,9 @@ pub(super) async fn session(cx: &Cx, place: &EvidencePlace) -> Session {
     }
 }
 
+/// When the place was opened, in what the step returns that has opened it.
+pub const OPENED_AT: &str = "opened_at";
+
 impl Keeper {
     /// As the step that has opened the place says.
     ///
@@ -54,6 +57,15 @@ impl Keeper {
         let object_lock = opened["object_lock"] == Value::Bool(true);
         let until = opened["locked_until"].as_str().and_then(|time| time.parse().ok());
         Ok(Self::opening(cx, place, object_lock, until).await)
+    }
+
+    /// When the place was opened: until then events are collected.
+    ///
+    /// # Errors
+    /// It was not opened.
+    pub fn opened_at(cx: &Cx) -> Result<Timestamp, StepError> {
+        let opened = cx.output(PLACE).and_then(|opened| opened[OPENED_AT].as_str()?.parse().ok());
+        opened.ok_or_else(|| StepError::failed("no place was opened for the evidence"))
     }
 
     /// For the step that opens it.

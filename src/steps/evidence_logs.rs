@@ -53,9 +53,9 @@ pub(super) async fn collect(
     cx: &Cx,
     place: &EvidencePlace,
     log_group: &str,
-    (from, to): (Timestamp, Timestamp),
+    from: Timestamp,
 ) -> Result<Output, StepError> {
-    let keeper = Keeper::of(cx, place).await?;
+    let (keeper, to) = (Keeper::of(cx, place).await?, Keeper::opened_at(cx)?);
     if !logs::has_log_group(&cx.world.aws, log_group).await? {
         return Ok(output(&Collected::nothing(format!("log group {log_group}"), "there is no such log group")));
     }

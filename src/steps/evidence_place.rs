@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 use super::evidence::Found;
-use super::evidence_keep::{About, Keeper, output, pretty, session};
+use super::evidence_keep::{About, Keeper, OPENED_AT, output, pretty, session};
 use super::{Cx, Output, StepError};
 use crate::aws::Session;
 use crate::aws::s3::{self, BucketPlace, Condition, Put, Versioning};
@@ -106,6 +106,7 @@ pub(super) async fn open(
         .put("collection.json", pretty(&about)?, About { what: "what was going to be collected", request: "lifeboat" })
         .await?;
     let mut output = output(&Collected { items: vec![item], ..Collected::default() });
+    output[OPENED_AT] = json!(Timestamp::now());
     output["object_lock"] = json!(object_lock);
     output["locked_until"] = json!(until);
     Ok(output)

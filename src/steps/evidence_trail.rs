@@ -17,9 +17,9 @@ pub(super) async fn collect(
     cx: &Cx,
     place: &EvidencePlace,
     region: &str,
-    (from, to): (Timestamp, Timestamp),
+    from: Timestamp,
 ) -> Result<Output, StepError> {
-    let keeper = Keeper::of(cx, place).await?;
+    let (keeper, to) = (Keeper::of(cx, place).await?, Keeper::opened_at(cx)?);
     let session = cx.world.aws.in_region(region);
     let what = format!("CloudTrail events of {region} from {from} to {to}");
     let mut lines =

@@ -424,18 +424,29 @@ async fn a_collection_that_is_killed_over_its_backup_makes_no_second_one() {
 async fn what_the_operator_leaves_out_is_named_in_the_manifest_and_what_it_left_behind_is_sealed() {
     let _turn = command::turn().await;
     let site = Site::new().await;
-    // The credential report is kept, and then the step fails.
-    site.tiny.proxy.control().add(Pattern::operation("iam", "GetAccountAuthorizationDetails"), Effect::Refuse);
+    let refusing = "  lifecycle {\n    precondition {\n      condition     = self.id == \"y\"\n      error_message = \"not so\"\n    }\n  }\n}\n";
+    site.tiny.write("root/main.tf", &ROOT.replace("}\n", refusing));
     let (code, said) = site.collect(&CONFIRMED).await;
-    assert_eq!(code, Some(4), "{said}");
+    assert_eq!((code, said.contains("not so")), (Some(4), true), "{said}");
+    // As a step would that was stopped half-way.
+    put(&site.s3(), KEPT, &format!("{}terraform/half", site.prefix()), "half").await;
     let run = site.tiny.run();
-    let (code, said) = site.lifeboat(&["resume", &run, "--skip", "evidence.iam", "--because", "IAM is down"]).await;
+    let leave_out = ["resume", &run, "--skip", "evidence.terraform.plan", "--because", "it cannot be planned"];
+    let (code, said) = site.lifeboat(&leave_out).await;
     assert_eq!(code, Some(5), "{said}");
     let folder = site.synced().await;
     let verified = verify_folder(&folder.path().join("evidence.json"), None).expect("a manifest");
     assert!(verified.whole, "{verified:?}");
-    let left = verified.not_collected.iter().find(|it| it.what == "step evidence.iam").expect("it is named");
-    assert!(left.why.ends_with("IAM is down"), "{left:?}");
+    let left = verified.not_collected.iter().find(|it| it.what == "step evidence.terraform.plan").expect("it is named");
+    assert!(left.why.ends_with("it cannot be planned"), "{left:?}");
+    let manifest: Value =
+        serde_json::from_slice(&read(&site.s3(), &format!("{}evidence.json", site.prefix())).await).expect("JSON");
+    let half =
+        manifest["items"].as_array().unwrap().iter().find(|it| it["key"] == "terraform/half").expect("it is sealed");
+    assert_eq!(
+        (&half["what"], &half["lock"]["mode"]),
+        (&json!("found there when the evidence was sealed"), &json!("GOVERNANCE"))
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -488,8 +499,7 @@ fn bucket_step(site: &Site) -> CollectEvidence {
     let manifest = manifest::load(&site.tiny.path("environments"), "tiny").unwrap_or_else(|_| panic!("a manifest"));
     let rule = manifest.evidence.clone().expect("a rule");
     let now = jiff::Timestamp::now();
-    let breach = lifeboat::scenario::Breach { at: now, until: now };
-    let steps = lifeboat::scenario::evidence_steps(&manifest, REGION, &rule, breach, &[]);
+    let steps = lifeboat::scenario::evidence_steps(&manifest, REGION, &rule, now, &[]);
     let step = steps.into_iter().find(|it| it.id.as_str() == "evidence.bucket.logs-prod").expect("the step");
     let Action::Evidence { evidence: EvidenceStep { place, what } } = step.action else { panic!("{step:?}") };
     CollectEvidence { step: EvidenceStep { place, what } }
