@@ -1,10 +1,14 @@
 //! Athena: a workgroup, and one query from its start to its answer.
 
+mod queries;
+
 use aws_sdk_athena::types::{
     QueryExecutionContext, QueryExecutionState, ResultConfiguration, ResultSet, WorkGroupState,
 };
 
 use super::{AwsError, Session, explain};
+
+pub use queries::{holds_queries, past_queries, past_query, saved_queries, saved_query};
 
 /// The header, the one row that is wanted, and one more that tells that there are more.
 const ROWS: i32 = 3;
@@ -76,20 +80,6 @@ pub async fn work_group(session: &Session, name: &str) -> Result<Option<WorkGrou
             .and_then(|it| it.managed_query_results_configuration())
             .is_some_and(|managed| managed.enabled()),
     }))
-}
-
-/// Whether a workgroup holds saved queries or a history of queries (Athena API: "ListNamedQueries",
-/// "ListQueryExecutions").
-///
-/// # Errors
-/// AWS refused.
-pub async fn holds_queries(session: &Session, name: &str) -> Result<bool, AwsError> {
-    let saved = session.athena().list_named_queries().work_group(name).max_results(1).send().await;
-    if !saved.map_err(explain("athena:ListNamedQueries"))?.named_query_ids().is_empty() {
-        return Ok(true);
-    }
-    let history = session.athena().list_query_executions().work_group(name).max_results(1).send().await;
-    Ok(!history.map_err(explain("athena:ListQueryExecutions"))?.query_execution_ids().is_empty())
 }
 
 /// Deletes a workgroup with all that it holds (Athena API: "DeleteWorkGroup", `RecursiveDeleteOption`).

@@ -13,6 +13,7 @@ use super::screen::{Screen, view_of};
 use super::{confirm, plan, wiring};
 use crate::bundle::{self, Approval, Bundle, GivenApproval, NotUsable, Outcome, same_person};
 use crate::report;
+use crate::scenario;
 
 #[derive(Args)]
 pub struct Approve {
@@ -42,14 +43,12 @@ pub async fn run(command: &Approve, environment: &Environment) -> Result<Exit, C
     }
     let connected = wiring::connect(&manifest).await?;
     let approver = connected.caller.arn.as_str();
-    let rule = manifest.approval.unwrap_or_default();
+    let rule = scenario::approval(&manifest, &subject.scenario).unwrap_or_default();
     if rule.people > 1 && same_person(approver, &subject.planner) {
         return Err(CliError::blocked("two people are asked for; nothing is approved")
             .cause(format!(
-                "{} has planned this, you are {approver}, and {} says people = {}",
-                subject.planner,
-                manifest.path.display(),
-                rule.people
+                "{} has planned this, you are {approver}, and the {} of {} is answered for by two",
+                subject.planner, subject.scenario, subject.environment
             ))
             .hint("let somebody else approve it, with credentials of their own"));
     }

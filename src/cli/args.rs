@@ -6,7 +6,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    approve, check, contain, evidence, failover, plan, recover, rehearse, report, resume, review, rotate, runs, state,
+    approve, check, contain, evidence, failover, plan, rebuild, recover, rehearse, report, resume, review, rotate, runs, state,
     status,
 };
 use crate::manifest::{CopyEngine, read_duration};
@@ -79,6 +79,8 @@ pub enum Command {
     Recover(Box<recover::Recover>),
     /// Keep evidence of a breach before anything is taken down, and prove that it is what was sealed
     Evidence(evidence::Evidence),
+    /// After a breach: shut out, keep evidence, take the stack down, build it anew and restore what was clean
+    Rebuild(Box<rebuild::Rebuild>),
     /// Go on with a run that was held, stopped or killed
     Resume(resume::Resume),
     /// Run the whole failover on this machine, against an emulated AWS

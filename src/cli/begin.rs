@@ -81,7 +81,7 @@ impl Beginning<'_> {
         let manifest = &plans.manifest;
         // Only Terraform takes more of this machine than the manifest.
         let inputs = match engine.world.terraform.binary() {
-            Ok(binary) => Some(inputs::read(manifest, &plans.declared, binary, environment)?),
+            Ok(binary) => Some(inputs::read(&engine.world.manifest, &plans.declared, binary, environment)?),
             Err(_) => None,
         };
         let mut started = RunStarted {

@@ -75,7 +75,7 @@ pub async fn of(
             .cause(format!("there is no {}", approvals.uri()))
             .next(approve));
     };
-    let people = manifest.approval.unwrap_or_default().people;
+    let people = scenario::approval(manifest, scenario).unwrap_or_default().people;
     if let Err(error) = found.approval.judge(&bundle.index, &bundle.sha256, people, Timestamp::now()) {
         let refused = CliError::blocked("this bundle's approval cannot be used; nothing was changed");
         let next = match error {
@@ -89,7 +89,7 @@ pub async fn of(
 
 /// Whether a run may begin without a bundle: not where the manifest asks for an approval.
 fn without_bundle(wanted: Wanted<'_>, overridden: &BTreeSet<String>, manifest: &Manifest) -> Result<(), CliError> {
-    if manifest.approval.is_none() || overridden.contains(guard::APPROVAL) {
+    if scenario::approval(manifest, wanted.scenario).is_none() || overridden.contains(guard::APPROVAL) {
         return Ok(());
     }
     let env = &manifest.environment;
@@ -111,6 +111,15 @@ fn without_bundle(wanted: Wanted<'_>, overridden: &BTreeSet<String>, manifest: &
         return Err(CliError::blocked(format!("{env} is changed by approved bundles only"))
             .cause(format!("{} has an approval block", manifest.path.display()))
             .hint("a rotation by itself has no bundle: --override approval --because \"…\" begins it, and the report says so")
+            .next(wanted.planned_by));
+    }
+    if wanted.scenario == scenario::REBUILD {
+        return Err(CliError::blocked(format!("{env} is taken down and rebuilt by an approved bundle only"))
+            .cause("two people answer for what is destroyed: one plans it, another approves it")
+            .hint(format!(
+                "then: lifeboat approve BUNDLE; lifeboat rebuild {env} --bundle BUNDLE. Where there is no second person: \
+                 --override approval --because \"…\", which the report says"
+            ))
             .next(wanted.planned_by));
     }
     let (what, run) = match wanted.scenario {
@@ -158,17 +167,20 @@ pub fn unreachable(error: StoreError) -> CliError {
 pub fn same_place(bundle: &Bundle, manifest: &Manifest) -> Result<(), CliError> {
     let (index, subject) = (&bundle.index, &bundle.index.subject);
     let here = wiring::sha256(&manifest.path)?;
-    // What is recovered may be in either region.
-    let region = match subject.scenario.as_str() {
-        scenario::RECOVER if subject.region == manifest.primary.name => &manifest.primary.name,
-        _ => &manifest.recovery.name,
+    // What is recovered may be in either region; a rebuild is in the primary one.
+    let (region, workspace) = match subject.scenario.as_str() {
+        scenario::RECOVER if subject.region == manifest.primary.name => {
+            (&manifest.primary.name, &manifest.recovery.workspace)
+        }
+        scenario::REBUILD => (&manifest.primary.name, &manifest.primary.workspace),
+        _ => (&manifest.recovery.name, &manifest.recovery.workspace),
     };
     let parts = [
         ("environment", subject.environment.as_str(), manifest.environment.as_str()),
         ("service", &subject.service, &manifest.service),
         ("account", &subject.account, &manifest.account),
         ("region", &subject.region, region),
-        ("workspace", &subject.workspace, &manifest.recovery.workspace),
+        ("workspace", &subject.workspace, workspace),
         ("manifest's SHA-256", &index.manifest_sha256, &here),
     ];
     let other: Vec<String> = parts
@@ -187,7 +199,7 @@ pub fn same_place(bundle: &Bundle, manifest: &Manifest) -> Result<(), CliError> 
 impl Gate {
     /// What Terraform is bound to in the run, where it has a part in it.
     pub fn approved(&self) -> Option<Arc<Approved>> {
-        approved(&self.bundle)
+        plans(&self.bundle)
     }
 
     /// Compares what the run has found with what was approved. What has become another is sealed for an approval of its own.
@@ -300,11 +312,11 @@ pub async fn resumed(
         return Err(CliError::blocked(format!("the bundle of run {} is another than was approved", started.run))
             .cause(format!("its SHA-256 is {}, approved was {}", bundle.sha256, approved.sha256)));
     }
-    Ok(approved(&bundle))
+    Ok(plans(&bundle))
 }
 
 /// Both plans of a bundle: what is destroyed first, where that is approved, and what is done then.
-fn approved(bundle: &Bundle) -> Option<Arc<Approved>> {
+fn plans(bundle: &Bundle) -> Option<Arc<Approved>> {
     let teardown = bundle.teardown.as_ref().map(|it| it.plan.clone());
     bundle.plan.clone().map(|plan| Arc::new(Approved::of(plan).with_teardown(teardown)))
 }

@@ -33,6 +33,7 @@ mod plan;
 mod preflight;
 mod prospect;
 mod prospect_catalog;
+mod rebuild;
 mod recover;
 mod recover_aurora;
 mod recover_bucket;
@@ -93,6 +94,7 @@ async fn dispatch(args: &Args, environment: &Environment) -> Result<Exit, CliErr
         Command::Review(command) => review::run(command, environment).await,
         Command::Contain(command) => contain::run(command, environment).await,
         Command::Rotate(command) => rotate::run(command, environment).await,
+        Command::Rebuild(command) => rebuild::run(command, environment).await,
         Command::Recover(command) => recover::run(command, environment).await,
         Command::Evidence(command) => evidence::run(command, environment).await,
         Command::Resume(command) => resume::run(command, environment).await,

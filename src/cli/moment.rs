@@ -8,7 +8,7 @@ use super::error::CliError;
 use crate::manifest::{CleanBefore, Manifest};
 
 /// How much earlier than it is known a breach may have begun, unless the operator says otherwise.
-const MARGIN: SignedDuration = SignedDuration::from_hours(1);
+pub const MARGIN: SignedDuration = SignedDuration::from_hours(1);
 
 /// Of which environment something is recovered, and to which time.
 #[derive(Args)]

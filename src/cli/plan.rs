@@ -14,6 +14,7 @@ use super::environment::Environment;
 use super::error::{CliError, Exit};
 use super::home::NewRun;
 use super::prospect::{Prospect, not_as_expected, prospect};
+use super::rebuild::{self, Clean};
 use super::recover::{Named, Subject};
 use super::recover_aurora::PointOfCluster;
 use super::recover_bucket::PointOfBucket;
@@ -37,6 +38,8 @@ pub struct Plan {
 enum Scenario {
     /// Fail an environment over to its recovery region
     Failover(PlanFailover),
+    /// Take a stack down after a breach and build it anew where it stood, from what was clean
+    Rebuild(PlanRebuild),
     /// Take back what was corrupted to how it was at a time
     #[command(subcommand)]
     Recover(PlanRecover),
@@ -52,6 +55,16 @@ struct PlanFailover {
     /// What copies buckets: by the number of objects, this machine, or jobs of S3 Batch Operations
     #[arg(long, value_name = "auto|local|batch", value_parser = args::copy_engine, default_value = "auto")]
     engine: CopyEngine,
+    #[command(flatten)]
+    bundle: BundleArgs,
+}
+
+#[derive(Args)]
+struct PlanRebuild {
+    /// The environment: a folder of that name with a lifeboat.hcl
+    env: String,
+    #[command(flatten)]
+    clean: Clean,
     #[command(flatten)]
     bundle: BundleArgs,
 }
@@ -119,6 +132,10 @@ pub fn of_failover(env: &str, engine: CopyEngine) -> String {
 pub async fn run(command: &Plan, environment: &Environment) -> Result<Exit, CliError> {
     match &command.scenario {
         Scenario::Failover(command) => failover(command, environment).await,
+        Scenario::Rebuild(command) => {
+            let named = rebuild::named(&command.env, &command.clean, environment).await?;
+            written(named, &command.bundle, environment).await
+        }
         Scenario::Recover(PlanRecover::Aurora(command)) => recovery(command, environment).await,
         Scenario::Recover(PlanRecover::Bucket(command)) => recovery(command, environment).await,
         Scenario::Recover(PlanRecover::Catalog(command)) => recovery(command, environment).await,
@@ -149,6 +166,7 @@ async fn written(named: Named, command: &BundleArgs, environment: &Environment) 
     let new = NewRun::make(&environment.home, home::new_run(&plans.manifest.environment, Timestamp::now()))?;
     let stop = signals::listen()?;
     let salt = against.as_ref().and_then(|bundle| bundle.index.inputs.as_ref()).map(|inputs| inputs.salt.clone());
+    let plans = wiring::worked(&plans, &runbook, environment)?;
     let order = Order {
         plans,
         connected: &connected,

@@ -32,6 +32,10 @@ pub fn not_as_expected(words: String, unmet: String) -> CliError {
 
 /// `None` of a runbook that recovers nothing.
 pub fn prospect(runbook: &Runbook, facts: impl Fn(&StepId) -> Value) -> Option<Prospect> {
+    // One of many steps of which there is nothing to do is no reason to do nothing.
+    if runbook.tears_down() {
+        return None;
+    }
     runbook.steps.iter().find_map(|step| match &step.action {
         Action::RollBackBucket { rollback } => Some(of_rollback(&facts(&step.id), rollback)),
         Action::RestoreCluster { cluster } => match &cluster.from {
@@ -60,6 +64,10 @@ pub fn prospect(runbook: &Runbook, facts: impl Fn(&StepId) -> Value) -> Option<P
 
 /// What whoever starts a recovery is asked about.
 pub fn question(runbook: &Runbook) -> String {
+    if runbook.tears_down() {
+        let Runbook { service, environment, to_region, account, .. } = runbook;
+        return format!("taking {service} {environment} down in {to_region} and rebuilding it, in account {account}");
+    }
     let what = runbook.steps.iter().find_map(|step| match &step.action {
         Action::RollBackBucket { rollback: BucketRollback { bucket, prefix, to, .. } } if prefix.is_empty() => {
             Some(format!("taking {bucket} back to {to}"))

@@ -4,6 +4,7 @@
 //! --bundle BUNDLE` does what an approved bundle says.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::{ArgGroup, Args, Subcommand};
 use jiff::Timestamp;
@@ -26,7 +27,7 @@ use super::recover_catalog::RecoverCatalog;
 use super::recover_table::RecoverTable;
 use super::wiring::{Connected, Plans, RunPlace};
 use super::{
-    args, confirm, credentials, gate, home, plan, recover_aurora, recover_bucket, recover_catalog, recover_table,
+    ahead, args, confirm, credentials, gate, home, plan, recover_aurora, recover_bucket, recover_catalog, recover_table,
     signals, wiring, writes,
 };
 use crate::aws::Session;
@@ -197,9 +198,10 @@ impl Recovery<'_> {
         let stop = signals::listen()?;
         let approved = gate.as_ref().and_then(Gate::approved);
         let place = RunPlace { run: &new.name, run_dir: &new.dir, runbook, stop: stop.subscribe(), approved };
-        let (engine, notices) = wiring::engine(plans.clone(), aws, place, environment).await?;
+        let worked = wiring::worked(&plans, &place.runbook, environment)?;
+        let (mut engine, notices) = wiring::engine(worked.clone(), aws, place, environment).await?;
         let look = async { Ok(engine::preflight(&engine).await) };
-        let found = unless_stopped(&engine, look).await?;
+        let mut found = unless_stopped(&engine, look).await?;
         if !found.blocked.is_empty() {
             return Err(blocked(&found));
         }
@@ -218,13 +220,23 @@ impl Recovery<'_> {
         }
         report::to_stderr(&candidates(&engine.runbook, |step| found.facts(step)));
         report::to_stderr(&warnings(&found));
+        // What is taken down is planned before anything is asked: for the guards, and for the comparison with what was approved.
+        let foreknown = match engine.runbook.tears_down() {
+            true => Some(ahead::look(&engine, bundle, &run.overrides.names(), &mut found).await?),
+            false => None,
+        };
         if dry_run {
             report::to_stderr("nothing was changed\n");
             return Ok(Exit::Done);
         }
         if let Some(gate) = &gate {
-            let (plans, connected, engine) = (&plans, &connected, &engine);
-            gate.is_current(Seen { plans, connected, engine, found: &found, foreknown: None }, environment).await?;
+            let (plans, connected, engine, foreknown) = (&worked, &connected, &engine, foreknown.as_ref());
+            gate.is_current(Seen { plans, connected, engine, found: &found, foreknown }, environment).await?;
+        }
+        if let Some(foreknown) = foreknown {
+            let mut runbook = engine.runbook.as_ref().clone();
+            runbook.not_checked.extend(foreknown.not_checked);
+            engine.runbook = Arc::new(runbook);
         }
         let question = question(&engine.runbook);
         let asked = confirm::confirm(env, run.confirm.as_deref(), &question, environment);

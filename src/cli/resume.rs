@@ -166,10 +166,11 @@ async fn go_on(command: &Resume, environment: &Environment, ready: Ready) -> Res
     let runbook = started.runbook.clone();
     let place = RunPlace { run: &run, run_dir: &dir, runbook, stop: stop.subscribe(), approved };
     let aws = connected.aws_in(&started.runbook.to_region).await;
-    let (engine, notices) = wiring::engine(plans, aws, place, environment).await?;
+    let worked = wiring::worked(&plans, &place.runbook, environment)?;
+    let (engine, notices) = wiring::engine(worked.clone(), aws, place, environment).await?;
     let now = inputs::Now {
         manifest_sha256: &wiring::sha256(&manifest.path)?,
-        manifest: &manifest,
+        manifest: &worked.manifest,
         declared: &declared,
         binary: engine.world.terraform.binary().ok(),
         environment,

@@ -14,8 +14,10 @@ use crate::aws::{Caller, Session};
 use crate::document::Invalid;
 use crate::engine::Engine;
 use crate::manifest::{self, Manifest};
-use crate::runbook::Runbook;
-use crate::steps::{self, Notice, World};
+use crate::evidence::Evidence;
+use crate::runbook::{Action, Runbook, StepSpec};
+use crate::scenario::REBUILD;
+use crate::steps::{self, EvidenceGate, KeptEvidence, Notice, World};
 use crate::templates::Templates;
 use crate::terraform::approved::Approved;
 use crate::terraform::lock::LockStore;
@@ -154,10 +156,35 @@ pub async fn engine(
         states: Some(states),
     });
     let terraform = terraform.bound_to(approved);
-    let world = World { run: run.to_owned(), run_dir: run_dir.to_owned(), manifest, aws, terraform, evidence: None };
+    let evidence = evidence_of(&runbook);
+    let world = World { run: run.to_owned(), run_dir: run_dir.to_owned(), manifest, aws, terraform, evidence };
     let (notices, told) = mpsc::unbounded_channel();
     let make = Arc::new(steps::make);
     Ok((Engine { runbook: Arc::new(runbook), world: Arc::new(world), make, notices, stop }, told))
+}
+
+/// Who answers for the evidence of a run: the run itself, where it seals some.
+fn evidence_of(runbook: &Runbook) -> Option<Arc<dyn EvidenceGate>> {
+    let place = |step: &StepSpec| match &step.action {
+        Action::Evidence { evidence } if matches!(evidence.what, Evidence::Seal { .. }) => Some(evidence.place.bucket.clone()),
+        _ => None,
+    };
+    let buckets: Vec<String> = runbook.steps.iter().filter_map(place).collect();
+    if buckets.is_empty() {
+        return None;
+    }
+    Some(Arc::new(KeptEvidence::in_buckets(buckets)))
+}
+
+/// What a run of that runbook works with: a rebuild has the primary region where others have the recovery region.
+///
+/// # Errors
+/// Exit 2: the primary region's backend and variables cannot be made.
+pub fn worked(plans: &Plans, runbook: &Runbook, environment: &Environment) -> Result<Plans, CliError> {
+    match runbook.scenario == REBUILD {
+        true => complete(plans.manifest.in_primary(), environment),
+        false => Ok(plans.clone()),
+    }
 }
 
 async fn terraform(manifest: &Manifest, run_dir: &Path, environment: &Environment) -> Result<Binary, CliError> {

@@ -14,7 +14,7 @@ use crate::aws::quotas::limit;
 use crate::aws::{Session, count, standing};
 use crate::guard::{self, Violation, names, quotas};
 use crate::manifest::Guards;
-use crate::runbook::{Action, NotChecked};
+use crate::runbook::NotChecked;
 use crate::steps::adopted;
 use crate::terraform::events::Event;
 use crate::terraform::plan::Plan;
@@ -45,8 +45,7 @@ pub struct Foreknown {
 pub async fn ahead(engine: &Engine, detail: Detail) -> Result<Foreknown, TerraformError> {
     let (adopted, observer) = (adopted(&engine.world.manifest), Stop(engine.stop.clone()));
     let mut look = engine.world.terraform.look(&adopted, detail, &observer).await?;
-    let tears_down = engine.runbook.steps.iter().any(|step| step.action == Action::TeardownPlan);
-    let teardown = if tears_down { engine.world.terraform.look_at_teardown(&observer).await? } else { None };
+    let teardown = if engine.runbook.tears_down() { engine.world.terraform.look_at_teardown(&observer).await? } else { None };
     let asked = asked(engine, &look.plan).await;
     let mut violations = std::mem::take(&mut look.violations);
     violations.extend(asked.violations);

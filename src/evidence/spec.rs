@@ -84,6 +84,8 @@ pub enum Evidence {
     Cluster(String),
     /// A backup of the DynamoDB table of that name.
     Table(String),
+    /// Saved queries and history of the Athena workgroup of that name.
+    WorkGroup(String),
     /// Every version and delete marker of the bucket of that name.
     Bucket(String),
     /// The Terraform state of the region's workspace.

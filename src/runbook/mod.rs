@@ -128,6 +128,11 @@ pub struct Runbook {
 }
 
 impl Runbook {
+    /// Whether the stack is taken down.
+    pub fn tears_down(&self) -> bool {
+        self.steps.iter().any(|step| step.action == Action::TeardownPlan)
+    }
+
     /// Whether Terraform is needed for any of it.
     pub fn uses_terraform(&self) -> bool {
         self.steps.iter().any(|step| step.action.asks_terraform())

@@ -48,6 +48,11 @@ pub fn evidence_steps(
         let title = format!("list every version in bucket {bucket}");
         collect(format!("evidence.bucket.{bucket}"), title, minutes(10), Evidence::Bucket(bucket));
     }
+    let workgroups = manifest.rebuild.workgroups.iter().filter(|_| region == manifest.primary.name);
+    for workgroup in workgroups {
+        let title = format!("keep the queries of Athena workgroup {workgroup}");
+        collect(format!("evidence.athena.{workgroup}"), title, minutes(10), Evidence::WorkGroup(workgroup.clone()));
+    }
     let workspace = &manifest.region(region).workspace;
     let state = format!("keep the Terraform state of workspace {workspace}");
     collect("evidence.terraform.state".into(), state, minutes(1), Evidence::TerraformState);
@@ -136,7 +141,10 @@ fn tables(manifest: &Manifest, region: &str) -> Vec<String> {
 
 fn buckets(manifest: &Manifest, region: &str, rule: &EvidenceRule) -> Vec<String> {
     let own = manifest.buckets.iter().map(|it| named(manifest, region, (&it.source, &it.target)).clone());
-    unique(own.chain(rule.buckets.iter().cloned()))
+    // A bucket block names buckets of the recovery region; those of the primary one are in the rebuild block.
+    let (primary, rebuild) = (region == manifest.primary.name, &manifest.rebuild);
+    let stack = rebuild.buckets.iter().chain(&rebuild.empty).filter(|_| primary).cloned();
+    unique(own.chain(stack).chain(rule.buckets.iter().cloned()))
 }
 
 fn trails(manifest: &Manifest, region: &str) -> Vec<String> {

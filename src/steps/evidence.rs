@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::{Blocked, Checked, Compensation, Cx, Output, Seen, Step, StepError};
 use super::{
     evidence_bucket, evidence_cluster, evidence_identities, evidence_logs, evidence_network, evidence_place,
-    evidence_seal, evidence_table, evidence_terraform, evidence_trail, evidence_verify,
+    evidence_seal, evidence_table, evidence_terraform, evidence_trail, evidence_verify, evidence_workgroup,
 };
 use crate::evidence::{Evidence, EvidenceStep};
 
@@ -49,6 +49,7 @@ impl Step for CollectEvidence {
             Evidence::Cluster(cluster) => evidence_cluster::check(cx, cluster).await,
             Evidence::Table(table) => evidence_table::check(cx, table).await,
             Evidence::Bucket(bucket) => evidence_bucket::check(cx, bucket).await,
+            Evidence::WorkGroup(workgroup) => evidence_workgroup::check(cx, workgroup).await,
             Evidence::TerraformState => evidence_terraform::check(cx, place).await,
             Evidence::TerraformPlan => Ok(Found::to_write("what Terraform would change, without secrets")),
             Evidence::Identities => {
@@ -78,6 +79,7 @@ impl Step for CollectEvidence {
             Evidence::Cluster(cluster) => evidence_cluster::collect(cx, place, cluster).await,
             Evidence::Table(table) => evidence_table::collect(cx, place, table).await,
             Evidence::Bucket(bucket) => evidence_bucket::collect(cx, place, bucket).await,
+            Evidence::WorkGroup(workgroup) => evidence_workgroup::collect(cx, place, workgroup).await,
             Evidence::TerraformState => evidence_terraform::collect_state(cx, place).await,
             Evidence::TerraformPlan => evidence_terraform::collect_plan(cx, place).await,
             Evidence::Identities => evidence_identities::collect(cx, place).await,

@@ -18,6 +18,11 @@ async fn find(cx: &Cx, bucket: &str) -> Result<Option<Session>, StepError> {
     })
 }
 
+/// What the keys of a bucket's list begin with.
+pub(super) fn stem(bucket: &str) -> String {
+    format!("buckets/{}.versions", folder(bucket))
+}
+
 pub(super) async fn check(cx: &Cx, bucket: &str) -> Result<Found, StepError> {
     Ok(match find(cx, bucket).await? {
         Some(_) => Found::to_write(format!("a list of every version in bucket {bucket}")),
@@ -32,7 +37,7 @@ pub(super) async fn collect(cx: &Cx, place: &EvidencePlace, bucket: &str) -> Res
     };
     let what = format!("every version in bucket {bucket}");
     let about = About { what: &what, request: "s3:ListBucketVersions" };
-    let mut lines = keeper.lines(&format!("buckets/{}.versions", folder(bucket)), about);
+    let mut lines = keeper.lines(&stem(bucket), about);
     let (client, mut from) = (session.s3(), None);
     loop {
         if cx.stopping() {

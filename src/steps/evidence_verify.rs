@@ -38,11 +38,7 @@ pub struct Proof {
 /// # Errors
 /// Nothing is sealed; something is missing, another than it was, or was added, each named; or AWS could not be asked.
 pub async fn evidence_verifies(cx: &Cx) -> Result<Proof, StepError> {
-    let sealed = cx.output(SEAL).and_then(|output| serde_json::from_value::<Sealed>(output).ok());
-    let Some(sealed) = sealed else {
-        return Err(StepError::failed("no evidence is sealed in this run")
-            .hint("nothing is taken down without evidence: collect it first"));
-    };
+    let sealed = sealed(cx)?;
     let (proof, faults) = compare(cx, &sealed).await?;
     if faults.is_empty() {
         return Ok(proof);
@@ -56,6 +52,24 @@ pub async fn evidence_verifies(cx: &Cx) -> Result<Proof, StepError> {
         "nothing may be taken down on it: find out who has touched the bucket, shut them out, then collect again with \
          lifeboat evidence collect",
     ))
+}
+
+fn sealed(cx: &Cx) -> Result<Sealed, StepError> {
+    let sealed = cx.output(SEAL).and_then(|output| serde_json::from_value::<Sealed>(output).ok());
+    sealed.ok_or_else(|| {
+        StepError::failed("no evidence is sealed in this run")
+            .hint("nothing is taken down without evidence: collect it first")
+    })
+}
+
+/// What this run has sealed, as it stands in the bucket.
+///
+/// # Errors
+/// Nothing is sealed, or it is another now.
+pub(super) async fn sealed_manifest(cx: &Cx) -> Result<(Sealed, Manifest), StepError> {
+    let sealed = sealed(cx)?;
+    let manifest = manifest(&session(cx, &sealed.place).await, &sealed).await?;
+    Ok((sealed, manifest.map_err(StepError::check_failed)?))
 }
 
 /// Reads everything back, and says what is not as it was.
