@@ -6,8 +6,8 @@ use clap::{Parser, Subcommand, ValueEnum};
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    approve, check, contain, evidence, failover, plan, rebuild, recover, rehearse, report, resume, review, rotate, runs, state,
-    status,
+    approve, check, contain, evidence, failover, plan, rebuild, recover, rehearse, report, resume, review, rotate,
+    runs, state, status,
 };
 use crate::manifest::{CopyEngine, read_duration};
 

@@ -13,8 +13,8 @@ use crate::aws::s3::{LockFile, StateObject};
 use crate::aws::{Caller, Session};
 use crate::document::Invalid;
 use crate::engine::Engine;
-use crate::manifest::{self, Manifest};
 use crate::evidence::Evidence;
+use crate::manifest::{self, Manifest};
 use crate::runbook::{Action, Runbook, StepSpec};
 use crate::scenario::REBUILD;
 use crate::steps::{self, EvidenceGate, KeptEvidence, Notice, World};
@@ -166,7 +166,9 @@ pub async fn engine(
 /// Who answers for the evidence of a run: the run itself, where it seals some.
 fn evidence_of(runbook: &Runbook) -> Option<Arc<dyn EvidenceGate>> {
     let place = |step: &StepSpec| match &step.action {
-        Action::Evidence { evidence } if matches!(evidence.what, Evidence::Seal { .. }) => Some(evidence.place.bucket.clone()),
+        Action::Evidence { evidence } if matches!(evidence.what, Evidence::Seal { .. }) => {
+            Some(evidence.place.bucket.clone())
+        }
         _ => None,
     };
     let buckets: Vec<String> = runbook.steps.iter().filter_map(place).collect();

@@ -45,7 +45,8 @@ pub struct Foreknown {
 pub async fn ahead(engine: &Engine, detail: Detail) -> Result<Foreknown, TerraformError> {
     let (adopted, observer) = (adopted(&engine.world.manifest), Stop(engine.stop.clone()));
     let mut look = engine.world.terraform.look(&adopted, detail, &observer).await?;
-    let teardown = if engine.runbook.tears_down() { engine.world.terraform.look_at_teardown(&observer).await? } else { None };
+    let teardown =
+        if engine.runbook.tears_down() { engine.world.terraform.look_at_teardown(&observer).await? } else { None };
     let asked = asked(engine, &look.plan).await;
     let mut violations = std::mem::take(&mut look.violations);
     violations.extend(asked.violations);

@@ -7,8 +7,8 @@ use jiff::Timestamp;
 
 use super::teardown::TEARDOWN_PROOF;
 use super::{
-    clean_clusters, clean_tables, contain_not_checked, contain_steps, evidence_not_checked, evidence_steps,
-    failover, preserve_point, recover_bucket, rotate_not_checked, rotate_steps, teardown_steps,
+    clean_clusters, clean_tables, contain_not_checked, contain_steps, evidence_not_checked, evidence_steps, failover,
+    preserve_point, recover_bucket, rotate_not_checked, rotate_steps, teardown_steps,
 };
 use crate::evidence::VERIFY;
 use crate::manifest::{Catalog, CleanBefore, ContainmentRule, EvidenceRule, Manifest};

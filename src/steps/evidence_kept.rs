@@ -59,9 +59,10 @@ impl KeptEvidence {
             if hex(&Sha256::digest(&part.bytes)) != item.sha256 {
                 return Err(StepError::check_failed(format!("{key} is not what was sealed as evidence")));
             }
-            marks.extend(versions_in(&part.bytes).map_err(|why| {
-                StepError::failed(format!("{key} of the evidence is not understood: {why}"))
-            })?);
+            marks.extend(
+                versions_in(&part.bytes)
+                    .map_err(|why| StepError::failed(format!("{key} of the evidence is not understood: {why}")))?,
+            );
         }
         let inventory = Arc::new(marks);
         read.insert(bucket.to_owned(), Arc::clone(&inventory));
