@@ -32,7 +32,7 @@ pub async fn offline(manifest: &Manifest, run_dir: &Path, environment: &Environm
 /// told by them.
 pub async fn plan(engine: &Engine) -> Found {
     let mut found = Found::default();
-    let Foreknown { look, violations, warnings, not_checked } = match engine::ahead(engine, Detail::Judged).await {
+    let Foreknown { look, violations, warnings, not_checked, .. } = match engine::ahead(engine, Detail::Judged).await {
         Ok(foreknown) => foreknown,
         Err(error) => {
             found.obstacles.push(Finding::new(PLAN, error.to_string()).hint(error.hint()));

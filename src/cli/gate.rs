@@ -173,7 +173,7 @@ pub fn same_place(bundle: &Bundle, manifest: &Manifest) -> Result<(), CliError> 
 impl Gate {
     /// What Terraform is bound to in the run, where it has a part in it.
     pub fn approved(&self) -> Option<Arc<Approved>> {
-        approved(&self.bundle)
+        plans(&self.bundle)
     }
 
     /// Compares what the run has found with what was approved. What has become another is sealed for an approval of its own.
@@ -286,11 +286,11 @@ pub async fn resumed(
         return Err(CliError::blocked(format!("the bundle of run {} is another than was approved", started.run))
             .cause(format!("its SHA-256 is {}, approved was {}", bundle.sha256, approved.sha256)));
     }
-    Ok(approved(&bundle))
+    Ok(plans(&bundle))
 }
 
 /// Both plans of a bundle: what is destroyed first, where that is approved, and what is done then.
-fn approved(bundle: &Bundle) -> Option<Arc<Approved>> {
+fn plans(bundle: &Bundle) -> Option<Arc<Approved>> {
     let teardown = bundle.teardown.as_ref().map(|it| it.plan.clone());
     bundle.plan.clone().map(|plan| Arc::new(Approved::of(plan).with_teardown(teardown)))
 }

@@ -88,9 +88,8 @@ impl Step for EmptyBucket {
         if output["left"] != Value::Null || bucket_is_empty(cx, &self.bucket).await? {
             return Ok(());
         }
-        Err(StepError::check_failed(format!("bucket {} has been written to while it was emptied", self.bucket)).hint(
-            "shut out whoever writes to it, keep evidence of what was written, and retry the step",
-        ))
+        Err(StepError::check_failed(format!("bucket {} has been written to while it was emptied", self.bucket))
+            .hint("shut out whoever writes to it, keep evidence of what was written, and retry the step"))
     }
 
     fn compensation(&self) -> Compensation {
@@ -118,7 +117,8 @@ impl EmptyBucket {
 
     fn undeleted(&self, undeleted: &[Undeleted]) -> StepError {
         let first = &undeleted[0];
-        let named: Vec<String> = undeleted.iter().take(NAMED).map(|it| format!("{} ({})", it.key, it.version_id)).collect();
+        let named: Vec<String> =
+            undeleted.iter().take(NAMED).map(|it| format!("{} ({})", it.key, it.version_id)).collect();
         let error = StepError::failed(format!(
             "S3 does not delete {} versions of {}, the first for {}: {}; {}",
             undeleted.len(),
@@ -134,14 +134,17 @@ impl EmptyBucket {
     }
 
     fn not_in_evidence(&self, unlisted: &[Version]) -> StepError {
-        let named: Vec<String> = unlisted.iter().take(NAMED).map(|it| format!("{} ({})", it.key, it.version_id)).collect();
+        let named: Vec<String> =
+            unlisted.iter().take(NAMED).map(|it| format!("{} ({})", it.key, it.version_id)).collect();
         let error = StepError::conflict(format!(
             "the evidence does not list {} versions of {}: {}",
             unlisted.len(),
             self.bucket,
             named.join(", ")
         ));
-        error.hint("they were written after its inventory was made: keep evidence of the bucket again, then retry the step")
+        error.hint(
+            "they were written after its inventory was made: keep evidence of the bucket again, then retry the step",
+        )
     }
 
     /// `left` is why nothing was to be deleted, where that is so.

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::teardown_plan::planned;
 use super::wait::{Ready, SETTLES, wait_until};
-use super::{Checked, Blocked, Compensation, Cx, Output, Seen, Step, StepError};
+use super::{Blocked, Checked, Compensation, Cx, Output, Seen, Step, StepError};
 use crate::aws::logs::has_log_group;
 use crate::aws::secrets::{SecretState, delete_secret_now, restore_secret, secret};
 use crate::manifest::LingeringSecrets;

@@ -60,10 +60,7 @@ impl Step for TeardownPlan {
 
 /// Plans the teardown; what comes back has passed its guard and is saved. `foreseen` is what may be destroyed, where that is
 /// settled already.
-pub(super) async fn plan_teardown(
-    cx: &Cx,
-    foreseen: Option<&BTreeMap<String, Doomed>>,
-) -> Result<Saved, StepError> {
+pub(super) async fn plan_teardown(cx: &Cx, foreseen: Option<&BTreeMap<String, Doomed>>) -> Result<Saved, StepError> {
     let state = cx.journal.as_ref().map(|journal| journal.state()).unwrap_or_default();
     let (lineage, overridden) = (recorded_lineage(cx), state.overridden_guards());
     let terraform = &cx.world.terraform;
@@ -94,9 +91,12 @@ async fn may_go(cx: &Cx, teardown: &Teardown) -> Result<(), StepError> {
                 refused.push(format!("- {address} ({id}) holds the evidence: keep it"));
             }
             "aws_s3_bucket" if !rebuild.empty.contains(id) && !bucket_is_empty(cx, id).await? => {
-                refused.push(format!("- {address}: bucket {id} is not empty: name it in `empty`, or {address} in `keep`"));
+                refused
+                    .push(format!("- {address}: bucket {id} is not empty: name it in `empty`, or {address} in `keep`"));
             }
-            "aws_athena_workgroup" if !rebuild.workgroups.contains(id) && athena::holds_queries(session, id).await? => {
+            "aws_athena_workgroup"
+                if !rebuild.workgroups.contains(id) && athena::holds_queries(session, id).await? =>
+            {
                 refused.push(format!(
                     "- {address}: workgroup {id} holds saved queries or a history: name it in `workgroups`, or {address} in \
                      `keep`"
@@ -146,11 +146,7 @@ fn facts(teardown: &Teardown, warnings: &[String]) -> Value {
         ("protection from deletion is switched off for", addresses(|it| it.protected)),
         ("what these hold is gone, but for recovery points and evidence", addresses(|it| it.stateful)),
     ];
-    let mut told = vec![format!(
-        "{} resources are destroyed, {} stay",
-        teardown.destroys.len(),
-        teardown.stays.len()
-    )];
+    let mut told = vec![format!("{} resources are destroyed, {} stay", teardown.destroys.len(), teardown.stays.len())];
     let lines = lines.into_iter().filter(|(_, addresses)| !addresses.is_empty());
     told.extend(lines.map(|(what, addresses)| format!("{what}: {}", addresses.join(", "))));
     told.extend_from_slice(warnings);

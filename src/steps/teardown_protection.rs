@@ -7,9 +7,9 @@ use serde_json::json;
 
 use super::wait::{Ready, SETTLES, wait_until};
 use super::{Cx, StepError};
+use crate::aws::AwsError;
 use crate::aws::dynamodb::{TableChange, change_table, table};
 use crate::aws::rds::{ClusterChange, cluster, instance, modify_cluster, protect_instance};
-use crate::aws::AwsError;
 use crate::terraform::Doomed;
 use crate::terraform::destroy::SWITCHED_OFF;
 

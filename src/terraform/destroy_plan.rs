@@ -70,10 +70,7 @@ impl Workdir {
     ///
     /// # Errors
     /// Terraform's own; a plan that lifeboat itself refuses.
-    pub async fn look_at_teardown(
-        &self,
-        observer: &dyn Observer,
-    ) -> Result<Option<Arc<TeardownLook>>, TerraformError> {
+    pub async fn look_at_teardown(&self, observer: &dyn Observer) -> Result<Option<Arc<TeardownLook>>, TerraformError> {
         let _tree = self.tree.lock().await;
         let (mut ready, mark) = self.initialized(observer).await?;
         if !self.has_workspace(&ready).await? {

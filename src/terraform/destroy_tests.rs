@@ -49,11 +49,8 @@ fn what_is_protected_stays_alone_and_what_replace_names_goes() {
         ("aws_sqs_queue.a", &[]),
         ("aws_sqs_queue.b", &[]),
     ]);
-    let guards = Guards {
-        protect: vec!["module.db".into()],
-        protect_types: vec!["aws_sqs_*".into()],
-        ..Guards::default()
-    };
+    let guards =
+        Guards { protect: vec!["module.db".into()], protect_types: vec!["aws_sqs_*".into()], ..Guards::default() };
     let found = divide(&state, &rules(&[], &["aws_sqs_queue.b"]), &guards);
     assert_eq!(found.targets, ["aws_sqs_queue.b", "aws_vpc.v"], "what it was made with does not stay by itself");
     assert_eq!(found.released.keys().collect::<Vec<_>>(), ["aws_sqs_queue.b"]);
@@ -122,7 +119,8 @@ fn a_kept_address_another_action_and_what_nobody_foresaw_are_refused() {
     let other = told(&gone, &nothing, Some(&[("aws_sqs_queue.q", "another")]));
     assert_eq!(other, ["aws_sqs_queue.q is id-of-aws_sqs_queue.q now, and the teardown was planned for another"]);
     assert!(
-        told(&gone, &rules(&["aws_vpc.typo"], &[]), None)[0].starts_with("aws_vpc.typo is to be kept, and the state holds")
+        told(&gone, &rules(&["aws_vpc.typo"], &[]), None)[0]
+            .starts_with("aws_vpc.typo is to be kept, and the state holds")
     );
     let replaced = [change("aws_sqs_queue.q", &["delete", "create"], &json!({}))];
     assert!(told(&replaced, &nothing, None)[0].ends_with("a teardown destroys, and does nothing else"));
@@ -130,22 +128,24 @@ fn a_kept_address_another_action_and_what_nobody_foresaw_are_refused() {
 
 #[test]
 fn what_takes_something_protected_along_is_named() {
-    let (plan, mut state) = planned(&[
-        change("aws_vpc.v", &["delete"], &json!({})),
-        change("aws_subnet.a[0]", &["delete"], &json!({})),
-    ]);
+    let (plan, mut state) =
+        planned(&[change("aws_vpc.v", &["delete"], &json!({})), change("aws_subnet.a[0]", &["delete"], &json!({}))]);
     state.dependencies.insert("aws_subnet.a[0]".into(), BTreeSet::from(["aws_vpc.v".to_owned()]));
     let guards = Guards { protect: vec!["aws_subnet.a".into()], ..Guards::default() };
     let division = divide(&state, &Rebuild::default(), &guards);
     let said = violations(&plan, &state, &division, &manifest(), None);
     let [said] = &said[..] else { panic!("{said:?}") };
-    assert!(said.why.contains("guard.protect names it (aws_subnet.a); it was made with aws_vpc.v, which goes"), "{said}");
+    assert!(
+        said.why.contains("guard.protect names it (aws_subnet.a); it was made with aws_vpc.v, which goes"),
+        "{said}"
+    );
 }
 
 #[test]
 fn data_buckets_states_keys_and_nameless_snapshots_are_told_beforehand() {
     let nothing = Rebuild::default();
-    let bucket = |name: &str| told(&[change(&format!("aws_s3_bucket.{name}"), &["delete"], &json!({}))], &nothing, None);
+    let bucket =
+        |name: &str| told(&[change(&format!("aws_s3_bucket.{name}"), &["delete"], &json!({}))], &nothing, None);
     let said = bucket("data");
     assert!(
         said[0].starts_with("aws_s3_bucket.data (shop-data) would be destroyed") && said[0].contains("`keep`"),

@@ -57,8 +57,14 @@ async fn a_stack_is_taken_down_but_for_what_stays_and_is_built_again() {
     let planned = place.output("teardown.plan");
     assert_eq!(planned["stays"], json!({"aws_s3_bucket.logs": "rebuild.keep names it (aws_s3_bucket.logs)"}));
     let table = &planned["destroys"]["aws_dynamodb_table.orders"];
-    assert_eq!((&table["protected"], &table["released"]), (&json!(true), &json!("guard.protect names it (aws_dynamodb_table.orders)")));
-    assert_eq!(place.output("teardown.empty.shop-results"), json!({"bucket": "shop-results", "deleted": 3, "left": null}));
+    assert_eq!(
+        (&table["protected"], &table["released"]),
+        (&json!(true), &json!("guard.protect names it (aws_dynamodb_table.orders)"))
+    );
+    assert_eq!(
+        place.output("teardown.empty.shop-results"),
+        json!({"bucket": "shop-results", "deleted": 3, "left": null})
+    );
     // The workgroup was deleted by its own step.
     assert_eq!(place.output("teardown.destroy")["destroyed"], 7);
     let import = place.output("teardown.names")["import"].clone();
@@ -82,10 +88,7 @@ async fn what_is_protected_or_holds_what_nobody_named_stands_in_the_way_before_a
     let stack = filled().await;
     let before = changes(&stack);
     let refused = async |rules: &str, words: &[&str]| {
-        stack.place.write(
-            "environments/shop/lifeboat.hcl",
-            &format!("{}{rules}", crate::teardown_world::MANIFEST),
-        );
+        stack.place.write("environments/shop/lifeboat.hcl", &format!("{}{rules}", crate::teardown_world::MANIFEST));
         let found = stack.place.preflight().await;
         let told: String = found.blocked.iter().map(|(step, blocked)| format!("{step}: {}\n", blocked.cause)).collect();
         for word in words {
@@ -93,15 +96,30 @@ async fn what_is_protected_or_holds_what_nobody_named_stands_in_the_way_before_a
         }
     };
     // It was made with a log group that goes.
-    let protects = RULES.replace("[\"aws_dynamodb_table.orders\"]\n  protect_types", "[\"aws_cloudwatch_log_stream.app\"]\n  protect_types");
+    let protects = RULES.replace(
+        "[\"aws_dynamodb_table.orders\"]\n  protect_types",
+        "[\"aws_cloudwatch_log_stream.app\"]\n  protect_types",
+    );
     refused(
         &protects,
-        &["teardown.plan: the teardown plan is refused", "aws_cloudwatch_log_stream.app would be destroyed, and is to stay", "was made with aws_cloudwatch_log_group.app, which goes"],
+        &[
+            "teardown.plan: the teardown plan is refused",
+            "aws_cloudwatch_log_stream.app would be destroyed, and is to stay",
+            "was made with aws_cloudwatch_log_group.app, which goes",
+        ],
     )
     .await;
     refused(&RULES.replace("  empty      = [\"shop-results\"]\n", ""), &["bucket shop-results is not empty"]).await;
-    refused(&RULES.replace("aws_s3_bucket.logs", "aws_s3_bucket.lgos"), &["aws_s3_bucket.lgos is to be kept, and the state holds no such address"]).await;
-    refused(&RULES.replace("[\"shop-results\"]", "[\"shop-results\", \"shop-state\"]"), &["bucket shop-state holds Terraform's state"]).await;
+    refused(
+        &RULES.replace("aws_s3_bucket.logs", "aws_s3_bucket.lgos"),
+        &["aws_s3_bucket.lgos is to be kept, and the state holds no such address"],
+    )
+    .await;
+    refused(
+        &RULES.replace("[\"shop-results\"]", "[\"shop-results\", \"shop-state\"]"),
+        &["bucket shop-state holds Terraform's state"],
+    )
+    .await;
     // What is neither kept nor released stays, with what else is of it.
     refused(&RULES.replace(", \"aws_s3_bucket.results\"]", "]"), &[]).await;
     assert_eq!(changes(&stack), before, "nothing was changed");
@@ -118,13 +136,21 @@ async fn nothing_is_taken_away_while_the_evidence_does_not_verify() {
     altered[0] ^= 1;
     std::fs::write(&inventory, altered).expect("a file");
     let ended = stack.place.run().await;
-    assert!(failures(&ended).contains("teardown.empty.shop-results: the evidence is not what was sealed"), "{}", told(&ended));
+    assert!(
+        failures(&ended).contains("teardown.empty.shop-results: the evidence is not what was sealed"),
+        "{}",
+        told(&ended)
+    );
     assert_eq!(stack.standing().await, STANDS);
     // What was written since is in no evidence.
     std::fs::write(&inventory, sealed).expect("a file");
     stack.put("shop-results", "late").await;
     let ended = stack.place.resume(&["teardown.empty.shop-results", "teardown.workgroup.shop"]).await;
-    assert!(failures(&ended).contains("the evidence does not list 1 versions of shop-results: late"), "{}", told(&ended));
+    assert!(
+        failures(&ended).contains("the evidence does not list 1 versions of shop-results: late"),
+        "{}",
+        told(&ended)
+    );
     assert_eq!(stack.standing().await, STANDS);
     stack.keep_evidence(&["shop-results"]).await;
     let ended = stack.place.resume(&["teardown.empty.shop-results"]).await;
@@ -164,7 +190,8 @@ async fn what_appears_after_the_plan_is_not_destroyed_with_it() {
     let environment = stack.place.environment(&stack.moto.endpoint());
     let (work, endpoint) = (stack.place.dir.join("stand-2"), stack.moto.endpoint());
     std::fs::create_dir(&work).expect("a folder");
-    let site = lifeboat::rehearse::breach::Site { dir: &work, endpoint: &endpoint, environment: &environment, binary: None };
+    let site =
+        lifeboat::rehearse::breach::Site { dir: &work, endpoint: &endpoint, environment: &environment, binary: None };
     lifeboat::rehearse::breach::stand(&stack.place.loaded(), site).await.expect("it stands");
     let ended = stack.place.resume(&["teardown.destroy"]).await;
     let said = failures(&ended);
@@ -198,12 +225,14 @@ async fn a_secret_is_deleted_for_good_where_the_manifest_says_so() {
     let stack = Stack::of(ROOT, &rules).await;
     stack.keep_evidence(&["shop-results"]).await;
     let session = stack.session();
-    let old = session.secrets().describe_secret().secret_id("shop-db").send().await.expect("a secret").arn.expect("an ARN");
+    let old =
+        session.secrets().describe_secret().secret_id("shop-db").send().await.expect("a secret").arn.expect("an ARN");
     let ended = stack.place.run().await;
     assert_eq!(ended, Ended::Done { changed: true }, "{}", told(&ended));
     assert_eq!(stack.place.output("teardown.names")["import"], json!({}));
     assert_eq!(secret(&session, "shop-db").await, Ok(SecretState::Present), "it is built again");
-    let new = session.secrets().describe_secret().secret_id("shop-db").send().await.expect("a secret").arn.expect("an ARN");
+    let new =
+        session.secrets().describe_secret().secret_id("shop-db").send().await.expect("a secret").arn.expect("an ARN");
     assert_ne!(old, new, "another secret of the same name");
 }
 
@@ -211,7 +240,9 @@ async fn a_secret_is_deleted_for_good_where_the_manifest_says_so() {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "a process for the test that kills it"]
 async fn a_process_that_is_killed() {
-    let (Some(dir), Ok(endpoint)) = (std::env::var_os("TEARDOWN_DIR"), std::env::var("TEARDOWN_ENDPOINT")) else { return };
+    let (Some(dir), Ok(endpoint)) = (std::env::var_os("TEARDOWN_DIR"), std::env::var("TEARDOWN_ENDPOINT")) else {
+        return;
+    };
     Place { dir: PathBuf::from(dir), endpoint }.run().await;
 }
 
