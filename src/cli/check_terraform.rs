@@ -32,14 +32,13 @@ pub async fn offline(manifest: &Manifest, run_dir: &Path, environment: &Environm
 /// told by them.
 pub async fn plan(engine: &Engine) -> Found {
     let mut found = Found::default();
-    let Foreknown { look, violations, warnings, not_checked, teardown: _ } =
-        match engine::ahead(engine, Detail::Judged).await {
-            Ok(foreknown) => foreknown,
-            Err(error) => {
-                found.obstacles.push(Finding::new(PLAN, error.to_string()).hint(error.hint()));
-                return found;
-            }
-        };
+    let Foreknown { look, violations, warnings, not_checked, .. } = match engine::ahead(engine, Detail::Judged).await {
+        Ok(foreknown) => foreknown,
+        Err(error) => {
+            found.obstacles.push(Finding::new(PLAN, error.to_string()).hint(error.hint()));
+            return found;
+        }
+    };
     let Counts { add, change, destroy, .. } = look.plan.counts();
     let words = match look.plan.is_empty() {
         true => "the recovery workspace is as the root declares it: there is nothing to change".to_owned(),

@@ -44,9 +44,15 @@ pub struct Foreknown {
 /// Nobody knows what the plan does: Terraform's own errors.
 pub async fn ahead(engine: &Engine, detail: Detail) -> Result<Foreknown, TerraformError> {
     let (adopted, observer) = (adopted(&engine.world.manifest), Stop(engine.stop.clone()));
-    let mut look = engine.world.terraform.look(&adopted, detail, &observer).await?;
-    let teardown =
-        if engine.runbook.tears_down() { engine.world.terraform.look_at_teardown(&observer).await? } else { None };
+    let terraform = &engine.world.terraform;
+    let teardown = if engine.runbook.tears_down() { terraform.look_at_teardown(&observer).await? } else { None };
+    let mut look = match teardown.as_deref() {
+        Some(TeardownLook { teardown, .. }) => {
+            let gone = teardown.destroys.keys().cloned().collect();
+            terraform.look_after_teardown(&gone, &adopted, detail, &observer).await?
+        }
+        None => terraform.look(&adopted, detail, &observer).await?,
+    };
     let asked = asked(engine, &look.plan).await;
     let mut violations = std::mem::take(&mut look.violations);
     violations.extend(asked.violations);

@@ -57,30 +57,33 @@ impl Step for EmptyBucket {
         let gate = relies_on_evidence(cx).await?;
         let client = cx.world.aws.s3();
         let mut deleted = 0;
-        let mut page = list_versions(&client, &self.bucket, "", None).await?;
+        let mut before: Option<Version> = None;
         loop {
+            // From the beginning each time: what is listed is what is left, and no page begins behind a version that is gone.
+            let VersionPage { versions, .. } = list_versions(&client, &self.bucket, "", None).await?;
+            if versions.is_empty() {
+                return Ok(self.output(deleted, None));
+            }
+            if before.as_ref() == versions.first() {
+                return Err(StepError::failed(format!("S3 still lists in {} what it has deleted", self.bucket))
+                    .hint("retry the step: what is left is deleted"));
+            }
             if cx.stopping() {
                 return Err(StepError::interrupted(format!("stopped after {deleted} versions of {}", self.bucket)));
             }
-            let unlisted = gate.unlisted(cx, &self.bucket, &page.versions).await?;
+            let unlisted = gate.unlisted(cx, &self.bucket, &versions).await?;
             if !unlisted.is_empty() {
                 return Err(self.not_in_evidence(&unlisted));
             }
-            // The next page is listed meanwhile: it begins behind this one, whatever of it is gone.
-            let next = async {
-                match page.next.clone() {
-                    Some(from) => list_versions(&client, &self.bucket, "", Some(from)).await.map(Some),
-                    None => Ok(None),
+            for batch in versions.chunks(DELETED_AT_ONCE) {
+                let undeleted = delete_versions(&client, &self.bucket, batch).await?;
+                if !undeleted.is_empty() {
+                    return Err(self.undeleted(&undeleted));
                 }
-            };
-            let (gone, next) = tokio::join!(self.delete(cx, &page), next);
-            gone?;
-            deleted += page.versions.len() as u64;
-            cx.progress(Progress::Count { done: deleted, total: None, unit: "versions".into() });
-            match next? {
-                Some(next) => page = next,
-                None => return Ok(self.output(deleted, None)),
             }
+            deleted += versions.len() as u64;
+            cx.progress(Progress::Count { done: deleted, total: None, unit: "versions".into() });
+            before = versions.into_iter().next();
         }
     }
 
@@ -102,17 +105,6 @@ impl EmptyBucket {
     fn is_to_go(&self, cx: &Cx) -> Result<bool, StepError> {
         let teardown = planned(cx)?;
         Ok(teardown.destroys.values().any(|it| it.kind == "aws_s3_bucket" && it.id == self.bucket))
-    }
-
-    async fn delete(&self, cx: &Cx, page: &VersionPage) -> Result<(), StepError> {
-        let client = cx.world.aws.s3();
-        for versions in page.versions.chunks(DELETED_AT_ONCE) {
-            let undeleted = delete_versions(&client, &self.bucket, versions).await?;
-            if !undeleted.is_empty() {
-                return Err(self.undeleted(&undeleted));
-            }
-        }
-        Ok(())
     }
 
     fn undeleted(&self, undeleted: &[Undeleted]) -> StepError {

@@ -13,8 +13,8 @@ use super::teardown_plan::planned;
 use super::terraform_watch::{Watch, recorded_lineage};
 use super::wait::{Ready, wait_until};
 use super::{Blocked, Checked, Compensation, Cx, Output, Seen, Step, StepError};
-use crate::aws::{AwsError, stands};
-use crate::terraform::Teardown;
+use crate::aws::{AwsError, Session, stands};
+use crate::terraform::{Doomed, Teardown};
 
 const AT_ONCE: usize = 8;
 
@@ -94,15 +94,24 @@ impl Step for TeardownProof {
     }
 }
 
+async fn ask<'a>(
+    session: &Session,
+    address: &'a str,
+    doomed: &'a Doomed,
+) -> Result<(&'a str, &'a Doomed, Option<bool>), AwsError> {
+    let standing = if doomed.id.is_empty() { None } else { stands(session, &doomed.kind, &doomed.id).await? };
+    Ok((address, doomed, standing))
+}
+
 /// What was made again or taken back on purpose is known, and is no remnant.
 async fn look(cx: &Cx, teardown: &Teardown) -> Result<Found, StepError> {
     let known = to_import(cx);
-    let asks = teardown.destroys.iter().filter(|(address, _)| !known.contains_key(*address));
-    let asks = asks.map(async |(address, doomed)| {
-        let standing =
-            if doomed.id.is_empty() { None } else { stands(&cx.world.aws, &doomed.kind, &doomed.id).await? };
-        Ok::<_, AwsError>((address, doomed, standing))
-    });
+    let mut asks = Vec::new();
+    for (address, doomed) in &teardown.destroys {
+        if !known.contains_key(address) {
+            asks.push(ask(&cx.world.aws, address, doomed));
+        }
+    }
     let answers: Vec<_> = stream::iter(asks).buffered(AT_ONCE).try_collect().await?;
     let mut found = Found::default();
     for (address, doomed, standing) in answers {

@@ -30,7 +30,7 @@ use super::{TerraformError, args, lock_file, stage};
 use crate::guard::Violation;
 
 /// Where Terraform works while there is no workspace, beside `data`.
-const FOLDER: &str = "ahead";
+pub(super) const FOLDER: &str = "ahead";
 
 /// How much of a look is wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,9 +81,9 @@ pub(super) struct Kept {
 }
 
 /// Where a look is taken.
-struct Ground {
-    ready: Ready,
-    state: State,
+pub(super) struct Ground {
+    pub ready: Ready,
+    pub state: State,
 }
 
 impl Workdir {
@@ -105,7 +105,7 @@ impl Workdir {
             let state = self.pull(&ready).await?;
             self.looked(Ground { ready, state }, adopted, detail, observer).await
         } else {
-            let look = match self.beside(&ready, observer).await {
+            let look = match self.beside(&ready, None, observer).await {
                 Ok(ready) => self.looked(Ground { ready, state: State::default() }, adopted, detail, observer).await,
                 Err(error) => Err(error),
             };
@@ -133,7 +133,7 @@ impl Workdir {
         Ok(())
     }
 
-    async fn looked(
+    pub(super) async fn looked(
         &self,
         Ground { ready, state }: Ground,
         adopted: &BTreeSet<String>,
@@ -227,8 +227,13 @@ impl Workdir {
         Ok(Surveyed { plan: Arc::new(plan), misplaced, split, declared, warnings, copy })
     }
 
-    /// The same work folder with an empty state of the workspace's name, in a folder beside.
-    async fn beside(&self, ready: &Ready, observer: &dyn Observer) -> Result<Ready, TerraformError> {
+    /// The same work folder with a state of the workspace's name in a folder beside: `state`, or an empty one.
+    pub(super) async fn beside(
+        &self,
+        ready: &Ready,
+        state: Option<&[u8]>,
+        observer: &dyn Observer,
+    ) -> Result<Ready, TerraformError> {
         let folder = self.path(FOLDER);
         stage::remove_folder(&folder)?;
         let beside = Ready { data: folder.join("data"), ..ready.clone() };
@@ -247,7 +252,13 @@ impl Workdir {
         let timeout = self.manifest.terraform.lock_timeout;
         self.follow(&beside, "init", args::init(self.binary()?.product, &[], timeout), &[0], observer).await?;
         let workspace = &self.manifest.recovery.workspace;
-        if workspace != "default" {
+        if let Some(state) = state {
+            let folder = if workspace == "default" { states.clone() } else { states.join(workspace) };
+            stage::private_folder(&folder)?;
+            let name = if workspace == "default" { "default.tfstate" } else { "terraform.tfstate" };
+            stage::write(&folder.join(name), state)?;
+            self.select(&beside, observer).await?;
+        } else if workspace != "default" {
             let new = args::workspace_new(workspace, timeout);
             self.follow(&beside, "workspace-new", new, &[0], observer).await?;
         }

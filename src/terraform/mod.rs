@@ -27,6 +27,7 @@ mod left_lock;
 pub mod lock;
 mod lock_file;
 mod look;
+mod look_after;
 mod marks;
 mod module;
 pub mod offline;

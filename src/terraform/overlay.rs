@@ -36,7 +36,7 @@ pub fn local_backend(states: &Path) -> String {
     let file = quote(&states.join("default.tfstate").to_string_lossy());
     let folder = quote(&states.to_string_lossy());
     format!(
-        "# Written by lifeboat: there is no state yet, and none is made for a plan that is only read.\n\
+        "# Written by lifeboat: no state is made or changed for a plan that is only read.\n\
          terraform {{\n  backend \"local\" {{\n    path          = {file}\n    workspace_dir = {folder}\n  }}\n}}\n"
     )
 }

@@ -9,11 +9,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use aws_sdk_s3::types::{Delete, ObjectIdentifier};
 use lifeboat::aws::secrets::{SecretState, secret};
-use lifeboat::engine::Ended;
+use lifeboat::engine::{Ended, ahead};
 use lifeboat::rehearse::proxy::{Catch, Effect, Pattern, Release, Trap, read_records};
-use lifeboat::runbook::{Action, StepSpec};
+use lifeboat::runbook::{Action, Phase, StepSpec};
 use lifeboat::steps::{Blocked, Checked, Compensation, Cx, Output, Seen, Step, StepError};
-use lifeboat::terraform::Unobserved;
+use lifeboat::terraform::Detail;
 use lifeboat::terraform::approved::Approved;
 use serde_json::{Value, json};
 
@@ -179,43 +179,72 @@ async fn a_teardown_that_breaks_off_half_way_is_gone_on_with_and_knows_what_is_g
 #[tokio::test(flavor = "multi_thread")]
 async fn what_appears_after_the_plan_is_not_destroyed_with_it() {
     let _turn = command::turn().await;
-    let stack = filled().await;
-    stack.proxy.control().add(Pattern::operation("dynamodb", "DeleteTable"), Effect::Refuse);
+    // Without a workgroup to be deleted, so that the saved plan is still there when the state has moved on.
+    let stack = Stack::of(ROOT, &RULES.replace("  workgroups = [\"shop\"]\n", "")).await;
+    stack.put("shop-results", "a").await;
     let ended = stack.place.run().await;
-    assert!(failures(&ended).starts_with("teardown.destroy"), "{}", told(&ended));
-    stack.proxy.control().clear();
-    // Somebody applies meanwhile.
+    assert!(failures(&ended).starts_with("teardown.empty.shop-results: no evidence"), "{}", told(&ended));
     let more = format!("{ROOT}resource \"aws_iam_user\" \"late\" {{\n  name = \"late\"\n}}\n");
     stack.place.write("root/main.tf", &more);
-    let environment = stack.place.environment(&stack.moto.endpoint());
-    let (work, endpoint) = (stack.place.dir.join("stand-2"), stack.moto.endpoint());
-    std::fs::create_dir(&work).expect("a folder");
-    let site =
-        lifeboat::rehearse::breach::Site { dir: &work, endpoint: &endpoint, environment: &environment, binary: None };
-    lifeboat::rehearse::breach::stand(&stack.place.loaded(), site).await.expect("it stands");
-    let ended = stack.place.resume(&["teardown.destroy"]).await;
+    stack.stand("stand-2").await;
+    stack.keep_evidence(&["shop-results"]).await;
+    let ended = stack.place.resume(&["teardown.empty.shop-results"]).await;
     let said = failures(&ended);
     assert!(said.contains("aws_iam_user.late would be destroyed, which was not foreseen"), "{said}");
+    assert_eq!(stack.standing().await, STANDS, "nothing of the stale plan was applied");
     assert!(stack.session().iam().get_user().user_name("late").send().await.is_ok());
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_run_that_is_bound_to_an_approval_destroys_nothing_else() {
+async fn a_run_that_is_bound_to_an_approval_does_what_was_approved_and_nothing_else() {
     let _turn = command::turn().await;
     let stack = filled().await;
     let engine = stack.place.engine(stack.place.runbook(), None).await;
-    let look = engine.world.terraform.look_at_teardown(&Unobserved).await.expect("a plan").expect("something goes");
-    let shown = String::from_utf8_lossy(&look.json);
-    assert!(shown.contains("aws_dynamodb_table.orders"), "the plan is fit to be sealed");
-    let mut plan = look.plan.clone();
-    plan.resources.retain(|it| it.address != "aws_iam_role.app");
+    let foreknown = ahead(&engine, Detail::Kept).await.expect("both plans");
+    let look = foreknown.teardown.expect("something goes");
+    assert!(String::from_utf8_lossy(&look.json).contains("aws_dynamodb_table.orders"), "it is fit to be sealed");
+    assert_eq!(foreknown.look.plan.counts().add, 9, "the rebuild is planned on what the teardown leaves");
     drop(engine);
-    let approved = Arc::new(Approved::of(lifeboat::terraform::plan::Plan::default()).with_teardown(Some(plan)));
+    let rebuilt = || foreknown.look.plan.as_ref().clone();
+    let mut less = look.plan.clone();
+    less.resources.retain(|it| it.address != "aws_iam_role.app");
+    let approved = Arc::new(Approved::of(rebuilt()).with_teardown(Some(less)));
     let engine = stack.place.engine(stack.place.runbook(), Some(approved)).await;
     let ended = stack.place.run_with(engine).await;
     let said = failures(&ended);
     assert!(said.contains("aws_iam_role.app would be destroyed, and the approved plan does not know it"), "{said}");
     assert_eq!(stack.standing().await, STANDS);
+    std::fs::remove_dir_all(stack.place.dir.join("run")).expect("another run");
+    let approved = Arc::new(Approved::of(rebuilt()).with_teardown(Some(look.plan.clone())));
+    let engine = stack.place.engine(stack.place.runbook(), Some(approved)).await;
+    let ended = stack.place.run_with(engine).await;
+    assert_eq!(ended, Ended::Done { changed: true }, "{}", told(&ended));
+    assert_eq!(stack.standing().await, STANDS);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_example_is_taken_down_in_its_primary_region_but_for_its_buckets() {
+    let _turn = command::turn().await;
+    let stack = Stack::example().await;
+    stack.keep_evidence(&[]).await;
+    let mut runbook = stack.place.runbook();
+    runbook.steps.retain(|step| step.phase == Phase::Teardown || step.action == Action::TerraformPrepare);
+    let ended = stack.place.run_with(stack.place.engine(runbook, None).await).await;
+    assert_eq!(ended, Ended::Done { changed: true }, "{}", told(&ended));
+    let planned = stack.place.output("teardown.plan");
+    let stays = planned["stays"].as_object().expect("what stays");
+    assert!(!stays.is_empty() && stays.keys().all(|address| address.starts_with("module.storage.")), "{stays:?}");
+    let noted = &stack.place.state().steps[&"teardown.destroy".into()].notes;
+    let databases = json!(["module.database.aws_rds_cluster.logs", "module.metadata.aws_dynamodb_table.metadata"]);
+    assert_eq!(noted["deletion_protection"], databases);
+    let session = stack.session();
+    assert!(session.rds().describe_db_clusters().send().await.expect("clusters").db_clusters().is_empty());
+    assert!(session.dynamodb().list_tables().send().await.expect("tables").table_names().is_empty());
+    let state = stack.place.loaded().primary.backend.bucket;
+    let buckets = session.s3().list_buckets().send().await.expect("buckets").buckets.unwrap_or_default();
+    let mut buckets: Vec<String> = buckets.into_iter().filter_map(|it| it.name).filter(|it| *it != state).collect();
+    buckets.sort();
+    assert_eq!(buckets, ["streaming-logs-athena-prod", "streaming-logs-logs-prod"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -243,7 +272,7 @@ async fn a_process_that_is_killed() {
     let (Some(dir), Ok(endpoint)) = (std::env::var_os("TEARDOWN_DIR"), std::env::var("TEARDOWN_ENDPOINT")) else {
         return;
     };
-    Place { dir: PathBuf::from(dir), endpoint }.run().await;
+    Place::at(PathBuf::from(dir), endpoint).run().await;
 }
 
 /// Kills the process of a run when one of its requests is under way, and takes the run up again.

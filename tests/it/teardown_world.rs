@@ -14,8 +14,8 @@ use lifeboat::engine::{Ended, Engine, Preflight, execute, preflight};
 use lifeboat::journal::{self, Event, Journal, RunStarted, RunState};
 use lifeboat::manifest::{self, Manifest};
 use lifeboat::rehearse::breach::{Site, stand};
-use lifeboat::rehearse::private_environment;
 use lifeboat::rehearse::proxy::{Proxy, ProxyOptions};
+use lifeboat::rehearse::{example, private_environment};
 use lifeboat::runbook::{Action, ApplyScope, Phase, Runbook, StepId, StepSpec};
 use lifeboat::scenario::{self, teardown_steps};
 use lifeboat::steps::{self, Cx, EvidenceGate, StepError, World};
@@ -141,6 +141,9 @@ pub struct Stack {
 pub struct Place {
     pub dir: PathBuf,
     pub endpoint: String,
+    /// The folder of environments, and which one it is.
+    pub environments: PathBuf,
+    pub name: &'static str,
 }
 
 impl Stack {
@@ -149,12 +152,26 @@ impl Stack {
         let stack = Self::bare(rules).await;
         stack.place.write("root/main.tf", root);
         stack.make_bucket("shop-state").await;
-        let environment = stack.place.environment(&stack.moto.endpoint());
-        let work = stack.place.folder("stand");
-        let endpoint = stack.moto.endpoint();
-        let site = Site { dir: &work, endpoint: &endpoint, environment: &environment, binary: None };
-        stand(&stack.place.loaded(), site).await.expect("it stands");
+        stack.stand("stand").await;
         stack
+    }
+
+    /// The project's example, whose run goes by its own rules.
+    pub async fn example() -> Self {
+        let mut stack = Self::bare("").await;
+        stack.place.environments = example::write(&stack.place.dir.join("example")).expect("the example");
+        stack.place.name = example::ENVIRONMENT;
+        stack.make_bucket(&stack.place.loaded().primary.backend.bucket).await;
+        stack.stand("stand").await;
+        stack
+    }
+
+    /// Builds it, or what is new of it, in this folder; not through the proxy.
+    pub async fn stand(&self, folder: &str) {
+        let endpoint = self.moto.endpoint();
+        let (work, environment) = (self.place.folder(folder), self.place.environment(&endpoint));
+        let site = Site { dir: &work, endpoint: &endpoint, environment: &environment, binary: None };
+        stand(&self.place.loaded(), site).await.expect("it stands");
     }
 
     /// Where nothing stands.
@@ -163,7 +180,7 @@ impl Stack {
         let dir = std::fs::canonicalize(moto.dir.path()).expect("the folder");
         let options = ProxyOptions { upstream: moto.emulator.address(), log: dir.join("requests.jsonl"), port: None };
         let proxy = Proxy::start(&options).await.expect("a proxy");
-        let place = Place { endpoint: proxy.endpoint(), dir };
+        let place = Place::at(dir, proxy.endpoint());
         place.write("root/main.tf", ROOT);
         place.write("environments/shop/lifeboat.hcl", &format!("{MANIFEST}{rules}"));
         Self { moto, proxy, place }
@@ -229,6 +246,11 @@ impl Stack {
 }
 
 impl Place {
+    /// Of a small stack.
+    pub fn at(dir: PathBuf, endpoint: String) -> Self {
+        Self { environments: dir.join("environments"), dir, endpoint, name: "shop" }
+    }
+
     pub fn write(&self, inside: &str, text: &str) {
         let path = self.dir.join(inside);
         std::fs::create_dir_all(path.parent().expect("a parent")).expect("a folder");
@@ -242,7 +264,7 @@ impl Place {
     }
 
     pub fn loaded(&self) -> Manifest {
-        manifest::load(&self.dir.join("environments"), "shop").unwrap_or_else(|error| panic!("{error}"))
+        manifest::load(&self.environments, self.name).unwrap_or_else(|error| panic!("{error}"))
     }
 
     pub fn environment(&self, endpoint: &str) -> lifeboat::terraform::environment::Environment {
