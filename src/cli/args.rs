@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand, ValueEnum};
 use jiff::{SignedDuration, Timestamp};
 
-use super::{approve, check, contain, failover, plan, recover, rehearse, report, resume, review, rotate, runs, state, status};
+use super::{
+    approve, check, contain, failover, plan, recover, rehearse, report, resume, review, rotate, runs, state, status,
+};
 use crate::manifest::{CopyEngine, read_duration};
 
 /// Reads a point in time.

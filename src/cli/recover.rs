@@ -26,8 +26,8 @@ use super::recover_catalog::RecoverCatalog;
 use super::recover_table::RecoverTable;
 use super::wiring::{Connected, Plans, RunPlace};
 use super::{
-    args, confirm, credentials, gate, home, plan, recover_aurora, recover_bucket, recover_catalog,
-    recover_table, signals, wiring, writes,
+    args, confirm, credentials, gate, home, plan, recover_aurora, recover_bucket, recover_catalog, recover_table,
+    signals, wiring, writes,
 };
 use crate::aws::Session;
 use crate::engine;

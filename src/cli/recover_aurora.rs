@@ -77,12 +77,16 @@ impl Subject for PointOfCluster {
             deleted: DELETED_CLUSTER,
             doubled: "a global database replicates corruption as well",
         };
-        let has = async |session: &Session| -> Result<bool, AwsError> { Ok(rds::cluster(session, name).await?.is_some()) };
+        let has =
+            async |session: &Session| -> Result<bool, AwsError> { Ok(rds::cluster(session, name).await?.is_some()) };
         let aws = region_of(sought, region.as_deref(), &plans.manifest, &connected, &has).await?;
         let clean = moment.clean(&plans.manifest);
         if clean.is_some() && target == *name && has(&aws).await.map_err(|error| unasked(name, &error))? {
-            return Err(CliError::blocked(format!("cluster {name} stands in {} already; nothing was changed", aws.region()))
-                .hint("it is restored beside itself: choose another name with --as"));
+            return Err(CliError::blocked(format!(
+                "cluster {name} stands in {} already; nothing was changed",
+                aws.region()
+            ))
+            .hint("it is restored beside itself: choose another name with --as"));
         }
         let cluster = Cluster {
             name: name.clone(),

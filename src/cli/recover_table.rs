@@ -68,8 +68,11 @@ impl Subject for PointOfTable {
         let clean = moment.clean(&plans.manifest);
         let named = target.clone().unwrap_or_else(|| name_at(name, moment.at()));
         if clean.is_some() && named == *name && has(&aws).await.map_err(|error| unasked(name, &error))? {
-            return Err(CliError::blocked(format!("table {name} stands in {} already; nothing was changed", aws.region()))
-                .hint("it is restored beside itself: choose another name with --as"));
+            return Err(CliError::blocked(format!(
+                "table {name} stands in {} already; nothing was changed",
+                aws.region()
+            ))
+            .hint("it is restored beside itself: choose another name with --as"));
         }
         let table = Table {
             name: name.clone(),

@@ -6,7 +6,8 @@ use crate::rotation::{KeyRotation, MasterRotation};
 
 #[test]
 fn what_is_rotated_is_named_once_each() {
-    let text = "rotation {\n  secrets = [\"a/b\"]\n  cluster \"logs\" {\n  }\n  user \"ci\" {\n    secret = \"c\"\n  }\n}\n";
+    let text =
+        "rotation {\n  secrets = [\"a/b\"]\n  cluster \"logs\" {\n  }\n  user \"ci\" {\n    secret = \"c\"\n  }\n}\n";
     let rule = RotationRule {
         secrets: vec!["a/b".into()],
         clusters: vec![MasterRotation { cluster: "logs".into(), secret: None }],
@@ -21,7 +22,10 @@ fn what_is_rotated_is_named_once_each() {
         ("rotation {\n  secrets = [\"a b\"]\n}\n", "is not a secret's name or ARN"),
         ("rotation {\n  secrets = [\"a\", \"a\"]\n}\n", "secret `a` is rotated twice"),
         (&format!("rotation {{\n  secrets = [\"a\", \"{arn}\"]\n}}\n"), "is rotated twice"),
-        ("rotation {\n  secrets = [\"a\"]\n  user \"ci\" {\n    secret = \"a\"\n  }\n}\n", "secret `a` is rotated twice"),
+        (
+            "rotation {\n  secrets = [\"a\"]\n  user \"ci\" {\n    secret = \"a\"\n  }\n}\n",
+            "secret `a` is rotated twice",
+        ),
         ("rotation {\n  user \"ci\" {\n  }\n}\n", "`secret` is missing"),
         ("rotation {\n  user \"a/b\" {\n    secret = \"a\"\n  }\n}\n", "without a path"),
         ("rotation {\n  cluster \"Logs\" {\n  }\n}\n", "`Logs` is not a DB cluster identifier"),

@@ -97,8 +97,11 @@ mod tests {
 
     #[test]
     fn only_the_password_of_json_becomes_another() {
-        let text = with_password(r#"{"username": "app", "password": "old", "port": 3306, "more": {"a": [1.5]}}"#, "new").unwrap();
-        let expected = serde_json::json!({ "username": "app", "password": "new", "port": 3306, "more": { "a": [1.5] } });
+        let text =
+            with_password(r#"{"username": "app", "password": "old", "port": 3306, "more": {"a": [1.5]}}"#, "new")
+                .unwrap();
+        let expected =
+            serde_json::json!({ "username": "app", "password": "new", "port": 3306, "more": { "a": [1.5] } });
         assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), expected);
         assert_eq!(with_password("old", "new"), Ok("new".into()));
         assert_eq!(with_password("12345", "new"), Ok("new".into()), "a number is a password as well");

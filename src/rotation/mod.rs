@@ -8,6 +8,6 @@ mod spec;
 mod way;
 
 pub use document::{Unfit, is_login_of, key_id, with_access_key, with_password};
+pub(crate) use document::{password, username};
 pub use spec::{KeyRotation, MasterRotation, Rotation};
 pub use way::{Way, own_rotation, way};
-pub(crate) use document::{password, username};

@@ -60,7 +60,9 @@ impl Unfit {
     /// In words, without a part of the text.
     pub fn why(self) -> &'static str {
         match self {
-            Self::NoPassword => "it is JSON without a text under the key `password`, and no rotation is switched on for it",
+            Self::NoPassword => {
+                "it is JSON without a text under the key `password`, and no rotation is switched on for it"
+            }
             Self::NotOneWord => {
                 "it is a key, a certificate, an address or another text that is no password, and no rotation is switched on for it"
             }
@@ -83,7 +85,11 @@ mod tests {
         let rotating = SecretDetail { rotation_enabled: true, function: Some("arn:f".into()), ..plain.clone() };
         assert_eq!(way(&rotating, None), Way::Own("function arn:f".into()));
         let off = SecretDetail { rotation_enabled: false, ..rotating };
-        assert_eq!(way(&off, Some("hunter2")), Way::Password, "a rotation that was switched off is not switched on again");
+        assert_eq!(
+            way(&off, Some("hunter2")),
+            Way::Password,
+            "a rotation that was switched off is not switched on again"
+        );
         let managed = SecretDetail { owner: Some("rds".into()), ..plain.clone() };
         assert!(matches!(way(&managed, None), Way::Own(_)));
         let others = SecretDetail { owner: Some("events".into()), ..plain.clone() };
@@ -92,7 +98,9 @@ mod tests {
         assert_eq!(way(&plain, Some(r#"{"username": "app", "password": "hunter2"}"#)), Way::Password);
         let login = way(&plain, Some(r#"{"username": "app", "password": "hunter2", "host": "db"}"#));
         assert!(cannot(&login, "login of a database"), "{login:?}");
-        for text in [r#"{"api_key": "hunter2"}"#, "[\"hunter2\"]", "-----BEGIN KEY-----\nhunter2", "mysql://a:hunter2@b"] {
+        for text in
+            [r#"{"api_key": "hunter2"}"#, "[\"hunter2\"]", "-----BEGIN KEY-----\nhunter2", "mysql://a:hunter2@b"]
+        {
             let Way::Cannot(why) = way(&plain, Some(text)) else { panic!("{text}") };
             assert!(!why.contains("hunter2"), "{why}");
         }

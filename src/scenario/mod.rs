@@ -15,8 +15,8 @@ use crate::runbook::{Action, NotChecked, Phase, Runbook, StepId, StepSpec};
 pub use clean::{clean_bucket, clean_clusters, clean_tables, preserve_point};
 pub use contain::{CONTAIN, RELEASE, contain, contain_steps, release};
 pub use failover::{FAILOVER, failover};
-pub use rotate::{ROTATE, rotate, rotate_not_checked, rotate_steps};
 pub use recover::{RECOVER, recover_bucket, recover_catalog, recover_cluster, recover_table};
+pub use rotate::{ROTATE, rotate, rotate_not_checked, rotate_steps};
 
 /// The runbook that a run of this kind would have by the manifest as it is now.
 pub fn again(then: &Runbook, manifest: &Manifest) -> Runbook {

@@ -30,8 +30,10 @@ pub fn rotate_steps(manifest: &Manifest) -> Vec<StepSpec> {
         (format!("rotate.user.{}", it.user), title, EXPECTED, Rotation::Keys(it.clone()))
     });
     let all = secrets.chain(clusters).chain(users);
-    all.map(|(id, title, expected, what)| step(&id, Phase::Rotation, &[], title, None, expected, Action::Rotate { what }))
-        .collect()
+    all.map(|(id, title, expected, what)| {
+        step(&id, Phase::Rotation, &[], title, None, expected, Action::Rotate { what })
+    })
+    .collect()
 }
 
 /// A secret's name, without the rest of its ARN.

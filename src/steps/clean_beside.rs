@@ -5,11 +5,11 @@
 
 use serde_json::{Value, json};
 
+use super::Blocked;
 use super::cluster_point::{taken, wanted};
 use super::cluster_settings::ClusterSettings;
 use super::cluster_wanted::{WANTED, Wanted};
 use super::table_settings::TableSettings;
-use super::Blocked;
 use crate::aws::dynamodb::{self, TableState};
 use crate::aws::rds::{self, ClusterState};
 use crate::aws::{AwsError, Session};

@@ -198,7 +198,13 @@ mod tests {
 
     fn snapshot(id: &str, copy_of: Option<&str>) -> ClusterSnapshot {
         let arn = |id: &str| format!("arn:aws:rds:r:1:cluster-snapshot:{id}");
-        ClusterSnapshot { id: id.into(), arn: arn(id), kind: "manual".into(), copy_of: copy_of.map(arn), ..Default::default() }
+        ClusterSnapshot {
+            id: id.into(),
+            arn: arn(id),
+            kind: "manual".into(),
+            copy_of: copy_of.map(arn),
+            ..Default::default()
+        }
     }
 
     #[test]

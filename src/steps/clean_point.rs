@@ -172,9 +172,7 @@ pub fn none(what: &str, rule: &CleanBefore, weighed: &[Weighed]) -> Blocked {
     let there = if each.is_empty() { "there are no recovery points at all".to_owned() } else { each.join("; ") };
     Blocked {
         cause: format!("{what} has no clean recovery point of {cutoff} or before: {there}"),
-        hint: Some(
-            "name a later --clean-before or a smaller margin, if that is right; nothing was changed".to_owned(),
-        ),
+        hint: Some("name a later --clean-before or a smaller margin, if that is right; nothing was changed".to_owned()),
     }
 }
 

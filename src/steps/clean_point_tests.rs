@@ -45,7 +45,9 @@ proptest! {
 
 #[test]
 fn a_user_a_role_and_a_session_of_it_are_refused_and_others_of_like_names_are_not() {
-    for name in ["mallory", "Mallory", "arn:aws:iam::1:user/ops/mallory", "arn:aws:sts::1:assumed-role/deploy/s", "deploy"] {
+    for name in
+        ["mallory", "Mallory", "arn:aws:iam::1:user/ops/mallory", "arn:aws:sts::1:assumed-role/deploy/s", "deploy"]
+    {
         assert!(by(name).refused(&rule().refused_makers).is_some(), "{name}");
     }
     for name in ["mallory2", "arn:aws:iam::1:user/deploy", "arn:aws:sts::1:assumed-role/other/mallory"] {

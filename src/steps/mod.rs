@@ -92,10 +92,10 @@ pub use restore_bucket::{RestoreBucket, check_bucket, observe_bucket, restore_bu
 pub use restore_catalog::{RestoreCatalog, check_catalog, observe_catalog, restore_catalog};
 pub use restore_cluster::RestoreCluster;
 pub use restore_table::RestoreTable;
+pub use roll_back_bucket::{RollBackBucket, Todo, list_todo};
 pub use rotate_keys::RotateKeys;
 pub use rotate_master::RotateMaster;
 pub use rotate_secret::RotateSecret;
-pub use roll_back_bucket::{RollBackBucket, Todo, list_todo};
 pub use table_replica::UseReplica;
 pub use table_sample::sample_table;
 pub use terraform_apply::{STATE_BEFORE, TerraformApply};

@@ -71,7 +71,8 @@ impl Step for RotateKeys {
         }
         let mut writes = vec![json!({ "create": format!("an access key of user {user}, stored in secret {name}") })];
         writes.extend(look.others("").map(|key| json!({ "set_inactive": format!("access key {key}") })));
-        let warning = format!("whoever works as user {user} has to read secret {name} again: the old key stops working");
+        let warning =
+            format!("whoever works as user {user} has to read secret {name} again: the old key stops working");
         Ok(Checked { facts: facts(writes, vec![warning]), standing: Standing::Unknown })
     }
 
@@ -79,7 +80,9 @@ impl Step for RotateKeys {
         let look = self.look(cx).await?;
         match begun(cx) {
             Some(_) if look.is_done() => Ok(Seen::Done(self.output(&look))),
-            Some(_) if look.stored.is_some() => Ok(Seen::InProgress(format!("{}: the old ones are active", self.what()))),
+            Some(_) if look.stored.is_some() => {
+                Ok(Seen::InProgress(format!("{}: the old ones are active", self.what())))
+            }
             None if look.keys.is_empty() => Ok(Seen::Done(not_rotated(&self.what(), NONE))),
             _ => Ok(Seen::Absent),
         }
@@ -102,8 +105,10 @@ impl Step for RotateKeys {
                 .hint("retry the step: it looks again")
         })?;
         if look.keys.get(&own) != Some(&true) {
-            return Err(StepError::conflict(format!("access key {own}, which is stored, is not an active one of the user"))
-                .hint("see in CloudTrail who changed it; set it active, or start a new run"));
+            return Err(StepError::conflict(format!(
+                "access key {own}, which is stored, is not an active one of the user"
+            ))
+            .hint("see in CloudTrail who changed it; set it active, or start a new run"));
         }
         for key in look.others(&own) {
             iam::set_key(&cx.world.aws, &self.rotation.user, key, false).await?;
@@ -115,8 +120,11 @@ impl Step for RotateKeys {
         if output["rotated"] == false || self.look(cx).await?.is_done() {
             return Ok(());
         }
-        Err(StepError::check_failed(format!("user {} has other active keys than the one that is stored", self.rotation.user))
-            .hint("find out who made or switched one on, then retry the step"))
+        Err(StepError::check_failed(format!(
+            "user {} has other active keys than the one that is stored",
+            self.rotation.user
+        ))
+        .hint("find out who made or switched one on, then retry the step"))
     }
 
     fn compensation(&self) -> Compensation {
@@ -139,8 +147,10 @@ impl RotateKeys {
         let caller = cx.world.aws.caller().await?;
         let own = Principal::new(&cx.world.manifest.account, Kind::User, &self.rotation.user);
         match Principal::parse(&caller.arn) {
-            Some(it) if it == own => Err(StepError::conflict(format!("{own} is the caller of lifeboat: {}", caller.arn))
-                .hint("its key would stop working in the middle: run this as somebody else, or leave the user out")),
+            Some(it) if it == own => {
+                Err(StepError::conflict(format!("{own} is the caller of lifeboat: {}", caller.arn))
+                    .hint("its key would stop working in the middle: run this as somebody else, or leave the user out"))
+            }
             _ => Ok(()),
         }
     }
@@ -185,8 +195,12 @@ impl RotateKeys {
         for key in look.keys.keys().filter(|key| !begun.keys.contains(key)) {
             let known = cx.noted(KEY).is_some_and(|noted| noted == json!(key));
             if !known && iam::was_used(session, key).await? {
-                return Err(StepError::conflict(format!("access key {key} of user {user} has come meanwhile, and was used"))
-                    .hint("it is not this run's: see in CloudTrail who made it, set it inactive or delete it, then retry"));
+                return Err(StepError::conflict(format!(
+                    "access key {key} of user {user} has come meanwhile, and was used"
+                ))
+                .hint(
+                    "it is not this run's: see in CloudTrail who made it, set it inactive or delete it, then retry",
+                ));
             }
             iam::delete_key(session, user, key).await?;
         }
@@ -206,8 +220,8 @@ impl RotateKeys {
             made => made?,
         };
         cx.note(KEY, json!(id)).await?;
-        let new = with_access_key(text.as_ref().map(Secret::reveal), &id, half.reveal())
-            .map_err(|why| unfit(name, why))?;
+        let new =
+            with_access_key(text.as_ref().map(Secret::reveal), &id, half.reveal()).map_err(|why| unfit(name, why))?;
         Ok(secrets::put(session, name, &begun.token, &Secret::new(new), AWSCURRENT).await?)
     }
 

@@ -23,9 +23,14 @@ pub struct RotateMaster {
 /// Which secret holds the login, and who changes it.
 enum Keeper {
     /// Its own rotation, in words.
-    Own { secret: String, by: String },
+    Own {
+        secret: String,
+        by: String,
+    },
     /// Lifeboat.
-    Named { secret: String },
+    Named {
+        secret: String,
+    },
     Nobody(String),
 }
 
@@ -35,14 +40,19 @@ impl Step for RotateMaster {
         let keeper = self.keeper(cx).await.map_err(blocked)?;
         let what = self.what();
         let facts = match keeper {
-            Keeper::Own { secret, by } => facts(vec![json!({ "rotate": format!("{what}, secret {secret}, by {by}") })], vec![]),
+            Keeper::Own { secret, by } => {
+                facts(vec![json!({ "rotate": format!("{what}, secret {secret}, by {by}") })], vec![])
+            }
             Keeper::Named { secret } => facts(
                 vec![
                     json!({ "put": format!("a new random password into secret {secret}, as its pending version") }),
                     json!({ "set": what }),
                     json!({ "move": format!("AWSCURRENT of secret {secret} to it") }),
                 ],
-                vec![format!("whoever logs in as the master user of cluster {} has to read the secret again", self.rotation.cluster)],
+                vec![format!(
+                    "whoever logs in as the master user of cluster {} has to read the secret again",
+                    self.rotation.cluster
+                )],
             ),
             Keeper::Nobody(why) => cannot(&what, &why),
         };
@@ -211,7 +221,8 @@ fn foreign(name: &str, begun: &Begun, detail: &SecretDetail) -> Option<StepError
     let current = detail.current()?;
     let known = current == begun.token || begun.before.as_deref() == Some(current);
     (!known).then(|| {
-        StepError::conflict(format!("secret {name} was changed by somebody else while it was being rotated"))
-            .hint("see in CloudTrail who put it; where that is the cluster's password, skip the step, else start a new run")
+        StepError::conflict(format!("secret {name} was changed by somebody else while it was being rotated")).hint(
+            "see in CloudTrail who put it; where that is the cluster's password, skip the step, else start a new run",
+        )
     })
 }

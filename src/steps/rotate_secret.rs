@@ -88,7 +88,8 @@ impl RotateSecret {
 
     async fn put(&self, cx: &Cx, detail: &SecretDetail, begun: &Begun) -> Result<SecretDetail, StepError> {
         let session = &cx.world.aws;
-        let text = current_text(cx, &self.secret, detail).await?.ok_or_else(|| unfit(&self.secret, Unfit::NoPassword))?;
+        let text =
+            current_text(cx, &self.secret, detail).await?.ok_or_else(|| unfit(&self.secret, Unfit::NoPassword))?;
         let password = secrets::random_password(session).await?;
         let new = with_password(text.reveal(), password.reveal()).map_err(|why| unfit(&self.secret, why))?;
         let put = secrets::put(session, &self.secret, &begun.token, &Secret::new(new), AWSCURRENT).await;

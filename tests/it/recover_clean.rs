@@ -12,7 +12,8 @@ use crate::recover_aurora;
 use crate::recover_table;
 use crate::state_custody::Tiny;
 
-const CONTAINED: &str = "containment {\n  break_glass = [\"arn:aws:iam::123456789012:user/moto\"]\n  users = [\"mallory\"]\n}\n";
+const CONTAINED: &str =
+    "containment {\n  break_glass = [\"arn:aws:iam::123456789012:user/moto\"]\n  users = [\"mallory\"]\n}\n";
 
 /// A breach that begins now: with no margin all that was made until now is of before it.
 fn now() -> String {
@@ -61,7 +62,10 @@ async fn a_cluster_comes_back_from_its_newest_clean_snapshot_with_the_settings_o
     let source = cluster(&session, "logs").await.expect("an answer").expect("the source");
     let restored = cluster(&session, "logs-clean").await.expect("an answer").expect("the restored one");
     assert!(!restored.tags["lifeboat:recovery-point"].contains("poisoned"), "{restored:?}");
-    assert_eq!((restored.port, &restored.scaling, &restored.log_exports), (source.port, &source.scaling, &source.log_exports));
+    assert_eq!(
+        (restored.port, &restored.scaling, &restored.log_exports),
+        (source.port, &source.scaling, &source.log_exports)
+    );
     assert_eq!(restored.tags.get("team").map(String::as_str), Some("logs"));
     for name in ["logs-clean-1", "logs-clean-2"] {
         assert!(instance(&session, name).await.expect("an answer").is_some(), "{name}");
@@ -165,14 +169,17 @@ async fn a_bucket_is_taken_back_to_the_breach_less_the_margin() {
     let noticed = Timestamp::now();
     let seconds = noticed.duration_since(between).as_secs() + 1;
     let margin = format!("{seconds}s");
-    let (code, said) = recover(&tiny, "bucket", "logs", &noticed.to_string(), &["--margin", &margin, "--confirm", "tiny"]).await;
+    let (code, said) =
+        recover(&tiny, "bucket", "logs", &noticed.to_string(), &["--margin", &margin, "--confirm", "tiny"]).await;
     assert_eq!(code, Some(0), "{said}");
-    let now = s3.get_object().bucket("logs").key("a").send().await.expect("an object").body.collect().await.expect("a body");
+    let now =
+        s3.get_object().bucket("logs").key("a").send().await.expect("an object").body.collect().await.expect("a body");
     assert_eq!(now.into_bytes().as_ref(), b"good");
     let far = (Timestamp::now() + SignedDuration::from_hours(1)).to_string();
     let (code, said) = recover(&tiny, "bucket", "logs", &far, &[]).await;
     assert_eq!((code, said.contains("--clean-before") && said.contains("in the future")), (Some(2), true), "{said}");
-    let (code, said) = recover(&tiny, "bucket", "logs", "2026-11-22T03:00:00Z", &["--to", "2026-11-22T03:00:00Z"]).await;
+    let (code, said) =
+        recover(&tiny, "bucket", "logs", "2026-11-22T03:00:00Z", &["--to", "2026-11-22T03:00:00Z"]).await;
     assert_eq!((code, said.contains("cannot be used with")), (Some(2), true), "{said}");
     let (code, said) = tiny.recover("bucket", "logs", "2026-11-22T03:00:00Z", &["--margin", "15m"]).await;
     assert_eq!((code, said.contains("--clean-before")), (Some(2), true), "{said}");

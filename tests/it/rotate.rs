@@ -51,7 +51,9 @@ impl Site {
         let on = site.secrets.rotate_secret().secret_id("tiny/rotating").rotation_rules(rules);
         on.send().await.expect("a rotation");
         let rds = session.rds();
-        let cluster = |id: &str| rds.create_db_cluster().db_cluster_identifier(id).engine("aurora-mysql").master_username("admin");
+        let cluster = |id: &str| {
+            rds.create_db_cluster().db_cluster_identifier(id).engine("aurora-mysql").master_username("admin")
+        };
         cluster("logs").master_user_password(OLD).send().await.expect("a cluster");
         cluster("managed").manage_master_user_password(true).send().await.expect("a cluster");
         for user in ["moto", "ci"] {
@@ -107,15 +109,22 @@ impl Site {
             let kept = ["tiny/certificate", "tiny/login"].contains(&name.as_str());
             assert_eq!(*versions, before[name] + usize::from(!kept), "{name}: {before:?} {after:?}");
         }
-        let (api, app, database, key) =
-            (self.text("tiny/api").await, self.json("tiny/app").await, self.json("tiny/db").await, self.json("tiny/ci").await);
+        let (api, app, database, key) = (
+            self.text("tiny/api").await,
+            self.json("tiny/app").await,
+            self.json("tiny/db").await,
+            self.json("tiny/ci").await,
+        );
         let text = |value: &Value, key: &str| value[key].as_str().expect("a text").to_owned();
         let new = [api, text(&app, "password"), text(&database, "password"), text(&key, "secret_access_key")];
         assert_eq!((&app["username"], &app["note"], &app["port"]), (&json!("admin"), &json!("kept"), &json!(3306)));
         assert_eq!(database["engine"], "mysql");
         let stored = text(&key, "access_key_id");
         let keys = self.keys().await;
-        assert_eq!((keys.len(), keys.get(&stored), keys.values().filter(|active| **active).count()), (2, Some(&true), 1));
+        assert_eq!(
+            (keys.len(), keys.get(&stored), keys.values().filter(|active| **active).count()),
+            (2, Some(&true), 1)
+        );
         let written = everything(&self.tiny.path("state"));
         assert!(written.contains(&stored), "the journal is among what is read");
         for value in new.iter().map(String::as_str).chain([OLD]) {
@@ -166,7 +175,12 @@ async fn everything_named_is_rotated_once_and_what_cannot_be_is_told() {
     assert_eq!((site.asked("ModifyDBCluster"), site.asked("CreateAccessKey"), site.asked("PutSecretValue")), (1, 1, 4));
     let run = site.tiny.run();
     let report = site.tiny.report(&run).await;
-    for words in ["secret tiny/certificate", "it was not rotated", "presigned URLs", "whether cluster logs takes the new password"] {
+    for words in [
+        "secret tiny/certificate",
+        "it was not rotated",
+        "presigned URLs",
+        "whether cluster logs takes the new password",
+    ] {
         assert!(report["not_checked"].to_string().contains(words), "{words}: {report}");
     }
     let (code, said) = site.tiny.words(&["resume", &run]).await;
@@ -237,7 +251,8 @@ async fn what_cannot_be_rotated_for_now_is_said_before_anything_is_done() {
     refused("", 2, "has no rotation block").await;
     refused(&format!("approval {{\n}}\n{BLOCK}"), 3, "a rotation by itself has no bundle").await;
     refused(&secrets("tiny/none"), 3, "there is no secret tiny/none in eu-west-2").await;
-    refused(&secrets("arn:aws:secretsmanager:us-east-1:123456789012:secret:x-abcdef"), 3, "is in us-east-1, not in").await;
+    refused(&secrets("arn:aws:secretsmanager:us-east-1:123456789012:secret:x-abcdef"), 3, "is in us-east-1, not in")
+        .await;
     let replica = ReplicaRegionType::builder().region("us-east-1").build();
     let create = site.secrets.create_secret().name("tiny/copied").secret_string(OLD).add_replica_regions(replica);
     create.send().await.expect("a secret");
