@@ -59,6 +59,7 @@ struct PlanFailover {
 #[derive(Subcommand)]
 enum PlanRecover {
     /// Restore a cluster to a point in time, or from its newest clean snapshot, beside itself under another identifier
+    #[command(visible_alias = "cluster")]
     Aurora(PlanRecovery<PointOfCluster>),
     /// Take a bucket that keeps versions back to a time
     Bucket(PlanRecovery<PointOfBucket>),
