@@ -25,7 +25,7 @@ pub struct Moment {
     #[arg(long, value_name = "TIME", value_parser = args::time, conflicts_with = "to")]
     clean_before: Option<Timestamp>,
     /// How much earlier the breach may have begun: 15m, 1h30m [default: 1h]
-    #[arg(long, value_name = "DURATION", value_parser = args::duration, requires = "clean_before")]
+    #[arg(long, value_name = "DURATION", value_parser = args::duration, requires = "clean_before", conflicts_with = "to")]
     margin: Option<SignedDuration>,
 }
 

@@ -72,6 +72,7 @@ struct PlanRebuild {
 #[derive(Subcommand)]
 enum PlanRecover {
     /// Restore a cluster to a point in time, or from its newest clean snapshot, beside itself under another identifier
+    #[command(visible_alias = "cluster")]
     Aurora(PlanRecovery<PointOfCluster>),
     /// Take a bucket that keeps versions back to a time
     Bucket(PlanRecovery<PointOfBucket>),

@@ -94,6 +94,9 @@ pub fn question(runbook: &Runbook) -> String {
 /// What a restore beside the source comes to: `kind` is `table`, `then` says of which time.
 fn beside(kind: &str, source: &str, target: &str, then: &str) -> Prospect {
     let (source, target) = (escape(source), escape(target));
+    if source == target {
+        return Prospect::ToDo(format!("{kind} {source} {then} is restored under its own name\n"));
+    }
     Prospect::ToDo(format!("{kind} {source} {then} becomes {kind} {target}; {source} is left as it is\n"))
 }
 

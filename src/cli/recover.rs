@@ -51,6 +51,7 @@ pub struct Recover {
 #[derive(Subcommand)]
 enum What {
     /// Restore a cluster to a point in time, or from its newest clean snapshot, beside itself under another identifier
+    #[command(visible_alias = "cluster")]
     Aurora(RecoverAurora),
     /// Take a bucket that keeps versions back to a time; nothing is lost, and the same command with a later time undoes it
     Bucket(RecoverBucket),

@@ -86,7 +86,9 @@ pub fn recover_cluster(manifest: &Manifest, region: &str, cluster: &Cluster) -> 
         not_checked.extend(clean_not_checked(rule, &format!("cluster {target}")));
         not_checked.push(NotChecked {
             what: format!("network, groups, parameters and other settings of cluster {target}"),
-            why: format!("they are as cluster {source} has them now: whoever broke in may have changed them"),
+            why: format!(
+                "they are as cluster {source} has them now, if it still stands: whoever broke in may have changed them"
+            ),
         });
     }
     runbook(manifest, region, Component::Aurora, steps, not_checked)
@@ -134,7 +136,7 @@ pub fn recover_table(manifest: &Manifest, region: &str, table: &Table) -> Runboo
             not_checked.extend(clean_not_checked(rule, &format!("table {target}")));
             not_checked.push(NotChecked {
                 what: format!("settings of table {target}; its resource policy and autoscaling, which it has none of"),
-                why: format!("the settings are as table {source} has them now: whoever broke in may have changed them"),
+                why: format!("the settings are as table {source} has them now, if it still stands: whoever broke in may have changed them"),
             });
         }
         _ => not_checked.push(NotChecked {

@@ -88,3 +88,33 @@ pub fn rotate(manifest: &Manifest, region: &str) -> Runbook {
         not_checked: rotate_not_checked(manifest),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::path::Path;
+
+    use super::*;
+    use crate::manifest;
+    use crate::rotation::{KeyRotation, MasterRotation};
+    use crate::scenario::again;
+
+    #[test]
+    fn each_thing_named_is_a_step_and_a_resumed_run_has_the_same_ones() {
+        let environments = Path::new(env!("CARGO_MANIFEST_DIR")).join("environments");
+        let mut manifest = manifest::load(&environments, "prod").unwrap();
+        manifest.rotation = Some(RotationRule {
+            secrets: vec!["a".into(), "arn:aws:secretsmanager:r:1:secret:b/c-abcdef".into()],
+            clusters: vec![MasterRotation { cluster: "a".into(), secret: None }],
+            users: vec![KeyRotation { user: "a".into(), secret: "d".into() }],
+        });
+        let runbook = rotate(&manifest, "eu-west-2");
+        let ids: BTreeSet<&str> = runbook.steps.iter().map(|step| step.id.as_str()).collect();
+        let expected = ["rotate.cluster.a", "rotate.secret.a", "rotate.secret.b/c-abcdef", "rotate.user.a"];
+        assert_eq!(ids, BTreeSet::from(expected));
+        assert!(runbook.steps.iter().all(|step| step.phase == Phase::Rotation && step.after.is_empty()));
+        manifest.rotation = None;
+        assert_eq!(again(&runbook, &manifest), runbook);
+        assert_eq!((rotate_steps(&manifest).len(), rotate_not_checked(&manifest).len()), (0, 1));
+    }
+}

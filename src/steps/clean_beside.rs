@@ -25,27 +25,29 @@ pub(super) fn is_table(table: &Table) -> bool {
     table.adopt.is_none() && table.target != table.source
 }
 
-/// Adds to the facts how the restored cluster shall be, or the warning that its source is gone.
+/// What to know where there is no cluster whose settings could be taken.
+pub(super) fn cluster_gone(cluster: &Cluster) -> String {
+    format!(
+        "cluster {} is gone: network, groups and capacity of the restored one are left to RDS, which takes the default ones",
+        cluster.source
+    )
+}
+
+/// The same of a table.
+pub(super) fn table_gone(table: &Table) -> String {
+    format!("table {} is gone: the restored one gets what the backup tells alone", table.source)
+}
+
+/// Adds to the facts how the restored cluster shall be, where its source still stands.
 ///
 /// # Errors
 /// A name is taken, or RDS could not be asked.
-pub(super) async fn cluster(
-    session: &Session,
-    cluster: &Cluster,
-    facts: &mut Value,
-    warnings: &mut Vec<String>,
-) -> Result<(), Blocked> {
+pub(super) async fn cluster(session: &Session, cluster: &Cluster, facts: &mut Value) -> Result<(), Blocked> {
     let (source, target, region) = (&cluster.source, &cluster.target, session.region());
     if rds::cluster(session, target).await?.is_some() {
         return Err(name_taken("cluster", target, region));
     }
-    let Some(state) = rds::cluster(session, source).await? else {
-        warnings.push(format!(
-            "cluster {source} is gone: the network, the groups and the capacity of cluster {target} are left to RDS, which \
-             takes the default ones"
-        ));
-        return Ok(());
-    };
+    let Some(state) = rds::cluster(session, source).await? else { return Ok(()) };
     let wanted = as_it_stands(session, cluster, &state).await?;
     if let Some(instance) = taken(session, &wanted.instances).await? {
         return Err(name_taken("instance", &instance, region));
@@ -60,23 +62,17 @@ async fn as_it_stands(session: &Session, cluster: &Cluster, state: &ClusterState
     Ok(Wanted { settings: ClusterSettings { encrypted: None, kms_key: None, ..settings }, instances })
 }
 
-/// Adds to the facts how the restored table shall be, or the warning that its source is gone.
+/// Adds to the facts how the restored table shall be, where its source still stands.
 ///
 /// # Errors
 /// The name is taken, or DynamoDB could not be asked.
-pub(super) async fn table(
-    session: &Session,
-    table: &Table,
-    facts: &mut Value,
-    warnings: &mut Vec<String>,
-) -> Result<(), Blocked> {
+pub(super) async fn table(session: &Session, table: &Table, facts: &mut Value) -> Result<(), Blocked> {
     let Table { source, target, .. } = table;
     if dynamodb::has_table(session, target).await? {
         return Err(name_taken("table", target, session.region()));
     }
-    match dynamodb::table(session, source).await? {
-        Some(state) => facts["settings"] = json!(settings(&state, facts["billing_mode"].as_str())),
-        None => warnings.push(format!("table {source} is gone: table {target} gets what the backup tells alone")),
+    if let Some(state) = dynamodb::table(session, source).await? {
+        facts["settings"] = json!(settings(&state, facts["billing_mode"].as_str()));
     }
     Ok(())
 }

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::clean_point::{CANDIDATES, Made, Point, Weighed, doubt, none, weigh};
 use super::cluster_rows::can_be_asked;
+use super::cluster_wanted::WANTED;
 use super::recovery_point::CandidateState;
 use super::table_source::{ChosenBackup, Found};
 use super::{Blocked, Checked, Cx, Standing, clean_beside, cluster_source, table_found, table_source, vault_point};
@@ -36,9 +37,11 @@ pub(super) async fn cluster(cx: &Cx, cluster: &Cluster, rule: &CleanBefore) -> R
     facts["snapshot_kind"] = json!(snapshot.kind);
     facts[CANDIDATES] = json!(settled.weighed);
     let stands = match clean_beside::is_cluster(cluster) {
-        true => clean_beside::cluster(session, cluster, &mut facts, &mut warnings).await.map(|()| false)?,
+        true => clean_beside::cluster(session, cluster, &mut facts).await.map(|()| false)?,
         false => rds::cluster(session, &cluster.target).await?.is_some(),
     };
+    let gone = cluster.adopt.is_none() && !stands && facts.get(WANTED).is_none();
+    warnings.extend(gone.then(|| clean_beside::cluster_gone(cluster)));
     warnings.extend(stands.then(|| still_stands(&format!("cluster {}", cluster.target))));
     facts["warnings"] = json!(warnings);
     Ok(Checked { facts, standing: standing(stands) })
@@ -88,9 +91,11 @@ pub(super) async fn table(cx: &Cx, table: &Table, rule: &CleanBefore) -> Result<
     facts[CANDIDATES] = json!(settled.weighed);
     let mut more = Vec::new();
     let stands = match clean_beside::is_table(table) {
-        true => clean_beside::table(session, table, &mut facts, &mut more).await.map(|()| false)?,
+        true => clean_beside::table(session, table, &mut facts).await.map(|()| false)?,
         false => dynamodb::table(session, &table.target).await?.is_some(),
     };
+    let gone = table.adopt.is_none() && !stands && facts.get("settings").is_none();
+    more.extend(gone.then(|| clean_beside::table_gone(table)));
     more.extend(stands.then(|| still_stands(&format!("table {}", table.target))));
     if let Some(warnings) = facts["warnings"].as_array_mut() {
         warnings.extend(more.into_iter().map(Value::from));

@@ -187,7 +187,13 @@ impl RotateMaster {
         self.set(cx, &new).await?;
         let from = secret(cx, name).await?.current().map(str::to_owned);
         if from.as_deref() != Some(&begun.token) {
-            secrets::move_current(session, name, from.as_deref(), &begun.token).await?;
+            let moved = secrets::move_current(session, name, from.as_deref(), &begun.token).await;
+            // It may be the answer to a request of ours whose reply was lost, and that was sent again.
+            if let Err(error) = moved
+                && !begun.is_done(&secret(cx, name).await?)
+            {
+                return Err(error.into());
+            }
         }
         wait_until(cx, &format!("secret {name}"), SETTLES, async || {
             let detail = secret(cx, name).await?;

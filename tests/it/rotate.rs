@@ -6,6 +6,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use aws_sdk_secretsmanager::types::{ReplicaRegionType, RotationRulesType};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Bytes;
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::TokioExecutor;
 use lifeboat::aws::secrets::{describe, version_text};
 use lifeboat::rehearse::proxy::{Effect, Pattern, read_records};
 use serde_json::{Value, json};
@@ -96,6 +100,18 @@ impl Site {
         lifeboat::aws::iam::keys(&self.tiny.moto.session(REGION), "ci").await.expect("keys")
     }
 
+    /// The master user's password of cluster `logs`, which RDS would tell nobody.
+    async fn password_of_cluster(&self) -> String {
+        let request = hyper::Request::get(format!("{}/moto-api/data.json", self.tiny.moto.endpoint()));
+        let client: Client<_, Full<Bytes>> = Client::builder(TokioExecutor::new()).build_http();
+        let answer = client.request(request.body(Full::default()).expect("a request")).await.expect("an answer");
+        let data = answer.into_body().collect().await.expect("a body").to_bytes();
+        let data: Value = serde_json::from_slice(&data).expect("JSON");
+        let clusters = data["rds"]["DBCluster"].as_array().expect("clusters");
+        let logs = clusters.iter().find(|it| it["db_cluster_identifier"] == "logs").expect("the cluster");
+        logs["master_user_password"].as_str().expect("a password").to_owned()
+    }
+
     /// How often each operation was asked for by the command.
     fn asked(&self, operation: &str) -> usize {
         let requests = read_records(&self.tiny.moto.dir.path().join("requests.jsonl")).expect("requests");
@@ -118,7 +134,7 @@ impl Site {
         let text = |value: &Value, key: &str| value[key].as_str().expect("a text").to_owned();
         let new = [api, text(&app, "password"), text(&database, "password"), text(&key, "secret_access_key")];
         assert_eq!((&app["username"], &app["note"], &app["port"]), (&json!("admin"), &json!("kept"), &json!(3306)));
-        assert_eq!(database["engine"], "mysql");
+        assert_eq!((&database["engine"], &new[2]), (&json!("mysql"), &self.password_of_cluster().await));
         let stored = text(&key, "access_key_id");
         let keys = self.keys().await;
         assert_eq!(
