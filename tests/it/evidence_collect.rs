@@ -235,7 +235,7 @@ async fn everything_is_collected_and_proven_with_nothing_but_the_files() {
     site.tiny.write_manifest(&format!("{BLOCKS}{}", rule(role)));
     let dry = command::output(site.command(&["evidence", "collect", "tiny", "--dry-run"])).await;
     let listed = String::from_utf8_lossy(&dry.stdout).into_owned();
-    assert_eq!(dry.status.code(), Some(0), "{listed}");
+    assert_eq!(dry.status.code(), Some(0), "{}", String::from_utf8_lossy(&dry.stderr));
     for words in [
         "make snapshot lifeboat-",
         "make backup lifeboat-",
@@ -258,8 +258,8 @@ async fn everything_is_collected_and_proven_with_nothing_but_the_files() {
     let file = folder.path().join("evidence.json");
     let verified = verify_folder(&file, None).expect("a manifest");
     assert!(verified.whole && verified.unlocked == 0, "{verified:?}");
-    let (code, _, said) = site.tiny.lifeboat(&["evidence", "verify", &file.display().to_string()]).await;
-    assert_eq!(code, Some(0), "{said}");
+    let (code, _, words) = site.tiny.lifeboat(&["evidence", "verify", &file.display().to_string()]).await;
+    assert_eq!(code, Some(0), "{words}");
     let report = site.tiny.report(&site.tiny.run()).await;
     assert_eq!(report["evidence"]["sha256"], verified.manifest_sha256, "for the case file");
     assert!(said.contains(&verified.manifest_sha256), "{said}");
@@ -398,6 +398,20 @@ async fn a_bucket_that_denies_writes_is_found_before_anything_is_made() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_bucket_that_goes_down_with_the_stack_is_no_place_for_evidence() {
+    let _turn = command::turn().await;
+    let site = Site::new().await;
+    let bucket = format!(
+        r#""resources": [{{"mode": "managed", "type": "aws_s3_bucket", "name": "b", "instances": [{{"attributes": {{"id": "{KEPT}"}}}}]}},"#
+    );
+    put(&site.s3(), "away", STATE_KEY, &STATE.replace(r#""resources": ["#, &bucket)).await;
+    let (code, said) = site.collect(&CONFIRMED).await;
+    assert_eq!(code, Some(3), "{said}");
+    assert!(said.contains("evidence bucket kept is aws_s3_bucket.b of the stack"), "{said}");
+    assert_eq!(site.made().await, [0, 0, 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn lost_replies_lead_to_the_same_snapshot_backup_and_export() {
     let _turn = command::turn().await;
     // And where the bucket locks nothing and keeps no versions.
@@ -461,7 +475,7 @@ async fn killed_over(operation: &'static str) {
 async fn what_the_operator_leaves_out_is_named_in_the_manifest_and_what_it_left_behind_is_sealed() {
     let _turn = command::turn().await;
     let site = Site::new().await;
-    let refusing = "  lifecycle {\n    precondition {\n      condition     = self.id == \"y\"\n      error_message = \"not so\"\n    }\n  }\n}\n";
+    let refusing = "  lifecycle {\n    precondition {\n      condition     = length(path.module) == 0\n      error_message = \"not so\"\n    }\n  }\n}\n";
     site.tiny.write("root/main.tf", &ROOT.replace("}\n", refusing));
     let (code, said) = site.collect(&CONFIRMED).await;
     assert_eq!((code, said.contains("not so")), (Some(4), true), "{said}");
