@@ -23,6 +23,7 @@ pub fn closing(summary: &Summary, look: Look) -> String {
     section(&mut lines, look, "warnings", warnings(summary, look));
     section(&mut lines, look, "overridden guards", let_through::lines(&summary.overridden, look));
     section(&mut lines, look, "not checked", not_checked(summary, look));
+    section(&mut lines, look, "evidence", summary.evidence.as_ref().map_or(Vec::new(), |it| it.lines(look)));
     section(&mut lines, look, "terraform state", applied(summary, look));
     section(&mut lines, look, "requests", summary.requests.as_ref().map_or(Vec::new(), |it| requests(it, look)));
     let undo = summary.undo.iter().map(|undo| format!("  {}: {}", escape(undo.step.as_str()), escape(&undo.path)));

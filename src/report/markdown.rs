@@ -188,6 +188,12 @@ fn state(page: &mut String, summary: &Summary) {
         add(page, format_args!("- {path}\n  - SHA-256: {}\n", code(sha256)));
         add(page, format_args!("  - lineage {lineage}, serial {serial}\n  - push it: {push}\n"));
     }
+    if let Some(evidence) = &summary.evidence {
+        page.push_str("\n## Evidence\n\n");
+        for item in evidence.items(|text| plain(text)) {
+            add(page, format_args!("- {item}\n"));
+        }
+    }
     if !summary.applied.is_empty() {
         page.push_str("\n## Terraform state\n\n");
     }

@@ -6,6 +6,7 @@
 mod closing;
 mod comparison;
 mod error;
+mod evidence;
 mod foreseen;
 mod json;
 mod let_through;
@@ -42,6 +43,7 @@ mod tests;
 pub use closing::{closing, requests_text};
 pub use comparison::{comparison, comparison_json};
 pub use error::error_block;
+pub use evidence::EvidenceSummary;
 pub use foreseen::{Adopted, Foreseen, RecordMove};
 pub use json::{Json, json};
 pub use let_through::LetThrough;

@@ -10,6 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use serde_json::Value;
 
+use super::evidence::{self, EvidenceSummary};
 use super::let_through::{self, LetThrough};
 use super::objectives::{ObjectiveResult, Verdict, declared_at, measure};
 use super::requests::{self, Requests};
@@ -61,6 +62,9 @@ pub struct Summary {
     pub not_checked: Vec<NotChecked>,
     /// The guards that the operator overrode.
     pub overridden: Vec<LetThrough>,
+    /// The evidence of a breach that it has sealed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<EvidenceSummary>,
     /// Where cutovers left what undoes them.
     pub undo: Vec<Undo>,
     /// What had to be asked or done again.
@@ -222,6 +226,7 @@ pub fn summarize(loaded: &Loaded, held: bool, now: Timestamp) -> Option<Summary>
         objectives: measure(&timeline, started, ending),
         not_checked: not_checked(loaded, started),
         overridden: let_through::of(&loaded.state, &timeline),
+        evidence: evidence::of(&loaded.state),
         undo: undo(&timeline),
         retries: trouble.retries,
         applied: trouble.applied,

@@ -231,20 +231,38 @@ const CONFIRMED: [&str; 2] = ["--confirm", "tiny"];
 async fn everything_is_collected_and_proven_with_nothing_but_the_files() {
     let _turn = command::turn().await;
     let site = Site::new().await;
-    let (code, said) = site.collect(&["--dry-run"]).await;
-    assert_eq!(code, Some(0), "{said}");
-    assert_eq!(site.made().await, [0, 0, 0], "a dry run makes nothing");
+    let role = "  role = \"arn:aws:iam::123456789012:role/evidence\"\n  retain_days = 1\n";
+    site.tiny.write_manifest(&format!("{BLOCKS}{}", rule(role)));
+    let dry = command::output(site.command(&["evidence", "collect", "tiny", "--dry-run"])).await;
+    let listed = String::from_utf8_lossy(&dry.stdout).into_owned();
+    assert_eq!(dry.status.code(), Some(0), "{}", String::from_utf8_lossy(&dry.stderr));
+    for words in [
+        "make snapshot lifeboat-",
+        "make backup lifeboat-",
+        "make export of log group /app/b",
+        "write s3://kept/breaches/",
+    ] {
+        assert!(listed.contains(words), "{words}: {listed}");
+    }
+    let objects = site.s3().list_objects_v2().bucket(KEPT).send().await.expect("a list");
+    assert_eq!((site.made().await, objects.contents().len()), ([0, 0, 0], 0), "a dry run makes nothing");
     let began = Instant::now();
-    let (code, said) = site.collect(&CONFIRMED).await;
+    let (code, said) = site.collect(&[&CONFIRMED[..], &["--breach-at", "2026-01-04T00:00:00Z"]].concat()).await;
     assert_eq!(code, Some(0), "{said}");
+    assert!(site.tiny.proxy.control().seen(&Pattern::operation("sts", "AssumeRole")) > 0, "it is written by the role");
+    let asked: Value = serde_json::from_str(&site.trail.asked()[0].body).expect("JSON");
+    assert_eq!(asked["StartTime"].as_f64(), Some(1_767_225_600.0), "72 hours before: {asked}");
     assert_eq!(site.made().await, [1, 1, 2]);
     assert!(began.elapsed().as_millis() >= 1000, "three pages are two pauses of half a second");
     let folder = site.synced().await;
     let file = folder.path().join("evidence.json");
     let verified = verify_folder(&file, None).expect("a manifest");
     assert!(verified.whole && verified.unlocked == 0, "{verified:?}");
-    let (code, _, said) = site.tiny.lifeboat(&["evidence", "verify", &file.display().to_string()]).await;
-    assert_eq!(code, Some(0), "{said}");
+    let (code, _, words) = site.tiny.lifeboat(&["evidence", "verify", &file.display().to_string()]).await;
+    assert_eq!(code, Some(0), "{words}");
+    let report = site.tiny.report(&site.tiny.run()).await;
+    assert_eq!(report["evidence"]["sha256"], verified.manifest_sha256, "for the case file");
+    assert!(said.contains(&verified.manifest_sha256), "{said}");
     assert_eq!(std::fs::read(site.run_dir().join("evidence.json")).unwrap(), std::fs::read(&file).unwrap());
 
     let at = |key: &str| folder.path().join(key);
@@ -380,9 +398,25 @@ async fn a_bucket_that_denies_writes_is_found_before_anything_is_made() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn lost_replies_lead_to_the_same_snapshot_backup_and_export() {
+async fn a_bucket_that_goes_down_with_the_stack_is_no_place_for_evidence() {
     let _turn = command::turn().await;
     let site = Site::new().await;
+    let bucket = format!(
+        r#""resources": [{{"mode": "managed", "type": "aws_s3_bucket", "name": "b", "instances": [{{"attributes": {{"id": "{KEPT}"}}}}]}},"#
+    );
+    put(&site.s3(), "away", STATE_KEY, &STATE.replace(r#""resources": ["#, &bucket)).await;
+    let (code, said) = site.collect(&CONFIRMED).await;
+    assert_eq!(code, Some(3), "{said}");
+    assert!(said.contains("evidence bucket kept is aws_s3_bucket.b of the stack"), "{said}");
+    assert_eq!(site.made().await, [0, 0, 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lost_replies_lead_to_the_same_snapshot_backup_and_export() {
+    let _turn = command::turn().await;
+    // And where the bucket locks nothing and keeps no versions.
+    let site = Site::without_bucket().await;
+    site.s3().create_bucket().bucket(KEPT).create_bucket_configuration(here()).send().await.expect("a bucket");
     let control = site.tiny.proxy.control();
     let lost = [("rds", "CreateDBClusterSnapshot"), ("dynamodb", "CreateBackup"), ("logs", "CreateExportTask")];
     let rules =
@@ -391,14 +425,31 @@ async fn lost_replies_lead_to_the_same_snapshot_backup_and_export() {
     assert_eq!(code, Some(0), "{said}");
     assert!(rules.iter().all(|rule| control.hits(*rule) > 0), "each reply was lost");
     assert_eq!(site.made().await, [1, 1, 2]);
+    assert!(
+        said.contains("bucket kept has no Object Lock") && said.contains("bucket kept keeps no versions"),
+        "{said}"
+    );
+    let folder = site.synced().await;
+    let verified = verify_folder(&folder.path().join("evidence.json"), None).expect("a manifest");
+    assert_eq!((verified.whole, verified.unlocked), (true, verified.items), "{verified:?}");
+    evidence_verifies(&site.gate()).await.expect("it is as it was sealed");
+    let key = format!("{}iam/credential-report.csv", site.prefix());
+    put(&site.s3(), KEPT, &key, "user,arn\n").await;
+    assert!(site.refused().await.cause.contains("- iam/credential-report.csv: its SHA-256 is"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_collection_that_is_killed_over_its_backup_makes_no_second_one() {
+async fn a_collection_that_is_killed_over_what_may_be_made_once_makes_no_second_one() {
     let _turn = command::turn().await;
+    for operation in ["CreateDBClusterSnapshot", "CreateBackup", "CreateExportTask"] {
+        killed_over(operation).await;
+    }
+}
+
+async fn killed_over(operation: &'static str) {
     let site = Site::new().await;
     let caught = site.tiny.proxy.control().trap(Trap {
-        matches: Box::new(|call, _| call.operation == "CreateBackup"),
+        matches: Box::new(move |call, _| call.operation == operation),
         nth: 1,
         catch: Catch::After,
     });
@@ -415,7 +466,7 @@ async fn a_collection_that_is_killed_over_its_backup_makes_no_second_one() {
     let run = site.tiny.run();
     let (code, said) = site.lifeboat(&["resume", &run]).await;
     assert_eq!(code, Some(0), "{said}");
-    assert_eq!(site.made().await, [1, 1, 2]);
+    assert_eq!(site.made().await, [1, 1, 2], "{operation}");
     let folder = site.synced().await;
     assert!(verify_folder(&folder.path().join("evidence.json"), None).expect("a manifest").whole);
 }
@@ -424,7 +475,7 @@ async fn a_collection_that_is_killed_over_its_backup_makes_no_second_one() {
 async fn what_the_operator_leaves_out_is_named_in_the_manifest_and_what_it_left_behind_is_sealed() {
     let _turn = command::turn().await;
     let site = Site::new().await;
-    let refusing = "  lifecycle {\n    precondition {\n      condition     = self.id == \"y\"\n      error_message = \"not so\"\n    }\n  }\n}\n";
+    let refusing = "  lifecycle {\n    precondition {\n      condition     = length(path.module) == 0\n      error_message = \"not so\"\n    }\n  }\n}\n";
     site.tiny.write("root/main.tf", &ROOT.replace("}\n", refusing));
     let (code, said) = site.collect(&CONFIRMED).await;
     assert_eq!((code, said.contains("not so")), (Some(4), true), "{said}");
