@@ -146,8 +146,22 @@ guard {
 # place; the database and the table go although they are protected above, and are restored from points before the breach.
 rebuild {
   keep       = ["module.storage"]
+  buckets    = ["streaming-logs-logs-prod"]
   replace    = ["module.database", "module.metadata"]
   workgroups = ["streaming-logs-prod"] # with the history of its queries, once that is in evidence
+}
+
+# Whose keys and sessions are shut out first, unless the command line names others; who breaks the glass never is.
+containment {
+  break_glass = ["arn:aws:iam::123456789012:role/break-glass"]
+  users       = ["streaming-logs-deploy"]
+  roles       = ["streaming-logs-ci"]
+}
+
+# What is kept before anything is taken down: in a bucket that is not of the stack, best in another account.
+evidence {
+  bucket = "streaming-logs-evidence"
+  window = "72h"
 }
 
 # The last step, and the only one that users notice. Short TTLs, so that it takes a minute.

@@ -91,6 +91,13 @@ impl Session {
         Self { config, region: region.to_owned(), traffic: Traffic::default() }
     }
 
+    /// The same clients for somebody else.
+    #[must_use]
+    pub fn with_credentials(&self, credentials: Credentials) -> Self {
+        let credentials = SharedCredentialsProvider::new(credentials);
+        Self { config: self.config.to_builder().credentials_provider(credentials).build(), ..self.clone() }
+    }
+
     /// The same clients for whoever assumes a role, asked for at this region's STS endpoint (AWS STS API: "AssumeRole"). The
     /// credentials are fetched when they are first needed, and renewed before they end.
     pub async fn assuming(&self, role_arn: &str) -> Self {
@@ -115,12 +122,7 @@ impl Session {
     /// # Errors
     /// No credentials, or AWS does not accept them.
     pub async fn caller(&self) -> Result<Caller, AwsError> {
-        let config = aws_sdk_sts::config::Builder::from(&self.config).interceptor(self.traffic.of("sts")).build();
-        let answer = aws_sdk_sts::Client::from_conf(config)
-            .get_caller_identity()
-            .send()
-            .await
-            .map_err(explain("sts:GetCallerIdentity"))?;
+        let answer = self.sts().get_caller_identity().send().await.map_err(explain("sts:GetCallerIdentity"))?;
         Ok(Caller {
             account: answer.account().unwrap_or_default().to_owned(),
             arn: answer.arn().unwrap_or_default().to_owned(),
@@ -176,6 +178,11 @@ impl Session {
     pub fn cloudtrail(&self) -> aws_sdk_cloudtrail::Client {
         let config = aws_sdk_cloudtrail::config::Builder::from(&self.config).interceptor(self.traffic.of("cloudtrail"));
         aws_sdk_cloudtrail::Client::from_conf(config.build())
+    }
+
+    pub fn sts(&self) -> aws_sdk_sts::Client {
+        let config = aws_sdk_sts::config::Builder::from(&self.config).interceptor(self.traffic.of("sts"));
+        aws_sdk_sts::Client::from_conf(config.build())
     }
 
     pub fn cloudwatch(&self) -> aws_sdk_cloudwatch::Client {

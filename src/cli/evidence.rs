@@ -13,8 +13,7 @@ use super::recover::{Named, Recovery, RunArgs};
 use super::{args, wiring};
 use crate::evidence::{Fault, Finding, Verified, VerifyError, verify_folder};
 use crate::report::{self, escape};
-use crate::runbook::Runbook;
-use crate::scenario::{self, EVIDENCE};
+use crate::scenario;
 
 #[derive(Args)]
 pub struct Evidence {
@@ -63,11 +62,6 @@ pub async fn run(command: &Evidence, environment: &Environment) -> Result<Exit, 
         What::Collect(command) => collect(command, environment).await,
         What::Verify(command) => verify(command).await,
     }
-}
-
-/// Whether a runbook collects evidence and does nothing else.
-pub fn is_one(runbook: &Runbook) -> bool {
-    runbook.scenario == EVIDENCE
 }
 
 /// # Errors

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use crate::document::nearest;
-use crate::rehearse::Rehearsal;
 use crate::rehearse::fault::Fired;
+use crate::rehearse::{ChildEnd, Done, Rehearsal};
 
 /// The last words on faults.
 pub struct Faulted {
@@ -15,7 +15,22 @@ pub struct Faulted {
 
 /// Empty where no fault was asked for.
 pub fn told(rehearsal: &Rehearsal) -> Faulted {
-    let Rehearsal { fired, commands, other, .. } = rehearsal;
+    let Rehearsal { fired, commands, other, asked, .. } = rehearsal;
+    of(Happened { fired, asked, commands, other: other.as_ref() })
+}
+
+/// What is told of.
+#[derive(Clone, Copy)]
+pub struct Happened<'a> {
+    pub fired: &'a [Fired],
+    pub asked: &'a BTreeSet<(String, String)>,
+    pub commands: &'a [Done],
+    /// The second of two operators, where there were two.
+    pub other: Option<&'a ChildEnd>,
+}
+
+/// The same of any rehearsal.
+pub fn of(Happened { fired, asked, commands, other }: Happened<'_>) -> Faulted {
     if fired.is_empty() {
         return Faulted { words: String::new(), all_well: true };
     }
@@ -28,7 +43,7 @@ pub fn told(rehearsal: &Rehearsal) -> Faulted {
                 all_well = false;
                 words.push_str(&format!(
                     "fault       {fault} NEVER FIRED, so nothing was rehearsed{}\n",
-                    meant(fault, &rehearsal.asked)
+                    meant(fault, asked)
                 ));
             }
             1 => words.push_str(&format!("fault       {fault} fired once{at}\n")),

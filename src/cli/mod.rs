@@ -41,6 +41,7 @@ mod recover_catalog;
 mod recover_region;
 mod recover_table;
 mod rehearse;
+mod rehearse_breach;
 mod remote_runs;
 mod report;
 mod resume;

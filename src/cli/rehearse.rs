@@ -11,8 +11,9 @@ use super::args::Output;
 use super::campaign::{self, Telling};
 use super::environment::Environment;
 use super::error::{CliError, Exit};
-use super::{faulted, home, wiring};
+use super::{faulted, home, rehearse_breach, wiring};
 use crate::manifest::Manifest;
+use crate::rehearse::breach::BreachPlan;
 use crate::rehearse::campaign::CampaignPlan;
 use crate::rehearse::fault::{self, FaultError, Wanted};
 use crate::rehearse::{self, ChildEnd, Outage, Plan, Rehearsal, RehearseError, Stage, example};
@@ -23,6 +24,9 @@ use crate::scenario;
 pub struct Rehearse {
     /// The environment; without it, an example that is compiled in
     pub env: Option<String>,
+    /// What happens: the primary region is lost, or somebody breaks in
+    #[arg(long, value_enum, default_value = "failover")]
+    pub scenario: Rehearsed,
     /// Leave the emulator running afterwards, and print how to ask it
     #[arg(long)]
     pub keep: bool,
@@ -53,6 +57,14 @@ pub struct Rehearse {
     /// `json`: the failover's events, one a line, on standard output
     #[arg(short, long, value_enum, default_value = "text")]
     pub output: Output,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Rehearsed {
+    /// The primary region is lost, and the environment fails over
+    Failover,
+    /// Somebody breaks in, and the stack is taken down and rebuilt by two people
+    Breach,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -89,6 +101,9 @@ pub async fn run(command: &Rehearse, environment: &Environment) -> Result<Exit, 
     }
     let env = command.env.as_deref().unwrap_or(example::ENVIRONMENT);
     let plans = wiring::read(env, &environment)?;
+    if command.scenario == Rehearsed::Breach {
+        return breach(command, wanted, &plans.manifest, dir, &environment).await;
+    }
     let runbook = scenario::failover(&plans.manifest);
     let seed = command.seed.unwrap_or_else(new_seed);
     let faults = match wanted {
@@ -141,6 +156,38 @@ pub async fn run(command: &Rehearse, environment: &Environment) -> Result<Exit, 
     };
     let rehearsal = rehearse::run(plan, &tell).await.map_err(failed)?;
     conclude(&rehearsal, &dir, env, &environment)
+}
+
+async fn breach(
+    command: &Rehearse,
+    wanted: Wanted,
+    manifest: &Manifest,
+    dir: PathBuf,
+    environment: &Environment,
+) -> Result<Exit, CliError> {
+    let Wanted::Faults(faults) = wanted else {
+        return Err(CliError::usage(
+            "a breach is rehearsed once, with --fault KIND:STEP, not as a matrix, kills or race",
+        ));
+    };
+    let seed = command.seed.unwrap_or_else(new_seed);
+    if !faults.is_empty() {
+        report::to_stderr(&format!("seed {seed}: repeat with --seed {seed}\n"));
+    }
+    let plan = BreachPlan {
+        manifest: manifest.clone(),
+        dir,
+        moto: environment.moto.clone().unwrap_or_else(|| PathBuf::from("moto_server")),
+        port: command.port,
+        lifeboat: this_program()?,
+        // Each command has an output of its own.
+        common: arguments(command, environment).into_iter().filter(|it| it != "--output" && it != "json").collect(),
+        variables: environment.variables.clone(),
+        binary: environment.tf_bin.clone(),
+        faults,
+        seed,
+    };
+    rehearse_breach::run(plan, environment.stderr_look()).await
 }
 
 /// This program, also where its file was replaced meanwhile (proc(5): `/proc/self/exe`).
@@ -213,7 +260,7 @@ fn conclude(rehearsal: &Rehearsal, dir: &Path, env: &str, environment: &Environm
     let look = environment.stderr_look();
     let run_dir = home::run_or_newest(&rehearsal.home, None).ok();
     if let Some(run_dir) = &run_dir {
-        leave_report(rehearsal, run_dir, dir, look)?;
+        leave_report(&rehearsal.requests_log, run_dir, dir, look)?;
     }
     report::to_stderr(&ended(&rehearsal.end));
     let faults = faulted::told(rehearsal);
@@ -236,9 +283,9 @@ fn conclude(rehearsal: &Rehearsal, dir: &Path, env: &str, environment: &Environm
 }
 
 /// The run's report, with the requests that were recorded beside it.
-fn leave_report(rehearsal: &Rehearsal, run_dir: &Path, dir: &Path, look: Look) -> Result<(), CliError> {
+pub fn leave_report(requests_log: &Path, run_dir: &Path, dir: &Path, look: Look) -> Result<(), CliError> {
     let unwritable = |error: std::io::Error| CliError::error("the report cannot be written").cause(error.to_string());
-    std::fs::copy(&rehearsal.requests_log, run_dir.join("requests.jsonl")).map_err(unwritable)?;
+    std::fs::copy(requests_log, run_dir.join("requests.jsonl")).map_err(unwritable)?;
     let summary = report::read(run_dir)
         .map_err(|error| CliError::error("the run cannot be summed up").cause(error.to_string()))?;
     let path = dir.join("report.md");
@@ -266,7 +313,7 @@ fn exports(rehearsal: &Rehearsal, env: &str) -> String {
     )
 }
 
-fn failed(error: RehearseError) -> CliError {
+pub fn failed(error: RehearseError) -> CliError {
     let exit = if matches!(error, RehearseError::Interrupted) { Exit::Held } else { Exit::Error };
     let hint = error.hint().map(str::to_owned);
     let shown = CliError::new(exit, "the rehearsal could not be held").cause(error.to_string());

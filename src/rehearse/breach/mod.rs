@@ -1,6 +1,15 @@
-//! The rehearsal of a breach: a stack that stands in its primary region, somebody who breaks into it, and the question whether
-//! they are out, the data is clean, and the stack is as it was.
+//! The rehearsal of a breach: the stack stands in its primary region, somebody breaks in and poisons its data, and the real
+//! `lifeboat` takes it down and rebuilds it, planned by one person and approved by another. What became of the intruder, of
+//! the data and of the evidence is looked up afterwards.
 
+mod attack;
+mod course;
+mod ground;
 mod stand;
+mod verdict;
 
+pub use attack::Intruder;
+pub use course::{BreachPlan, BreachRehearsal, BreachStage, run};
+pub use ground::Ground;
 pub use stand::{Site, stand};
+pub use verdict::{Finding, Verdict};

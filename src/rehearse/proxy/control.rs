@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use hyper::Uri;
+use serde_json::Value;
 use tokio::sync::oneshot;
 
 use super::answers::Canned;
@@ -13,7 +15,7 @@ use super::rules::{Effect, Pattern, Request, Rule, Rules, Verdict, decide};
 use super::settle::Kind;
 use super::trap::{Armed, Caught, Sprung, Trap, spring};
 use super::vaults::{Turn, VaultPoint, Vaults};
-use super::{Call, globals};
+use super::{Call, globals, trail};
 
 /// Steers a running proxy.
 #[derive(Debug, Default)]
@@ -43,6 +45,8 @@ struct State {
     vaults: Option<Vaults>,
     /// The regions of global tables, by name.
     replicated: BTreeMap<String, Vec<String>>,
+    /// CloudTrail's events, where it is played.
+    trail: Option<Vec<Value>>,
 }
 
 /// A rule's name, for whoever wants to end it or know what it did.
@@ -122,6 +126,16 @@ impl Control {
     /// The failovers that a global database was asked for and took.
     pub fn failovers(&self, id: &str) -> u64 {
         self.lock().globals.get(id).map_or(0, Global::failovers)
+    }
+
+    /// Plays CloudTrail's event history: these events, as CloudTrail records them.
+    pub fn trail(&self, events: Vec<Value>) {
+        self.lock().trail = Some(events);
+    }
+
+    /// The answer to a request for events, once they are played.
+    pub(super) fn trail_answer(&self, call: &Call, body: &Bytes) -> Option<Canned> {
+        trail::answer(self.lock().trail.as_deref()?, call, body)
     }
 
     /// The answer to a request about global databases, once any is played.

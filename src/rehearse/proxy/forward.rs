@@ -147,7 +147,8 @@ impl Way {
                     entry.set(0, RequestOutcome::Refused);
                     return Err(NoAnswer::Withheld);
                 }
-                let own = match self.control.global_answer(&call, &beginning) {
+                let played = self.control.global_answer(&call, &beginning);
+                let own = match played.or_else(|| self.control.trail_answer(&call, &beginning)) {
                     Some(canned) => Some(canned),
                     None => self.of_vaults(&call, &parts.uri, &beginning).await,
                 };

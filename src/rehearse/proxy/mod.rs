@@ -17,6 +17,7 @@ mod rest;
 mod rules;
 mod server;
 mod settle;
+mod trail;
 mod trap;
 mod urlencoded;
 mod vaults;

@@ -24,15 +24,38 @@ pub struct SourceCatalog {
     pub partitions: u64,
 }
 
-/// # Errors
-/// The emulator refused, or the manifest expects more than fits.
-pub async fn build(manifest: &Manifest, catalog: &Catalog, regions: &Regions) -> Result<SourceCatalog, RehearseError> {
+/// What a database holds, made up: its tables, where their data lies, and how much that comes to.
+struct MadeUp {
+    base: String,
+    definitions: Vec<Definition>,
+    told: SourceCatalog,
+}
+
+fn made_up(catalog: &Catalog) -> Result<MadeUp, RehearseError> {
     let what = format!("catalog {}", catalog.name);
     let tables = amount(&what, Quantity::Tables, &catalog.verify, USUAL_TABLES, MOST_TABLES)?;
     let usual = if tables == 0 { 0 } else { USUAL_PARTITIONS.max(tables * 12) };
     let partitions = amount(&what, Quantity::Partitions, &catalog.verify, usual, MOST_PARTITIONS)?;
     let base = catalog.locations.keys().next().cloned().unwrap_or_else(|| format!("s3://{}/", catalog.source));
-    let made = definitions(&base, tables, partitions);
+    let definitions = definitions(&base, tables, partitions);
+    Ok(MadeUp { base, definitions, told: SourceCatalog { name: catalog.name.clone(), tables, partitions } })
+}
+
+/// The export alone, of a database that is not made.
+///
+/// # Errors
+/// The emulator refused, or the manifest expects more than fits.
+pub async fn build_export(manifest: &Manifest, catalog: &Catalog, session: &Session) -> Result<(), RehearseError> {
+    let CatalogSource::Export(uri) = &catalog.from else { return Ok(()) };
+    let MadeUp { base, definitions, .. } = made_up(catalog)?;
+    let text = export(&catalog.source, &base, &manifest.account, &definitions).to_string();
+    put_export(session, uri, text.into()).await
+}
+
+/// # Errors
+/// The emulator refused, or the manifest expects more than fits.
+pub async fn build(manifest: &Manifest, catalog: &Catalog, regions: &Regions) -> Result<SourceCatalog, RehearseError> {
+    let MadeUp { base, definitions: made, told } = made_up(catalog)?;
     create(&regions.primary, &catalog.source, &base, &made).await?;
     match &catalog.from {
         CatalogSource::Export(uri) => {
@@ -43,7 +66,7 @@ pub async fn build(manifest: &Manifest, catalog: &Catalog, regions: &Regions) ->
         // No manifest says it.
         CatalogSource::Version(_) => {}
     }
-    Ok(SourceCatalog { name: catalog.name.clone(), tables, partitions })
+    Ok(told)
 }
 
 async fn put_export(session: &Session, uri: &str, text: Bytes) -> Result<(), RehearseError> {

@@ -71,6 +71,34 @@ impl Regions {
     }
 }
 
+/// The buckets that a breach's stack does not make itself: for state in both regions, for exports and for evidence. Those of the
+/// primary region that hold its data are the stack's own.
+///
+/// # Errors
+/// The emulator refused.
+pub(crate) async fn buckets_of_a_breach(manifest: &Manifest, endpoint: &str) -> Result<(), RehearseError> {
+    let regions = &Regions {
+        primary: Session::emulated(&manifest.primary.name, endpoint),
+        recovery: Session::emulated(&manifest.recovery.name, endpoint),
+    };
+    let mut homes = state::homes(manifest);
+    homes.retain(|home| !manifest.rebuild.buckets.contains(&home.bucket));
+    let evidence = manifest.evidence.iter().map(|rule| rule.place(&manifest.primary.name));
+    homes.extend(evidence.map(|place| Home { bucket: place.bucket, region: place.region }));
+    Ok(state::build(&homes, regions).await?)
+}
+
+/// The exports of the catalogs, as if they had been made before anybody broke in.
+///
+/// # Errors
+/// The emulator refused, or the manifest expects more than fits.
+pub(crate) async fn exports(manifest: &Manifest, session: &Session) -> Result<(), RehearseError> {
+    for catalog in &manifest.catalogs {
+        catalog::build_export(manifest, catalog, session).await?;
+    }
+    Ok(())
+}
+
 /// Builds the world in an empty emulator.
 ///
 /// # Errors
