@@ -75,7 +75,7 @@ pub async fn of(
             .cause(format!("there is no {}", approvals.uri()))
             .next(approve));
     };
-    let people = manifest.approval.unwrap_or_default().people;
+    let people = bundle.people(manifest.approval.unwrap_or_default().people);
     if let Err(error) = found.approval.judge(&bundle.index, &bundle.sha256, people, Timestamp::now()) {
         let refused = CliError::blocked("this bundle's approval cannot be used; nothing was changed");
         let next = match error {

@@ -123,7 +123,6 @@ impl Action {
                 | Self::TerraformSettled
                 | Self::TeardownPlan
                 | Self::TeardownDestroy
-                | Self::TeardownProof
         )
     }
 

@@ -14,7 +14,7 @@ use crate::runbook::{Action, NotChecked, Phase, Runbook, StepId, StepSpec};
 pub use contain::{CONTAIN, RELEASE, contain, contain_steps, release};
 pub use failover::{FAILOVER, failover};
 pub use recover::{RECOVER, recover_bucket, recover_catalog, recover_cluster, recover_table};
-pub use teardown::teardown_steps;
+pub use teardown::{TEARDOWN_PROOF, teardown_not_checked, teardown_steps};
 
 /// The runbook that a run of this kind would have by the manifest as it is now.
 pub fn again(then: &Runbook, manifest: &Manifest) -> Runbook {
