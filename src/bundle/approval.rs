@@ -37,7 +37,7 @@ pub enum NotUsable {
     Expired(Timestamp),
     #[error("run {0} has used it")]
     Used(String),
-    #[error("{0} planned it and approved it, and the manifest asks for two people")]
+    #[error("{0} planned it and approved it, and two people are asked for")]
     OnePerson(String),
 }
 

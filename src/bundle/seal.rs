@@ -165,6 +165,13 @@ impl Bundle {
         |step| self.found.get(step).cloned().unwrap_or_default()
     }
 
+    /// How many people answer for it, where the manifest asks for so many: what destroys a stack is never one person's to
+    /// plan and approve.
+    pub fn people(&self, asked: u8) -> u8 {
+        let tears_down = self.steps.runbook.steps.iter().any(|step| step.action == Action::TeardownDestroy);
+        if tears_down { asked.max(2) } else { asked }
+    }
+
     /// Addresses that a restore fills, so that Terraform adopts them instead of creating them; and what is restored.
     pub fn adopted(&self) -> BTreeMap<String, String> {
         let adopted = |action: &Action| match action {

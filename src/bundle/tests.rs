@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::journal::{Inputs, UsedTerraform};
 use crate::manifest;
+use crate::runbook::Runbook;
 use crate::scenario;
 
 fn now() -> Timestamp {
@@ -84,6 +85,49 @@ fn sealed(index: Index, changes: &[Value], snapshot: &str) -> Bundle {
     ]);
     let parts = Parts { steps: &steps, points: &points, records: &[], checks: &checks, found: None };
     seal(index, files, &parts).unwrap()
+}
+
+/// With a teardown that destroys this address, if any.
+fn tearing_down(address: Option<&str>) -> Bundle {
+    let bundle = example();
+    let runbook = scenario::teardown_steps(
+        &manifest::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("environments"), "prod").unwrap(),
+        &[],
+    );
+    let steps = Steps { runbook: Runbook { steps: runbook, ..bundle.steps.runbook.clone() }, ..bundle.steps.clone() };
+    let mut files = bundle.contents.files.clone();
+    if let Some(address) = address {
+        let gone = json!({ "address": address, "mode": "managed", "type": "aws_sqs_queue",
+                           "change": { "actions": ["delete"], "before": {}, "after": null } });
+        let plan = json!({ "format_version": "1.2", "resource_changes": [gone] });
+        let what =
+            json!({ "destroys": { address: { "type": "aws_sqs_queue", "id": "q", "stateful": true } }, "stays": {} });
+        files.insert(TEARDOWN_PLAN.into(), plan.to_string().into_bytes());
+        files.insert(TEARDOWN.into(), what.to_string().into_bytes());
+    }
+    let parts = Parts { steps: &steps, points: &[], records: &[], checks: &bundle.checks, found: None };
+    seal(index(), files, &parts).unwrap()
+}
+
+#[test]
+fn what_is_torn_down_is_sealed_compared_and_answered_for_by_two() {
+    let dir = tempfile::tempdir().unwrap();
+    let bundle = tearing_down(Some("aws_sqs_queue.a"));
+    write(&bundle.contents, &dir.path().join("bundle")).unwrap();
+    let again = read(&dir.path().join("bundle")).unwrap();
+    let torn_down = again.teardown.as_ref().unwrap();
+    assert_eq!((torn_down.plan.counts().destroy, torn_down.what.destroys["aws_sqs_queue.a"].id.as_str()), (1, "q"));
+    assert_eq!((again.people(1), example().people(1)), (2, 1));
+    assert!(compare(&bundle, &again).is_empty());
+    let told = |now: &Bundle| {
+        let changes = compare(&bundle, now).changes;
+        changes.iter().map(|it| format!("{}: {} → {}", it.what, it.then, it.now)).collect::<Vec<_>>().join("\n")
+    };
+    insta::assert_snapshot!(told(&tearing_down(Some("aws_sqs_queue.b"))), @r"
+    teardown: aws_sqs_queue.a: destroyed (q) → nothing
+    teardown: aws_sqs_queue.b: nothing → destroyed (q)
+    ");
+    assert_eq!(told(&tearing_down(None)), "teardown: aws_sqs_queue.a: destroyed (q) → nothing");
 }
 
 fn example() -> Bundle {

@@ -13,7 +13,6 @@ use super::screen::{Screen, view_of};
 use super::{confirm, plan, wiring};
 use crate::bundle::{self, Approval, Bundle, GivenApproval, NotUsable, Outcome, same_person};
 use crate::report;
-use crate::scenario;
 
 #[derive(Args)]
 pub struct Approve {
@@ -29,7 +28,7 @@ pub struct Approve {
 
 /// # Errors
 /// Exit 3: the bundle is not whole or of another place, something stood in the way when it was made, it is approved
-/// already, or whoever asks has planned it and the manifest asks for two people.
+/// already, or whoever asks has planned it and two people are asked for.
 pub async fn run(command: &Approve, environment: &Environment) -> Result<Exit, CliError> {
     let bundle = plan::read(&command.bundle)?;
     let (index, subject) = (&bundle.index, &bundle.index.subject);
@@ -43,19 +42,21 @@ pub async fn run(command: &Approve, environment: &Environment) -> Result<Exit, C
     }
     let connected = wiring::connect(&manifest).await?;
     let approver = connected.caller.arn.as_str();
-    let rule = scenario::approval(&manifest, &subject.scenario).unwrap_or_default();
-    if rule.people > 1 && same_person(approver, &subject.planner) {
+    let rule = manifest.approval.unwrap_or_default();
+    let people = bundle.people(rule.people);
+    if people > 1 && same_person(approver, &subject.planner) {
+        let asks = match rule.people {
+            1 => "what destroys a stack is planned by one and approved by another".to_owned(),
+            people => format!("{} says people = {people}", manifest.path.display()),
+        };
         return Err(CliError::blocked("two people are asked for; nothing is approved")
-            .cause(format!(
-                "{} has planned this, you are {approver}, and the {} of {} is answered for by two",
-                subject.planner, subject.scenario, subject.environment
-            ))
+            .cause(format!("{} has planned this, you are {approver}, and {asks}", subject.planner))
             .hint("let somebody else approve it, with credentials of their own"));
     }
     let approvals = approvals(&bundle, &manifest, &connected);
     let before = approvals.read().await.map_err(unreachable)?;
     if let Some(found) = &before {
-        replaceable(found, &bundle, rule.people)?;
+        replaceable(found, &bundle, people)?;
     }
     let what = format!(
         "approving the {} of {} {} to {} in account {}",

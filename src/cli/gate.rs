@@ -75,7 +75,7 @@ pub async fn of(
             .cause(format!("there is no {}", approvals.uri()))
             .next(approve));
     };
-    let people = scenario::approval(manifest, scenario).unwrap_or_default().people;
+    let people = bundle.people(manifest.approval.unwrap_or_default().people);
     if let Err(error) = found.approval.judge(&bundle.index, &bundle.sha256, people, Timestamp::now()) {
         let refused = CliError::blocked("this bundle's approval cannot be used; nothing was changed");
         let next = match error {
@@ -89,7 +89,8 @@ pub async fn of(
 
 /// Whether a run may begin without a bundle: not where the manifest asks for an approval.
 fn without_bundle(wanted: Wanted<'_>, overridden: &BTreeSet<String>, manifest: &Manifest) -> Result<(), CliError> {
-    if scenario::approval(manifest, wanted.scenario).is_none() || overridden.contains(guard::APPROVAL) {
+    let asked_for = manifest.approval.is_some() || wanted.scenario == scenario::REBUILD;
+    if !asked_for || overridden.contains(guard::APPROVAL) {
         return Ok(());
     }
     let env = &manifest.environment;

@@ -48,6 +48,8 @@ pub fn sealed(
             let mut files = planned(plans, &foreknown.look)?;
             if let Some(look) = &foreknown.teardown {
                 files.insert(bundle::TEARDOWN_PLAN.to_owned(), look.json.clone());
+                let review = report::review_markdown(&Review::of(&look.plan));
+                files.insert("teardown-review.md".to_owned(), review.into_bytes());
                 files.insert(bundle::TEARDOWN.to_owned(), bytes(serde_json::to_string_pretty(&look.teardown))?);
             }
             (files, None)

@@ -137,7 +137,6 @@ impl Action {
                 | Self::TerraformSettled
                 | Self::TeardownPlan
                 | Self::TeardownDestroy
-                | Self::TeardownProof
         )
     }
 

@@ -12,7 +12,7 @@ mod teardown;
 
 use jiff::SignedDuration;
 
-use crate::manifest::{ApprovalRule, Bucket, Catalog, Cluster, Component, CopyEngine, Manifest};
+use crate::manifest::{Bucket, Catalog, Cluster, Component, CopyEngine, Manifest};
 use crate::runbook::{Action, NotChecked, Phase, Runbook, StepId, StepSpec};
 
 pub use clean::{clean_bucket, clean_clusters, clean_tables, preserve_point};
@@ -22,7 +22,7 @@ pub use failover::{FAILOVER, failover};
 pub use rebuild::{REBUILD, Rebuilding};
 pub use recover::{RECOVER, recover_bucket, recover_catalog, recover_cluster, recover_table};
 pub use rotate::{ROTATE, rotate, rotate_not_checked, rotate_steps};
-pub use teardown::teardown_steps;
+pub use teardown::{TEARDOWN_PROOF, teardown_not_checked, teardown_steps};
 
 /// The runbook that a run of this kind would have by the manifest as it is now.
 pub fn again(then: &Runbook, manifest: &Manifest) -> Runbook {
@@ -44,15 +44,6 @@ pub fn again(then: &Runbook, manifest: &Manifest) -> Runbook {
         _ => None,
     });
     made.unwrap_or_else(|| then.clone())
-}
-
-/// Whether a run of that kind needs an approval, and by how many: what the manifest says, and two people wherever a stack is taken
-/// down.
-pub fn approval(manifest: &Manifest, scenario: &str) -> Option<ApprovalRule> {
-    match scenario == REBUILD {
-        true => Some(ApprovalRule { people: 2, ..manifest.approval.unwrap_or_default() }),
-        false => manifest.approval,
-    }
 }
 
 /// The manifest with what the operator has chosen to copy its buckets.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{expected, step};
 use crate::manifest::{Manifest, Rebuild};
-use crate::runbook::{Action, Phase, StepId, StepSpec};
+use crate::runbook::{Action, NotChecked, Phase, StepId, StepSpec};
 use crate::steps::{TEARDOWN_DESTROY, TEARDOWN_NAMES, TEARDOWN_PLAN};
 
 /// The last of them: what is built anew waits for it.
@@ -64,6 +64,28 @@ fn steps_of(rebuild: &Rebuild, region: &str, after: &[StepId]) -> Vec<StepSpec> 
         Action::TeardownProof,
     ));
     steps
+}
+
+/// What a teardown does not prove.
+pub fn teardown_not_checked(manifest: &Manifest) -> Vec<NotChecked> {
+    let region = &manifest.recovery.name;
+    let not_checked = |what: &str, why: String| NotChecked { what: what.into(), why };
+    vec![
+        not_checked(
+            "whether AWS has nothing left of types that it is not asked about",
+            "the state no longer holds them; teardown.proof returns how many of which type".into(),
+        ),
+        not_checked(
+            "what was made beside Terraform",
+            format!(
+                "a teardown knows the state of its workspace: look for what an intruder has made in {region} and others"
+            ),
+        ),
+        not_checked(
+            "whether names of deleted buckets are free at once",
+            "S3 may take some time, and another account may take them (S3 User Guide: \"Deleting a bucket\")".into(),
+        ),
+    ]
 }
 
 #[cfg(test)]

@@ -9,10 +9,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use aws_sdk_s3::types::{Delete, ObjectIdentifier};
 use lifeboat::aws::secrets::{SecretState, secret};
-use lifeboat::engine::{Ended, ahead};
+use lifeboat::engine::{Ended, ahead, preflight};
 use lifeboat::rehearse::proxy::{Catch, Effect, Pattern, Release, Trap, read_records};
-use lifeboat::runbook::{Action, Phase, StepSpec};
-use lifeboat::steps::{Blocked, Checked, Compensation, Cx, Output, Seen, Step, StepError};
+use lifeboat::runbook::{Action, Phase, Runbook, StepId, StepSpec};
+use lifeboat::scenario::teardown_steps;
+use lifeboat::steps::{Blocked, Checked, Compensation, Cx, Output, Seen, Step, StepError, TeardownProof};
 use lifeboat::terraform::Detail;
 use lifeboat::terraform::approved::Approved;
 use serde_json::{Value, json};
@@ -203,7 +204,7 @@ async fn a_run_that_is_bound_to_an_approval_does_what_was_approved_and_nothing_e
     let foreknown = ahead(&engine, Detail::Kept).await.expect("both plans");
     let look = foreknown.teardown.expect("something goes");
     assert!(String::from_utf8_lossy(&look.json).contains("aws_dynamodb_table.orders"), "it is fit to be sealed");
-    assert_eq!(foreknown.look.plan.counts().add, 9, "the rebuild is planned on what the teardown leaves");
+    assert_eq!(foreknown.look.plan.counts().add, 8, "the rebuild is planned on what the teardown leaves");
     drop(engine);
     let rebuilt = || foreknown.look.plan.as_ref().clone();
     let mut less = look.plan.clone();
@@ -334,8 +335,10 @@ impl Step for PlannedBefore {
     }
 
     async fn observe(&self, _cx: &Cx) -> Result<Seen, StepError> {
-        let results = json!({"type": "aws_s3_bucket", "id": "shop-results", "stateful": true});
-        Ok(Seen::Done(json!({"destroys": {"aws_s3_bucket.results": results}, "stays": {}})))
+        let bucket = |id: &str| json!({"type": "aws_s3_bucket", "id": id, "stateful": true});
+        let destroys =
+            json!({"aws_s3_bucket.results": bucket("shop-results"), "aws_s3_bucket.plain": bucket("shop-plain")});
+        Ok(Seen::Done(json!({"destroys": destroys, "stays": {}})))
     }
 
     async fn apply(&self, _cx: &Cx) -> Result<Output, StepError> {
@@ -371,32 +374,66 @@ async fn a_bucket_of_ten_thousand_versions_is_emptied_in_batches_and_one_that_st
         let delete = Delete::builder().set_objects(Some(markers.clone())).quiet(true).build().expect("a batch");
         s3.delete_objects().bucket("shop-results").delete(delete).send().await.expect("markers");
     }
-    stack.keep_evidence(&["shop-results"]).await;
+    // One that keeps no versions.
+    stack.make_bucket("shop-plain").await;
+    stack.put("shop-plain", "a").await;
+    stack.keep_evidence(&["shop-results", "shop-plain"]).await;
     let kept = std::fs::read_to_string(stack.place.dir.join("evidence/inventory")).expect("the inventory");
-    assert_eq!(kept.lines().count(), 10 * KEYS + 2);
+    assert_eq!(kept.lines().count(), 10 * KEYS + 1 + 3);
     stack.put("shop-logs", "kept").await;
 
     let mut runbook = stack.place.runbook();
     let of_interest = |step: &StepSpec| matches!(step.action, Action::TeardownPlan | Action::EmptyBucket { .. });
     runbook.steps.retain(of_interest);
-    let mut logs = runbook.steps[1].clone();
-    (logs.id, logs.action) = ("teardown.empty.shop-logs".into(), Action::EmptyBucket { bucket: "shop-logs".into() });
-    runbook.steps.push(logs);
+    for bucket in ["shop-logs", "shop-plain"] {
+        let (id, action) = (format!("teardown.empty.{bucket}"), Action::EmptyBucket { bucket: bucket.into() });
+        runbook.steps.push(StepSpec { id: StepId::new(id), action, ..runbook.steps[1].clone() });
+    }
     runbook.steps[0].after.clear();
     let mut engine = stack.place.engine(runbook, None).await;
-    engine.make = Arc::new(|spec: &StepSpec| -> Arc<dyn Step> {
-        match spec.action {
-            Action::TeardownPlan => Arc::new(PlannedBefore),
-            _ => lifeboat::steps::make(spec),
-        }
-    });
+    engine.make = Arc::new(planned_before);
     let ended = stack.place.run_with(engine).await;
     assert_eq!(ended, Ended::Done { changed: true }, "{}", told(&ended));
     assert_eq!(stack.place.output("teardown.empty.shop-results")["deleted"], 10 * KEYS);
     assert_eq!(stack.place.output("teardown.empty.shop-logs")["deleted"], 0);
+    assert_eq!(stack.place.output("teardown.empty.shop-plain")["deleted"], 1);
     let asked = read_records(&stack.place.dir.join("requests.jsonl")).expect("requests");
-    assert_eq!(asked.iter().filter(|it| it.operation == "DeleteObjects").count(), 10, "a thousand at once");
+    assert_eq!(asked.iter().filter(|it| it.operation == "DeleteObjects").count(), 11, "a thousand at once");
     s3.head_object().bucket("shop-logs").key("kept").send().await.expect("no plan destroys its bucket");
+}
+
+fn planned_before(spec: &StepSpec) -> Arc<dyn Step> {
+    match spec.action {
+        Action::TeardownPlan => Arc::new(PlannedBefore),
+        Action::TeardownProof => Arc::new(TeardownProof { within: Duration::from_secs(1) }),
+        _ => lifeboat::steps::make(spec),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_remnant_fails_the_proof_and_without_evidence_nothing_may_begin() {
+    let _turn = command::turn().await;
+    let stack = Stack::bare(RULES).await;
+    for bucket in ["shop-state", "shop-results"] {
+        stack.make_bucket(bucket).await;
+    }
+    let mut runbook = stack.place.runbook();
+    runbook
+        .steps
+        .retain(|step| matches!(step.action, Action::TerraformPrepare | Action::TeardownPlan | Action::TeardownProof));
+    runbook.steps[2].after = vec!["teardown.plan".into()];
+    let mut engine = stack.place.engine(runbook, None).await;
+    engine.make = Arc::new(planned_before);
+    let said = failures(&stack.place.run_with(engine).await);
+    assert!(said.contains("AWS still has what was destroyed: aws_s3_bucket.results (shop-results)"), "{said}");
+
+    let runbook = Runbook { steps: teardown_steps(&stack.place.loaded().in_primary(), &[]), ..stack.place.runbook() };
+    let mut engine = stack.place.engine(runbook, None).await;
+    Arc::get_mut(&mut engine.world).expect("nobody else has it").evidence = None;
+    let blocked = preflight(&engine).await.blocked;
+    let steps: Vec<&str> = blocked.iter().map(|(step, _)| step.as_str()).collect();
+    assert_eq!(steps, ["teardown.plan", "teardown.empty.shop-results", "teardown.workgroup.shop", "teardown.destroy"]);
+    assert!(blocked.iter().all(|(_, it)| it.cause.contains("no evidence is kept in this run")), "{blocked:?}");
 }
 
 /// Why a run did not end.
