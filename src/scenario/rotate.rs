@@ -57,6 +57,10 @@ pub fn rotate_not_checked(manifest: &Manifest) -> Vec<NotChecked> {
             "what was begun with the old secrets".into(),
             "open connections, sessions of roles and presigned URLs live on until they end",
         ),
+        note(
+            "whether the Terraform root declares what was rotated".into(),
+            "its next apply would put the old value of a secret or a password back: change it there, or have it ignored",
+        ),
         note("whether whoever uses a rotated secret has read the new one".into(), "nobody is asked"),
     ];
     open.extend(rule.clusters.iter().map(|it| {

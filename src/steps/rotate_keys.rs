@@ -13,7 +13,7 @@ use serde_json::json;
 use super::contained::{blocked, facts};
 use super::rotate_secret::{current_text, unfit};
 use super::rotated::{Begun, begin, begun, cannot, not_rotated, secret};
-use super::{Blocked, Checked, Compensation, Cx, Output, Seen, Standing, Step, StepError};
+use super::{APPEARS, Blocked, Checked, Compensation, Cx, Output, Ready, Seen, Standing, Step, StepError, wait_until};
 use crate::aws::iam;
 use crate::aws::secrets::{self, AWSCURRENT, Secret, SecretDetail};
 use crate::containment::{Kind, Principal};
@@ -43,8 +43,12 @@ impl Look {
         self.keys.iter().filter(move |(key, active)| **active && *key != own).map(|(key, _)| key)
     }
 
+    fn own(&self) -> Option<&str> {
+        self.stored.as_deref()
+    }
+
     fn is_done(&self) -> bool {
-        let Some(own) = &self.stored else { return false };
+        let Some(own) = self.own() else { return false };
         self.keys.get(own) == Some(&true) && self.others(own).next().is_none()
     }
 }
@@ -98,12 +102,9 @@ impl Step for RotateKeys {
         if look.stored.is_none() {
             self.clear(cx, &look, &begun).await?;
             self.make(cx, &look, &begun).await?;
-            look = self.look(cx).await?;
+            look = self.until(cx, |look| look.own().is_some_and(|own| look.keys.contains_key(own))).await?;
         }
-        let own = look.stored.clone().ok_or_else(|| {
-            StepError::failed(format!("the new version of secret {} is not there", self.rotation.secret))
-                .hint("retry the step: it looks again")
-        })?;
+        let own = look.own().unwrap_or_default().to_owned();
         if look.keys.get(&own) != Some(&true) {
             return Err(StepError::conflict(format!(
                 "access key {own}, which is stored, is not an active one of the user"
@@ -113,7 +114,7 @@ impl Step for RotateKeys {
         for key in look.others(&own) {
             iam::set_key(&cx.world.aws, &self.rotation.user, key, false).await?;
         }
-        Ok(self.output(&self.look(cx).await?))
+        Ok(self.output(&self.until(cx, Look::is_done).await?))
     }
 
     async fn verify(&self, cx: &Cx, output: &Output) -> Result<(), StepError> {
@@ -169,6 +170,15 @@ impl RotateKeys {
             None => None,
         };
         Ok(Look { keys, secret, stored: stored.and_then(|text| key_id(text.reveal())) })
+    }
+
+    /// Waits until IAM and Secrets Manager tell what they have accepted: both may lag behind a moment.
+    async fn until(&self, cx: &Cx, is: impl Fn(&Look) -> bool) -> Result<Look, StepError> {
+        wait_until(cx, &self.what(), APPEARS, async || {
+            let look = self.look(cx).await?;
+            Ok(if is(&look) { Ready::Yes(look) } else { Ready::NotYet("not changed yet".to_owned()) })
+        })
+        .await
     }
 
     /// Whether the secret can take a key.

@@ -1,13 +1,21 @@
 //! After a breach a cluster, a table or a bucket comes back as it was before, with the command as the operator uses it. The emulator
-//! has no event history and makes all recovery points now: who made one is answered by a fake of CloudTrail in front of it.
+//! has no event history and makes all recovery points now: who made one is told by a fake of CloudTrail in front of it, and is
+//! unknown without that.
 
 use aws_sdk_rds::types::Tag;
 use aws_sdk_s3::types::{BucketVersioningStatus, VersioningConfiguration};
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Bytes, Incoming};
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use jiff::{SignedDuration, Timestamp};
 use lifeboat::aws::dynamodb::{put_resource_policy, resource_policy, table};
 use lifeboat::aws::rds::{cluster, instance};
 use serde_json::json;
 
+use crate::command;
 use crate::recover_aurora;
 use crate::recover_table;
 use crate::state_custody::Tiny;
@@ -183,4 +191,64 @@ async fn a_bucket_is_taken_back_to_the_breach_less_the_margin() {
     assert_eq!((code, said.contains("cannot be used with")), (Some(2), true), "{said}");
     let (code, said) = tiny.recover("bucket", "logs", "2026-11-22T03:00:00Z", &["--margin", "15m"]).await;
     assert_eq!((code, said.contains("cannot be used with")), (Some(2), true), "{said}");
+}
+
+/// The emulator, with an event history in front of it (AWS CloudTrail API: "LookupEvents").
+async fn with_history(upstream: String, snapshot: &str, user: &str) -> String {
+    let told = json!({
+        "eventName": "CreateDBClusterSnapshot", "eventTime": "2026-11-20T00:00:00Z",
+        "userIdentity": { "type": "IAMUser", "arn": format!("arn:aws:iam::123456789012:user/{user}"), "userName": user },
+        "requestParameters": { "dBClusterSnapshotIdentifier": snapshot }
+    });
+    let events = json!({ "Events": [{ "EventName": "CreateDBClusterSnapshot", "CloudTrailEvent": told.to_string() }] });
+    let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("its address"));
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let (upstream, events) = (upstream.clone(), events.to_string());
+            let service = service_fn(move |request| answered(request, upstream.clone(), events.clone()));
+            let http = hyper::server::conn::http1::Builder::new();
+            tokio::spawn(async move { http.serve_connection(TokioIo::new(stream), service).await.ok() });
+        }
+    });
+    url
+}
+
+async fn answered(
+    request: Request<Incoming>,
+    upstream: String,
+    events: String,
+) -> Result<Response<Full<Bytes>>, hyper_util::client::legacy::Error> {
+    let target = request.headers().get("x-amz-target").map(|it| it.to_str().expect("words").to_owned());
+    if target.is_some_and(|it| it.ends_with("LookupEvents")) {
+        return Ok(Response::new(Full::from(events)));
+    }
+    let (mut parts, body) = request.into_parts();
+    let path = parts.uri.path_and_query().map(ToString::to_string).unwrap_or_default();
+    parts.uri = format!("{upstream}{path}").parse().expect("an address");
+    let body = body.collect().await.expect("a body").to_bytes();
+    let client: Client<_, Full<Bytes>> = Client::builder(TokioExecutor::new()).build_http();
+    let (parts, body) = client.request(Request::from_parts(parts, Full::new(body))).await?.into_parts();
+    Ok(Response::from_parts(parts, Full::new(body.collect().await.expect("a body").to_bytes())))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_snapshot_that_somebody_made_whom_the_manifest_shuts_out_is_refused_and_the_next_older_one_is_taken() {
+    let site = recover_aurora::Site::new().await;
+    site.tiny.write_manifest(CONTAINED);
+    let take = site.client.create_db_cluster_snapshot().db_cluster_identifier("logs");
+    take.db_cluster_snapshot_identifier("hers").send().await.expect("a snapshot");
+    tokio::time::sleep(std::time::Duration::from_millis(1100)).await;
+    let url = with_history(site.tiny.moto.endpoint(), "hers", "mallory").await;
+    let before = now();
+    let mut recover = site.tiny.command(&["recover", "cluster", "logs", "--env", "tiny", "--clean-before", &before]);
+    recover.args(["--margin", "0s", "--dry-run"]).env("AWS_ENDPOINT_URL", &url);
+    let (code, said) = command::said(recover).await;
+    assert_eq!(code, Some(0), "{said}");
+    let line =
+        |mark: &str| said.lines().find(|line| line.trim_start().starts_with(mark)).unwrap_or_default().to_owned();
+    assert!(line("taken:").contains(":rds:logs-") && line("taken:").contains("an automated snapshot"), "{said}");
+    let refused = line("not taken:");
+    assert!(refused.contains(":hers") && refused.contains("made by mallory, who is shut out"), "{said}");
+    assert!(!said.contains("look at it before you approve"), "everybody is known: {said}");
 }

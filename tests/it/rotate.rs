@@ -4,16 +4,17 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::{Arc, Mutex};
 
 use aws_sdk_secretsmanager::types::{ReplicaRegionType, RotationRulesType};
-use http_body_util::{BodyExt, Full};
-use hyper::body::Bytes;
-use hyper_util::client::legacy::Client;
-use hyper_util::rt::TokioExecutor;
 use lifeboat::aws::secrets::{describe, version_text};
 use lifeboat::rehearse::proxy::{Effect, Pattern, read_records};
+use lifeboat::verify::sql::{Credentials, Database};
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+use crate::command;
+use crate::mariadb::MariaDb;
 use crate::state_custody::Tiny;
 
 const REGION: &str = "eu-west-2";
@@ -100,18 +101,6 @@ impl Site {
         lifeboat::aws::iam::keys(&self.tiny.moto.session(REGION), "ci").await.expect("keys")
     }
 
-    /// The master user's password of cluster `logs`, which RDS would tell nobody.
-    async fn password_of_cluster(&self) -> String {
-        let request = hyper::Request::get(format!("{}/moto-api/data.json", self.tiny.moto.endpoint()));
-        let client: Client<_, Full<Bytes>> = Client::builder(TokioExecutor::new()).build_http();
-        let answer = client.request(request.body(Full::default()).expect("a request")).await.expect("an answer");
-        let data = answer.into_body().collect().await.expect("a body").to_bytes();
-        let data: Value = serde_json::from_slice(&data).expect("JSON");
-        let clusters = data["rds"]["DBCluster"].as_array().expect("clusters");
-        let logs = clusters.iter().find(|it| it["db_cluster_identifier"] == "logs").expect("the cluster");
-        logs["master_user_password"].as_str().expect("a password").to_owned()
-    }
-
     /// How often each operation was asked for by the command.
     fn asked(&self, operation: &str) -> usize {
         let requests = read_records(&self.tiny.moto.dir.path().join("requests.jsonl")).expect("requests");
@@ -134,7 +123,7 @@ impl Site {
         let text = |value: &Value, key: &str| value[key].as_str().expect("a text").to_owned();
         let new = [api, text(&app, "password"), text(&database, "password"), text(&key, "secret_access_key")];
         assert_eq!((&app["username"], &app["note"], &app["port"]), (&json!("admin"), &json!("kept"), &json!(3306)));
-        assert_eq!((&database["engine"], &new[2]), (&json!("mysql"), &self.password_of_cluster().await));
+        assert_eq!(database["engine"], "mysql");
         let stored = text(&key, "access_key_id");
         let keys = self.keys().await;
         assert_eq!(
@@ -308,4 +297,62 @@ async fn a_foreign_key_that_came_meanwhile_and_was_used_is_not_deleted() {
     let (code, said) = site.tiny.words(&["resume", &site.tiny.run()]).await;
     assert_eq!((code, said.contains("has come meanwhile, and was used")), (Some(4), true), "{said}");
     assert!(site.keys().await.contains_key(key.access_key_id()));
+}
+
+/// Passes everything on to the emulator, and keeps what each connection has asked.
+async fn overheard(upstream: &str) -> (String, Arc<Mutex<Vec<Vec<u8>>>>) {
+    let upstream = upstream.trim_start_matches("http://").to_owned();
+    let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("its address"));
+    let asked: Arc<Mutex<Vec<Vec<u8>>>> = Arc::default();
+    let kept = Arc::clone(&asked);
+    tokio::spawn(async move {
+        while let Ok((client, _)) = listener.accept().await {
+            let (kept, server) = (Arc::clone(&kept), tokio::net::TcpStream::connect(upstream.clone()).await);
+            let (mut from_client, mut to_client) = client.into_split();
+            let (mut from_server, mut to_server) = server.expect("the emulator").into_split();
+            tokio::spawn(async move { tokio::io::copy(&mut from_server, &mut to_client).await.ok() });
+            tokio::spawn(async move {
+                let index = {
+                    let mut kept = kept.lock().expect("no panic");
+                    kept.push(Vec::new());
+                    kept.len() - 1
+                };
+                let mut buffer = vec![0; 65_536];
+                while let Ok(read @ 1..) = from_client.read(&mut buffer).await {
+                    kept.lock().expect("no panic")[index].extend(&buffer[..read]);
+                    if to_server.write_all(&buffer[..read]).await.is_err() {
+                        break;
+                    }
+                }
+            });
+        }
+    });
+    (url, asked)
+}
+
+/// RDS tells nobody a password: what it is given is overheard, and then given to a database.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_password_that_a_cluster_is_given_is_the_one_in_its_secret_and_a_database_takes_it() {
+    let (site, database) = (Site::new().await, MariaDb::start().await);
+    site.tiny.write_manifest("rotation {\n  cluster \"logs\" { secret = \"tiny/db\" }\n}\n");
+    let (url, asked) = overheard(&site.tiny.moto.endpoint()).await;
+    let mut rotate = site.tiny.command(&CONFIRMED);
+    rotate.env("AWS_ENDPOINT_URL", &url);
+    let (code, said) = command::said(rotate).await;
+    assert_eq!(code, Some(0), "{said}");
+    let asked: String =
+        asked.lock().expect("no panic").iter().map(|it| String::from_utf8_lossy(it).into_owned()).collect();
+    let given: Vec<&str> = asked.split("MasterUserPassword=").skip(1).collect();
+    let [given] = given.as_slice() else { panic!("it is given {} times", given.len()) };
+    let given: String = given.chars().take(32).collect();
+    let user =
+        |password: &str| format!("CREATE OR REPLACE USER admin@'127.0.0.1' IDENTIFIED BY '{password}' REQUIRE SSL");
+    database.execute(&user(OLD)).await;
+    let login = Credentials::in_json(&site.text("tiny/db").await).expect("a login");
+    assert!(given == login.password, "the secret has another one than the cluster");
+    let place = lifeboat::verify::sql::Place { database: None, ..database.place() };
+    assert!(Database::connect(&place, &login).await.is_err(), "the secret still has the old one");
+    database.execute(&user(&given)).await;
+    Database::connect(&place, &login).await.expect("whoever reads the secret gets in").close().await;
 }

@@ -26,7 +26,7 @@ const fn row(fault: &'static str, answer: &'static str, stand: Stand) -> Row {
 }
 
 /// All of them.
-pub const ROWS: [Row; 34] = [
+pub const ROWS: [Row; 36] = [
     row(
         "kill -9 before and after every effect, and at any moment",
         "resume ends in the same world: one cluster, one table, one change of records; what is unknown is observed",
@@ -295,6 +295,22 @@ pub const ROWS: [Row; 34] = [
         Tested(&[
             "a_source_that_changes_under_the_copy_is_copied_as_it_is_by_then",
             "an_object_that_vanishes_from_the_source_is_named",
+        ]),
+    ),
+    row(
+        "no recovery point of a store is clean after a breach",
+        "said with the reason of each, before anything is done",
+        Tested(&[
+            "a_cluster_comes_back_from_its_newest_clean_snapshot_with_the_settings_of_the_one_that_stands",
+            "a_contained_users_snapshot_and_one_within_the_margin_are_refused_and_every_candidate_is_listed",
+        ]),
+    ),
+    row(
+        "a rotation breaks off, or a reply of it is lost",
+        "gone on with where it stood; nothing is rotated twice, and no key is left that nobody has",
+        Tested(&[
+            "lost_replies_rotate_nothing_twice_and_leave_no_key_that_nobody_has",
+            "a_rotation_that_breaks_off_is_gone_on_with_where_it_stood",
         ]),
     ),
     row(
