@@ -23,6 +23,7 @@ mod reader;
 mod routing;
 mod rows;
 mod service;
+mod sides;
 mod stores;
 mod values;
 

@@ -43,7 +43,15 @@ pub async fn evidence_verifies(cx: &Cx) -> Result<Proof, StepError> {
         return Err(StepError::failed("no evidence is sealed in this run")
             .hint("nothing is taken down without evidence: collect it first"));
     };
-    let (proof, faults) = compare(cx, &sealed).await?;
+    sealed_evidence_verifies(cx, &sealed).await
+}
+
+/// The same of evidence that another run has sealed.
+///
+/// # Errors
+/// As [`evidence_verifies`].
+pub async fn sealed_evidence_verifies(cx: &Cx, sealed: &Sealed) -> Result<Proof, StepError> {
+    let (proof, faults) = compare(cx, sealed).await?;
     if faults.is_empty() {
         return Ok(proof);
     }

@@ -88,7 +88,7 @@ pub use cutover::{
 pub use cx::{Cx, Notice, Outputs, Portion, Progress, World};
 pub use error::StepError;
 pub use evidence::CollectEvidence;
-pub use evidence_verify::{Proof, evidence_verifies};
+pub use evidence_verify::{Proof, evidence_verifies, sealed_evidence_verifies};
 pub use fail_over_cluster::{DATA_LOSS, DATA_LOSS_ALLOWED, FailOverCluster, PROMOTED};
 pub use make::make;
 pub use probe::{RunProbe, ask, check_probe, run};
