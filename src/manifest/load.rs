@@ -193,6 +193,10 @@ fn note(reader: &mut Reader, body: &Body, label: &str, found: Vec<(String, Strin
 }
 
 #[cfg(test)]
+#[path = "evidence_tests.rs"]
+mod evidence_rules;
+
+#[cfg(test)]
 #[path = "fixtures.rs"]
 mod fixtures;
 

@@ -27,6 +27,7 @@ mod rotation;
 mod routing;
 mod rows;
 mod service;
+mod sides;
 mod stores;
 mod values;
 

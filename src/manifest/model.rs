@@ -55,19 +55,6 @@ pub struct Manifest {
     pub rebuild: super::Rebuild,
 }
 
-impl Manifest {
-    /// The region of that name with its workspace: the primary one, or the recovery region.
-    pub fn region(&self, name: &str) -> &Region {
-        if name == self.primary.name { &self.primary } else { &self.recovery }
-    }
-
-    /// The same environment seen from the other side: what Terraform works in is the primary region.
-    #[must_use]
-    pub fn turned(&self) -> Self {
-        Self { primary: self.recovery.clone(), recovery: self.primary.clone(), ..self.clone() }
-    }
-}
-
 /// What a run needs before it may begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ApprovalRule {

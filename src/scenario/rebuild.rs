@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::teardown::TEARDOWN_PROOF;
 use super::{
     clean_clusters, clean_tables, contain_not_checked, contain_steps, evidence_not_checked, evidence_steps, failover,
-    preserve_point, recover_bucket, rotate_not_checked, rotate_steps, teardown_steps,
+    preserve_point, recover_bucket, rotate_not_checked, rotate_steps, teardown_not_checked, teardown_steps,
 };
 use crate::evidence::VERIFY;
 use crate::manifest::{Catalog, CleanBefore, ContainmentRule, EvidenceRule, Manifest};
@@ -114,7 +114,8 @@ impl Rebuilding<'_> {
             ),
         ];
         let shut_out = contain_not_checked(self.containment);
-        let list = shut_out.into_iter().chain(evidence_not_checked()).chain(build).chain(own);
+        let teardown = teardown_not_checked(&self.manifest.in_primary());
+        let list = shut_out.into_iter().chain(evidence_not_checked()).chain(teardown).chain(build).chain(own);
         let list = list.chain(rotate_not_checked(self.manifest));
         let mut seen = BTreeSet::new();
         list.filter(|it| seen.insert(it.what.clone())).collect()

@@ -7,6 +7,7 @@ use super::evidence::Found;
 use super::evidence_keep::{About, Keeper, output, pretty};
 use super::wait::{Ready, deadline, wait_until};
 use super::{Cx, Output, StepError};
+use crate::aws::AwsError;
 use crate::aws::rds::{self, ClusterSnapshot, Tags};
 use crate::evidence::{Collected, EvidencePlace, Snapshot, folder, snapshot_name};
 use crate::manifest::Component;
@@ -33,7 +34,7 @@ pub(super) async fn collect(cx: &Cx, place: &EvidencePlace, cluster: &str) -> Re
             cx.note_if_journalled(SNAPSHOT, json!({ "id": id, "cluster": cluster })).await?;
         }
         let tags = Tags::from([("lifeboat:run".to_owned(), cx.world.run.clone())]);
-        rds::create_cluster_snapshot(session, cluster, &id, &tags).await?;
+        rds::create_cluster_snapshot(session, cluster, &id, &tags).await.map_err(in_a_moment)?;
     }
     let limit = deadline(cx, Component::Aurora);
     let made = wait_until(cx, &format!("snapshot {id}"), limit, || available(cx, &id, cluster)).await?;
@@ -46,6 +47,14 @@ pub(super) async fn collect(cx: &Cx, place: &EvidencePlace, cluster: &str) -> Re
         created_at: made.created_at.unwrap_or_else(Timestamp::now),
     };
     Ok(output(&Collected { items: vec![item], snapshots: vec![snapshot], ..Collected::default() }))
+}
+
+/// The cluster is being modified or backed up (RDS API: "CreateDBClusterSnapshot", `InvalidDBClusterStateFault`).
+fn in_a_moment(error: AwsError) -> StepError {
+    let busy = error.is_any(&["InvalidDBClusterStateFault", "InvalidDBClusterState"]);
+    let transient = error.transient || busy;
+    let failed = StepError { transient, ..error.into() };
+    if busy { failed.hint("once the cluster is available, retry the step") } else { failed }
 }
 
 /// The snapshot of that name, which has to be of this cluster.

@@ -11,6 +11,7 @@ use super::evidence::Found;
 use super::evidence_keep::{About, Keeper, output, pretty};
 use super::wait::{Ready, deadline, wait_until};
 use super::{Cx, Output, StepError};
+use crate::aws::AwsError;
 use crate::aws::dynamodb::{self, Backup};
 use crate::evidence::{Collected, EvidencePlace, Snapshot, backup_name, folder};
 use crate::manifest::Component;
@@ -41,7 +42,7 @@ pub(super) async fn collect(cx: &Cx, place: &EvidencePlace, table: &str) -> Resu
             return Ok(output(&Collected::nothing(format!("table {table}"), "there is no such table")));
         }
         cx.note_if_journalled(BACKUP, json!({ "name": name, "at": Timestamp::now() })).await?;
-        dynamodb::create_backup(session, table, &name).await?;
+        dynamodb::create_backup(session, table, &name).await.map_err(in_a_moment)?;
     }
     let limit = deadline(cx, Component::Table);
     let made = wait_until(cx, &format!("backup {name} of {table}"), limit, || available(cx, table, &name)).await?;
@@ -57,6 +58,12 @@ pub(super) async fn collect(cx: &Cx, place: &EvidencePlace, table: &str) -> Resu
         created_at: made.created_at.unwrap_or_else(Timestamp::now),
     };
     Ok(output(&Collected { items: vec![item], snapshots: vec![snapshot], ..Collected::default() }))
+}
+
+/// Another backup of the table is under way, maybe this one (DynamoDB API: "CreateBackup", `BackupInUseException`).
+fn in_a_moment(error: AwsError) -> StepError {
+    let transient = error.transient || error.is("BackupInUseException");
+    StepError { transient, ..error.into() }
 }
 
 /// Whether something was begun so lately that a list may not have it yet.

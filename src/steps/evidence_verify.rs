@@ -38,8 +38,15 @@ pub struct Proof {
 /// # Errors
 /// Nothing is sealed; something is missing, another than it was, or was added, each named; or AWS could not be asked.
 pub async fn evidence_verifies(cx: &Cx) -> Result<Proof, StepError> {
-    let sealed = sealed(cx)?;
-    let (proof, faults) = compare(cx, &sealed).await?;
+    sealed_evidence_verifies(cx, &sealed(cx)?).await
+}
+
+/// The same of evidence that another run has sealed.
+///
+/// # Errors
+/// As [`evidence_verifies`].
+pub async fn sealed_evidence_verifies(cx: &Cx, sealed: &Sealed) -> Result<Proof, StepError> {
+    let (proof, faults) = compare(cx, sealed).await?;
     if faults.is_empty() {
         return Ok(proof);
     }

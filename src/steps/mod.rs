@@ -109,7 +109,7 @@ pub use error::StepError;
 pub use evidence::CollectEvidence;
 pub use evidence_gate::{EVIDENCE, EvidenceGate};
 pub use evidence_kept::KeptEvidence;
-pub use evidence_verify::{Proof, evidence_verifies};
+pub use evidence_verify::{Proof, evidence_verifies, sealed_evidence_verifies};
 pub use fail_over_cluster::{DATA_LOSS, DATA_LOSS_ALLOWED, FailOverCluster, PROMOTED};
 pub use make::make;
 pub use preserve_point::PreservePoint;

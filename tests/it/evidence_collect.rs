@@ -1,231 +1,23 @@
 //! Evidence collected with the command as the operator uses it, against the emulator and the real Terraform, and proven without
-//! either. The emulator knows no event history: `Trail` is a fake of CloudTrail, from the API reference ("LookupEvents").
+//! either.
 
 use std::io::Read;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-use aws_sdk_dynamodb::types::{AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType};
-use aws_sdk_s3::primitives::ByteStream;
-use aws_sdk_s3::types::{BucketVersioningStatus, VersioningConfiguration};
 use flate2::read::MultiGzDecoder;
-use lifeboat::evidence::{EvidenceStep, SEAL, Sealed, verify_folder};
-use lifeboat::journal;
-use lifeboat::manifest;
+use lifeboat::evidence::{EvidenceStep, Sealed, verify_folder};
 use lifeboat::rehearse::proxy::{Catch, Effect, Pattern, Release, Trap};
 use lifeboat::runbook::{Action, StepId};
-use lifeboat::steps::{CollectEvidence, Cx, Step, StepError, World, evidence_verifies};
+use lifeboat::scenario::{Breach, evidence, evidence_steps};
+use lifeboat::steps::{CollectEvidence, Cx, Step, evidence_verifies};
 use serde_json::{Value, json};
 
 use crate::contain::authenticates;
-use crate::scripted::Scripted;
-use crate::state_custody::Tiny;
+use crate::evidence_site::{
+    BLOCKS, CONFIRMED, KEPT, REGION, ROOT, STATE, STATE_KEY, Site, here, lines, put, read, rule,
+};
 use crate::{command, offline};
-
-const REGION: &str = "eu-west-2";
-const KEPT: &str = "kept";
-const STATE_KEY: &str = "env:/tiny/tiny.tfstate";
-const EVENTS: usize = 3;
-
-const BLOCKS: &str = r#"aurora "logs" {
-  source    = "logs-prod"
-  target    = "logs-dr"
-  from      = latest_snapshot
-}
-table "metadata" {
-  source = "metadata-prod"
-  target = "metadata-dr"
-  from   = latest_backup
-}
-bucket "logs" {
-  source = "logs-prod"
-  target = "logs-dr"
-}
-"#;
-
-const ROOT: &str = "resource \"terraform_data\" \"a\" {\n  input = \"new\"\n}\n";
-
-/// As Terraform writes it, with a blank that nobody else would.
-const STATE: &str = r#"{"version": 4,  "terraform_version": "1.11.4", "serial": 3, "lineage": "6b56a75b-0000-0000-0000-000000000000",
- "outputs": {"password": {"value": "hunter2", "type": "string", "sensitive": true}}, "resources": [
- {"mode": "managed", "type": "terraform_data", "name": "a", "provider": "provider[\"terraform.io/builtin/terraform\"]",
-  "instances": [{"schema_version": 0, "attributes": {"id": "x", "input": {"value": "old", "type": "string"},
-  "output": {"value": "old", "type": "string"}, "triggers_replace": null}, "sensitive_attributes": []}]}], "check_results": null}"#;
-
-struct Site {
-    tiny: Tiny,
-    trail: Scripted,
-}
-
-fn rule(more: &str) -> String {
-    format!(
-        "evidence {{\n  bucket = \"{KEPT}\"\n  prefix = \"breaches\"\n  log_groups = [\"/app/a\", \"/app/b\"]\n{more}}}\n"
-    )
-}
-
-/// Three pages of one event each.
-async fn trail() -> Scripted {
-    Scripted::start(|asked| {
-        let asked: Value = serde_json::from_str(&asked.body).expect("JSON");
-        let page = asked["NextToken"].as_str().map_or(1, |token| token.parse().expect("a number"));
-        let id = format!("event-{page}");
-        let record = json!({ "eventVersion": "1.11", "eventID": id, "eventName": "DeleteTrail", "userIdentity": { "userName": "mallory" } });
-        let event = json!({
-            "EventId": id, "EventName": "DeleteTrail", "ReadOnly": "false", "AccessKeyId": "AKIAIOSFODNN7EXAMPLE",
-            "EventTime": 1_796_000_000.0, "EventSource": "cloudtrail.amazonaws.com", "Username": "mallory", "Resources": [],
-            "CloudTrailEvent": record.to_string(),
-        });
-        let mut answer = json!({ "Events": [event] });
-        if page < EVENTS {
-            answer["NextToken"] = json!((page + 1).to_string());
-        }
-        (200, answer.to_string())
-    })
-    .await
-}
-
-impl Site {
-    /// A service with everything that is collected, and an evidence bucket with Object Lock.
-    async fn new() -> Self {
-        let site = Self::without_bucket().await;
-        let s3 = site.s3();
-        let made = s3.create_bucket().bucket(KEPT).object_lock_enabled_for_bucket(true);
-        made.create_bucket_configuration(here()).send().await.expect("the evidence bucket");
-        versioned(&s3, KEPT).await;
-        site
-    }
-
-    async fn without_bucket() -> Self {
-        let tiny = Tiny::with_root(ROOT).await;
-        tiny.write_manifest(&format!("{BLOCKS}{}", rule("  retain_days = 1\n")));
-        let site = Self { tiny, trail: trail().await };
-        let (session, s3) = (site.tiny.moto.session(REGION), site.s3());
-        let cluster = session.rds().create_db_cluster().db_cluster_identifier("logs-prod").engine("aurora-mysql");
-        cluster.master_username("admin").master_user_password("not-a-secret").send().await.expect("a cluster");
-        let key = KeySchemaElement::builder().attribute_name("id").key_type(KeyType::Hash).build().expect("a key");
-        let id = AttributeDefinition::builder().attribute_name("id").attribute_type(ScalarAttributeType::S).build();
-        let table = session.dynamodb().create_table().table_name("metadata-prod").key_schema(key);
-        let table = table.attribute_definitions(id.expect("an attribute")).billing_mode(BillingMode::PayPerRequest);
-        table.send().await.expect("a table");
-        for bucket in ["away", "logs-prod"] {
-            s3.create_bucket().bucket(bucket).create_bucket_configuration(here()).send().await.expect("a bucket");
-        }
-        put(&s3, "away", STATE_KEY, STATE).await;
-        versioned(&s3, "logs-prod").await;
-        for content in ["1", "2"] {
-            put(&s3, "logs-prod", "a/b", content).await;
-        }
-        s3.delete_object().bucket("logs-prod").key("a/b").send().await.expect("a marker");
-        for group in ["/app/a", "/app/b"] {
-            let logs = session.logs();
-            logs.create_log_group().log_group_name(group).send().await.expect("a log group");
-            logs.create_log_stream().log_group_name(group).log_stream_name("s").send().await.expect("a stream");
-            let event = aws_sdk_cloudwatchlogs::types::InputLogEvent::builder()
-                .timestamp(jiff::Timestamp::now().as_millisecond() - 1000)
-                .message(format!("mallory was here: {group}"))
-                .build()
-                .expect("an event");
-            let put = logs.put_log_events().log_group_name(group).log_stream_name("s").log_events(event);
-            put.send().await.expect("an event");
-        }
-        site
-    }
-
-    fn s3(&self) -> aws_sdk_s3::Client {
-        self.tiny.moto.session(REGION).s3()
-    }
-
-    fn command(&self, args: &[&str]) -> std::process::Command {
-        let mut command = self.tiny.command(args);
-        command.env("AWS_ENDPOINT_URL_CLOUDTRAIL", self.trail.url());
-        command
-    }
-
-    async fn lifeboat(&self, args: &[&str]) -> (Option<i32>, String) {
-        let (code, said) = command::said(self.command(args)).await;
-        (code, said.split_whitespace().collect::<Vec<_>>().join(" "))
-    }
-
-    async fn collect(&self, more: &[&str]) -> (Option<i32>, String) {
-        self.lifeboat(&[&["evidence", "collect", "tiny"], more].concat()).await
-    }
-
-    fn run_dir(&self) -> PathBuf {
-        self.tiny.home().join("state/runs").join(self.tiny.run())
-    }
-
-    fn prefix(&self) -> String {
-        format!("breaches/{}/", self.tiny.run())
-    }
-
-    /// What `aws s3 sync` of the run's folder would lay into a folder.
-    async fn synced(&self) -> tempfile::TempDir {
-        let (folder, s3, prefix) = (tempfile::tempdir().expect("a folder"), self.s3(), self.prefix());
-        let pages = s3.list_objects_v2().bucket(KEPT).prefix(&prefix).send().await.expect("a list");
-        for object in pages.contents() {
-            let key = object.key().expect("a key");
-            let path = folder.path().join(key.strip_prefix(&prefix).expect("below"));
-            std::fs::create_dir_all(path.parent().expect("a parent")).expect("a folder");
-            std::fs::write(path, read(&s3, key).await).expect("a file");
-        }
-        folder
-    }
-
-    /// How many snapshots, backups and exports there are.
-    async fn made(&self) -> [usize; 3] {
-        let session = self.tiny.moto.session(REGION);
-        let snapshots = session.rds().describe_db_cluster_snapshots().snapshot_type("manual").send().await;
-        let backups = session.dynamodb().list_backups().send().await.expect("backups");
-        let exports = session.logs().describe_export_tasks().send().await.expect("exports");
-        let snapshots = snapshots.expect("snapshots").db_cluster_snapshots().len();
-        [snapshots, backups.backup_summaries().len(), exports.export_tasks().len()]
-    }
-
-    /// What a step of the run is given by another that would destroy something.
-    fn gate(&self) -> Cx {
-        let loaded = journal::load(&self.run_dir()).expect("a journal");
-        let output = loaded.state.steps[&StepId::new(SEAL)].output.clone();
-        let manifest = manifest::load(&self.tiny.path("environments"), "tiny").unwrap_or_else(|_| panic!("a manifest"));
-        let world = offline::world(&self.tiny.run(), &self.run_dir(), self.tiny.moto.session(REGION));
-        let world = World { manifest: Arc::new(manifest), ..world };
-        let outputs = [(StepId::new(SEAL), output)].into_iter().collect();
-        Cx::detached(Arc::new(world), "teardown.destroy", Value::Null, outputs)
-    }
-
-    async fn refused(&self) -> StepError {
-        evidence_verifies(&self.gate()).await.expect_err("it is not what was sealed")
-    }
-}
-
-fn here() -> aws_sdk_s3::types::CreateBucketConfiguration {
-    aws_sdk_s3::types::CreateBucketConfiguration::builder().location_constraint(REGION.into()).build()
-}
-
-async fn versioned(s3: &aws_sdk_s3::Client, bucket: &str) {
-    let enabled = VersioningConfiguration::builder().status(BucketVersioningStatus::Enabled).build();
-    let put = s3.put_bucket_versioning().bucket(bucket).versioning_configuration(enabled);
-    put.send().await.expect("versions");
-}
-
-async fn put(s3: &aws_sdk_s3::Client, bucket: &str, key: &str, content: &str) {
-    let body = ByteStream::from(content.as_bytes().to_vec());
-    s3.put_object().bucket(bucket).key(key).body(body).send().await.expect("an object");
-}
-
-async fn read(s3: &aws_sdk_s3::Client, key: &str) -> Vec<u8> {
-    let object = s3.get_object().bucket(KEPT).key(key).send().await.expect("an object");
-    object.body.collect().await.expect("a body").to_vec()
-}
-
-fn lines(path: &Path) -> Vec<Value> {
-    let mut text = String::new();
-    let file = std::fs::File::open(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    MultiGzDecoder::new(file).read_to_string(&mut text).expect("it is compressed");
-    text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
-}
-
-const CONFIRMED: [&str; 2] = ["--confirm", "tiny"];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn everything_is_collected_and_proven_with_nothing_but_the_files() {
@@ -547,13 +339,33 @@ async fn a_bucket_of_more_versions_than_a_page_is_listed_to_its_end() {
 }
 
 fn bucket_step(site: &Site) -> CollectEvidence {
-    let manifest = manifest::load(&site.tiny.path("environments"), "tiny").unwrap_or_else(|_| panic!("a manifest"));
+    let manifest = site.manifest();
     let rule = manifest.evidence.clone().expect("a rule");
-    let now = jiff::Timestamp::now();
-    let steps = lifeboat::scenario::evidence_steps(&manifest, REGION, &rule, now, &[]);
+    let steps = evidence_steps(&manifest, REGION, &rule, breach(), &[]);
     let step = steps.into_iter().find(|it| it.id.as_str() == "evidence.bucket.logs-prod").expect("the step");
     let Action::Evidence { evidence: EvidenceStep { place, what } } = step.action else { panic!("{step:?}") };
     CollectEvidence { step: EvidenceStep { place, what } }
+}
+
+fn breach() -> Breach {
+    let now = jiff::Timestamp::now();
+    Breach { at: now, until: now }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn as_part_of_another_runbook_it_waits_for_what_it_is_told_and_seals_last() {
+    let site = Site::empty().await;
+    let manifest = site.manifest();
+    let rule = manifest.evidence.clone().expect("a rule");
+    let runbook = evidence(&manifest, REGION, &rule, breach());
+    let order: Vec<&str> = runbook.order().expect("a runbook").iter().map(|step| step.id.as_str()).collect();
+    assert_eq!((order[0], &order[order.len() - 2..]), ("evidence.place", &["evidence.seal", "evidence.verify"][..]));
+    let seal = runbook.step(&StepId::new("evidence.seal")).expect("it");
+    assert_eq!(seal.after.len(), order.len() - 2, "it waits for all that is collected");
+    let of = evidence_steps(&manifest, "us-east-1", &rule, breach(), &[StepId::new("contain.user.a")]);
+    assert_eq!(of[0].after, [StepId::new("contain.user.a")]);
+    let ids: Vec<&str> = of.iter().map(|step| step.id.as_str()).collect();
+    assert!(ids.contains(&"evidence.aurora.logs-dr") && !ids.contains(&"evidence.aurora.logs-prod"), "{ids:?}");
 }
 
 #[test]

@@ -42,6 +42,7 @@ mod delivery;
 mod emulator;
 mod evidence;
 mod evidence_collect;
+mod evidence_site;
 mod forks;
 mod global_database;
 mod guards;
