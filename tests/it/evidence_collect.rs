@@ -9,7 +9,7 @@ use flate2::read::MultiGzDecoder;
 use lifeboat::evidence::{EvidenceStep, Sealed, verify_folder};
 use lifeboat::rehearse::proxy::{Catch, Effect, Pattern, Release, Trap};
 use lifeboat::runbook::{Action, StepId};
-use lifeboat::scenario::{Breach, evidence, evidence_steps};
+use lifeboat::scenario::{evidence, evidence_steps};
 use lifeboat::steps::{CollectEvidence, Cx, Step, evidence_verifies};
 use serde_json::{Value, json};
 
@@ -347,9 +347,8 @@ fn bucket_step(site: &Site) -> CollectEvidence {
     CollectEvidence { step: EvidenceStep { place, what } }
 }
 
-fn breach() -> Breach {
-    let now = jiff::Timestamp::now();
-    Breach { at: now, until: now }
+fn breach() -> jiff::Timestamp {
+    jiff::Timestamp::now()
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -50,6 +50,7 @@ mod import;
 mod keys;
 mod placement;
 mod proxy;
+mod rebuild;
 mod recover_aurora;
 mod recover_bucket;
 mod recover_bucket_odd;
