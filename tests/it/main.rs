@@ -68,6 +68,7 @@ mod table_vault;
 mod teardown;
 mod teardown_bucket;
 mod teardown_killed;
+mod teardown_snapshot;
 mod teardown_world;
 mod terraform;
 mod terraform_copies;

@@ -394,8 +394,5 @@ pub async fn filled() -> Stack {
 
 /// How a run ended, in words.
 pub fn told(ended: &Ended) -> String {
-    match ended {
-        Ended::Held { .. } => failures(ended),
-        ended => format!("{ended:?}"),
-    }
+    if matches!(ended, Ended::Held { .. }) { failures(ended) } else { format!("{ended:?}") }
 }
