@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::{Cx, StepError};
+use super::{Cx, StepError, TEARDOWN_DESTROY, TEARDOWN_PLAN};
 
 /// One declared resource.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
@@ -91,10 +91,16 @@ pub fn declared_at(set: &DeclaredSet, address: &str) -> Result<Declared, StepErr
     })
 }
 
-/// The id of the resource that Terraform's recovery state held under that address before this run.
+/// The id of the resource that Terraform's recovery state held under that address before this run. What this run has torn
+/// down is no longer the state's: what stands under its name since is another.
 pub fn id_in_state(cx: &Cx, address: Option<&str>) -> Option<String> {
-    let prepared = cx.output("infrastructure.prepare")?;
-    prepared.get("adopted")?.get(address?)?.as_str().map(str::to_owned)
+    let torn_down = cx.output(TEARDOWN_DESTROY).and_then(|_| cx.output(TEARDOWN_PLAN));
+    held(&cx.output("infrastructure.prepare")?, torn_down.as_ref(), address?)
+}
+
+fn held(prepared: &Value, torn_down: Option<&Value>, address: &str) -> Option<String> {
+    let gone = torn_down.is_some_and(|plan| plan["destroys"].get(address).is_some());
+    prepared.get("adopted")?.get(address)?.as_str().filter(|_| !gone).map(str::to_owned)
 }
 
 #[cfg(test)]
@@ -116,6 +122,16 @@ mod tests {
         assert_eq!(cluster.flag("deletion_protection"), None);
         assert_eq!(cluster.texts("zones"), None);
         assert_eq!(cluster.texts("vpc_security_group_ids"), Some(BTreeSet::from(["sg-1".to_owned()])));
+    }
+
+    #[test]
+    fn what_was_torn_down_is_not_held_by_the_state() {
+        let prepared = json!({"adopted": {"aws_rds_cluster.logs": "logs"}});
+        let plan = |address: &str| json!({"destroys": {address: {"type": "aws_rds_cluster", "id": "logs"}}});
+        let address = "aws_rds_cluster.logs";
+        assert_eq!(held(&prepared, None, address).as_deref(), Some("logs"));
+        assert_eq!(held(&prepared, Some(&plan(address)), address), None);
+        assert_eq!(held(&prepared, Some(&plan("aws_rds_cluster.other")), address).as_deref(), Some("logs"));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod command;
+mod fake_evidence;
 mod harness;
 mod mariadb;
 #[path = "../support/offline.rs"]
@@ -73,6 +74,9 @@ mod table;
 mod table_replica;
 mod table_vault;
 mod teardown;
+mod teardown_bucket;
+mod teardown_killed;
+mod teardown_snapshot;
 mod teardown_world;
 mod terraform;
 mod terraform_copies;

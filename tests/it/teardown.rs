@@ -2,36 +2,18 @@
 //! the real Terraform and the emulator; the evidence is a fake.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
-use async_trait::async_trait;
-use aws_sdk_s3::types::{Delete, ObjectIdentifier};
 use lifeboat::aws::secrets::{SecretState, secret};
-use lifeboat::engine::{Ended, ahead, preflight};
+use lifeboat::engine::{Ended, ahead};
 use lifeboat::rehearse::proxy::{Catch, Effect, Pattern, Release, Trap, read_records};
-use lifeboat::runbook::{Action, Phase, Runbook, StepId, StepSpec};
-use lifeboat::scenario::teardown_steps;
-use lifeboat::steps::{Blocked, Checked, Compensation, Cx, Output, Seen, Step, StepError, TeardownProof};
+use lifeboat::runbook::{Action, Phase};
 use lifeboat::terraform::Detail;
 use lifeboat::terraform::approved::Approved;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::command;
-use crate::teardown_world::{Place, ROOT, RULES, Stack, failures};
-
-const STANDS: [&str; 5] = ["shop-app", "shop-db", "shop-logs", "shop-orders", "shop-results"];
-
-async fn filled() -> Stack {
-    let stack = Stack::new().await;
-    for key in ["a", "b", "a"] {
-        stack.put("shop-results", key).await;
-    }
-    stack.put("shop-logs", "kept").await;
-    stack.keep_evidence(&["shop-results"]).await;
-    stack
-}
+use crate::teardown_world::{ROOT, RULES, STANDS, Stack, failures, filled, told};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stack_is_taken_down_but_for_what_stays_and_is_built_again() {
@@ -264,184 +246,6 @@ async fn a_secret_is_deleted_for_good_where_the_manifest_says_so() {
     let new =
         session.secrets().describe_secret().secret_id("shop-db").send().await.expect("a secret").arn.expect("an ARN");
     assert_ne!(old, new, "another secret of the same name");
-}
-
-/// Started by the test that kills it; of itself it does nothing.
-#[tokio::test(flavor = "multi_thread")]
-#[ignore = "a process for the test that kills it"]
-async fn a_process_that_is_killed() {
-    let (Some(dir), Ok(endpoint)) = (std::env::var_os("TEARDOWN_DIR"), std::env::var("TEARDOWN_ENDPOINT")) else {
-        return;
-    };
-    Place::at(PathBuf::from(dir), endpoint).run().await;
-}
-
-/// Kills the process of a run when one of its requests is under way, and takes the run up again.
-#[expect(clippy::disallowed_methods, reason = "a process is needed that can be killed")]
-async fn killed_at(service: &'static str, operation: &'static str, catch: Catch) {
-    let _turn = command::turn().await;
-    let stack = filled().await;
-    let at = Trap {
-        matches: Box::new(move |call, _| call.service == service && call.operation == operation),
-        nth: 1,
-        catch,
-    };
-    let caught = stack.proxy.control().trap(at);
-    let mut process = std::process::Command::new(std::env::current_exe().expect("this program"))
-        .args(["--exact", "teardown::a_process_that_is_killed", "--ignored"])
-        .env("TEARDOWN_DIR", &stack.place.dir)
-        .env("TEARDOWN_ENDPOINT", &stack.place.endpoint)
-        .stdout(std::process::Stdio::null())
-        .spawn()
-        .expect("a process");
-    let caught = tokio::time::timeout(Duration::from_secs(120), caught).await.expect("in time").expect("a request");
-    process.kill().expect("it is killed");
-    process.wait().expect("it has ended");
-    caught.release(Release::Go);
-    let ended = stack.place.resume(&[]).await;
-    assert_eq!(ended, Ended::Done { changed: true }, "{operation}: {}", told(&ended));
-    assert_eq!(stack.standing().await, STANDS, "{operation}");
-    let proof = stack.place.output("teardown.proof");
-    assert_eq!(proof["stays"], 1, "{operation}: {proof}");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_teardown_killed_while_it_empties_is_gone_on_with() {
-    killed_at("s3", "DeleteObjects", Catch::After).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_teardown_killed_while_it_switches_protection_off_is_gone_on_with() {
-    killed_at("dynamodb", "UpdateTable", Catch::After).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_teardown_killed_while_it_destroys_is_gone_on_with() {
-    killed_at("dynamodb", "DeleteTable", Catch::Before).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_teardown_killed_while_it_restores_a_secret_is_gone_on_with() {
-    killed_at("secretsmanager", "RestoreSecret", Catch::After).await;
-}
-
-/// A fake of the plan: what it returns is all that the steps behind it know of it.
-struct PlannedBefore;
-
-#[async_trait]
-impl Step for PlannedBefore {
-    async fn check(&self, _cx: &Cx) -> Result<Checked, Blocked> {
-        Ok(Checked::default())
-    }
-
-    async fn observe(&self, _cx: &Cx) -> Result<Seen, StepError> {
-        let bucket = |id: &str| json!({"type": "aws_s3_bucket", "id": id, "stateful": true});
-        let destroys =
-            json!({"aws_s3_bucket.results": bucket("shop-results"), "aws_s3_bucket.plain": bucket("shop-plain")});
-        Ok(Seen::Done(json!({"destroys": destroys, "stays": {}})))
-    }
-
-    async fn apply(&self, _cx: &Cx) -> Result<Output, StepError> {
-        Ok(Value::Null)
-    }
-
-    async fn verify(&self, _cx: &Cx, _output: &Output) -> Result<(), StepError> {
-        Ok(())
-    }
-
-    fn compensation(&self) -> Compensation {
-        Compensation::Auto
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_bucket_of_ten_thousand_versions_is_emptied_in_batches_and_one_that_stays_is_not() {
-    const KEYS: usize = 1000;
-    let stack = Stack::bare(RULES).await;
-    stack.make_bucket("shop-results").await;
-    stack.make_bucket("shop-logs").await;
-    let s3 = stack.session().s3();
-    let enabled = aws_sdk_s3::types::VersioningConfiguration::builder().status("Enabled".into()).build();
-    let put = s3.put_bucket_versioning().bucket("shop-results").versioning_configuration(enabled);
-    put.send().await.expect("versions are kept");
-    let keys: Vec<String> = (0..KEYS).map(|n| format!("result {n:04}/é")).collect();
-    for key in &keys {
-        stack.put("shop-results", key).await;
-    }
-    // Each batch of deletions leaves a delete marker for each key.
-    let markers: Vec<_> = keys.iter().map(|key| ObjectIdentifier::builder().key(key).build().expect("a key")).collect();
-    for _ in 0..9 {
-        let delete = Delete::builder().set_objects(Some(markers.clone())).quiet(true).build().expect("a batch");
-        s3.delete_objects().bucket("shop-results").delete(delete).send().await.expect("markers");
-    }
-    // One that keeps no versions.
-    stack.make_bucket("shop-plain").await;
-    stack.put("shop-plain", "a").await;
-    stack.keep_evidence(&["shop-results", "shop-plain"]).await;
-    let kept = std::fs::read_to_string(stack.place.dir.join("evidence/inventory")).expect("the inventory");
-    assert_eq!(kept.lines().count(), 10 * KEYS + 1 + 3);
-    stack.put("shop-logs", "kept").await;
-
-    let mut runbook = stack.place.runbook();
-    let of_interest = |step: &StepSpec| matches!(step.action, Action::TeardownPlan | Action::EmptyBucket { .. });
-    runbook.steps.retain(of_interest);
-    for bucket in ["shop-logs", "shop-plain"] {
-        let (id, action) = (format!("teardown.empty.{bucket}"), Action::EmptyBucket { bucket: bucket.into() });
-        runbook.steps.push(StepSpec { id: StepId::new(id), action, ..runbook.steps[1].clone() });
-    }
-    runbook.steps[0].after.clear();
-    let mut engine = stack.place.engine(runbook, None).await;
-    engine.make = Arc::new(planned_before);
-    let ended = stack.place.run_with(engine).await;
-    assert_eq!(ended, Ended::Done { changed: true }, "{}", told(&ended));
-    assert_eq!(stack.place.output("teardown.empty.shop-results")["deleted"], 10 * KEYS);
-    assert_eq!(stack.place.output("teardown.empty.shop-logs")["deleted"], 0);
-    assert_eq!(stack.place.output("teardown.empty.shop-plain")["deleted"], 1);
-    let asked = read_records(&stack.place.dir.join("requests.jsonl")).expect("requests");
-    assert_eq!(asked.iter().filter(|it| it.operation == "DeleteObjects").count(), 11, "a thousand at once");
-    s3.head_object().bucket("shop-logs").key("kept").send().await.expect("no plan destroys its bucket");
-}
-
-fn planned_before(spec: &StepSpec) -> Arc<dyn Step> {
-    match spec.action {
-        Action::TeardownPlan => Arc::new(PlannedBefore),
-        Action::TeardownProof => Arc::new(TeardownProof { within: Duration::from_secs(1) }),
-        _ => lifeboat::steps::make(spec),
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_remnant_fails_the_proof_and_without_evidence_nothing_may_begin() {
-    let _turn = command::turn().await;
-    let stack = Stack::bare(RULES).await;
-    for bucket in ["shop-state", "shop-results"] {
-        stack.make_bucket(bucket).await;
-    }
-    let mut runbook = stack.place.runbook();
-    runbook
-        .steps
-        .retain(|step| matches!(step.action, Action::TerraformPrepare | Action::TeardownPlan | Action::TeardownProof));
-    runbook.steps[2].after = vec!["teardown.plan".into()];
-    let mut engine = stack.place.engine(runbook, None).await;
-    engine.make = Arc::new(planned_before);
-    let said = failures(&stack.place.run_with(engine).await);
-    assert!(said.contains("AWS still has what was destroyed: aws_s3_bucket.results (shop-results)"), "{said}");
-
-    let runbook = Runbook { steps: teardown_steps(&stack.place.loaded().in_primary(), &[]), ..stack.place.runbook() };
-    let mut engine = stack.place.engine(runbook, None).await;
-    Arc::get_mut(&mut engine.world).expect("nobody else has it").evidence = None;
-    let blocked = preflight(&engine).await.blocked;
-    let steps: Vec<&str> = blocked.iter().map(|(step, _)| step.as_str()).collect();
-    assert_eq!(steps, ["teardown.plan", "teardown.empty.shop-results", "teardown.workgroup.shop", "teardown.destroy"]);
-    assert!(blocked.iter().all(|(_, it)| it.cause.contains("no evidence is kept in this run")), "{blocked:?}");
-}
-
-/// Why a run did not end.
-fn told(ended: &Ended) -> String {
-    match ended {
-        Ended::Held { .. } => failures(ended),
-        ended => format!("{ended:?}"),
-    }
 }
 
 /// How often each operation came that changes something in AWS, but for the lock of the state.

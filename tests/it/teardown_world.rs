@@ -1,15 +1,13 @@
 //! A small stack in its primary region, built by the real Terraform in the emulator, and a run that takes it down and builds
 //! it again, with the engine and a journal. The evidence is a fake: files that stand for those of a real run.
 
-use std::collections::BTreeMap;
 use std::fmt::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use aws_sdk_s3::types::{BucketLocationConstraint, CreateBucketConfiguration};
 use lifeboat::aws::Session;
-use lifeboat::aws::s3::{StateObject, Version, list_versions};
+use lifeboat::aws::s3::{StateObject, list_versions};
 use lifeboat::engine::{Ended, Engine, Preflight, execute, preflight};
 use lifeboat::journal::{self, Event, Journal, RunStarted, RunState};
 use lifeboat::manifest::{self, Manifest};
@@ -18,13 +16,13 @@ use lifeboat::rehearse::proxy::{Proxy, ProxyOptions};
 use lifeboat::rehearse::{example, private_environment};
 use lifeboat::runbook::{Action, ApplyScope, Phase, Runbook, StepId, StepSpec};
 use lifeboat::scenario::{self, teardown_steps};
-use lifeboat::steps::{self, Cx, EvidenceGate, StepError, World};
+use lifeboat::steps::{self, EvidenceGate, World};
 use lifeboat::templates::Templates;
 use lifeboat::terraform::approved::Approved;
 use lifeboat::terraform::{Workdir, WorkdirOptions, version};
-use sha2::{Digest, Sha256};
 use tokio::sync::{mpsc, watch};
 
+use crate::fake_evidence::{FakeEvidence, sha256};
 use crate::harness::{self, ACCOUNT, TestEmulator};
 
 pub const REGION: &str = "eu-west-2";
@@ -380,48 +378,21 @@ fn started(runbook: &Runbook) -> Event {
     }))
 }
 
-pub fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().fold(String::new(), |mut text, byte| {
-        write!(text, "{byte:02x}").unwrap();
-        text
-    })
+/// What of the small stack is listed by [`Stack::standing`].
+pub const STANDS: [&str; 5] = ["shop-app", "shop-db", "shop-logs", "shop-orders", "shop-results"];
+
+/// A stack with something in its buckets, and the evidence of it.
+pub async fn filled() -> Stack {
+    let stack = Stack::new().await;
+    for key in ["a", "b", "a"] {
+        stack.put("shop-results", key).await;
+    }
+    stack.put("shop-logs", "kept").await;
+    stack.keep_evidence(&["shop-results"]).await;
+    stack
 }
 
-/// A fake: two files that stand for the evidence of a run, `inventory` and its `sha256`.
-pub struct FakeEvidence {
-    dir: PathBuf,
-}
-
-impl FakeEvidence {
-    fn inventory(&self) -> Result<String, StepError> {
-        let read = |path: &Path| std::fs::read_to_string(path);
-        read(&self.dir.join("inventory")).map_err(|error| StepError::failed(format!("no evidence: {error}")))
-    }
-}
-
-#[async_trait]
-impl EvidenceGate for FakeEvidence {
-    async fn verify(&self, _cx: &Cx) -> Result<String, StepError> {
-        let found = sha256(self.inventory()?.as_bytes());
-        let sealed = std::fs::read_to_string(self.dir.join("sha256")).unwrap_or_default();
-        if found == sealed { Ok(found) } else { Err(StepError::conflict("the evidence is not what was sealed")) }
-    }
-
-    async fn unlisted(&self, _cx: &Cx, bucket: &str, versions: &[Version]) -> Result<Vec<Version>, StepError> {
-        let inventory = self.inventory()?;
-        if !inventory.lines().any(|line| line == format!("bucket {bucket}")) {
-            return Err(StepError::conflict(format!("the evidence has no inventory of {bucket}")));
-        }
-        let listed: BTreeMap<&str, ()> = inventory.lines().map(|line| (line, ())).collect();
-        let missing = |it: &&Version| !listed.contains_key(format!("{bucket} {} {}", it.version_id, it.key).as_str());
-        Ok(versions.iter().filter(missing).cloned().collect())
-    }
-
-    async fn holds_queries(&self, _cx: &Cx, workgroup: &str) -> Result<bool, StepError> {
-        Ok(self.inventory()?.lines().any(|line| line == format!("queries {workgroup}")))
-    }
-
-    fn buckets(&self) -> Vec<String> {
-        vec!["shop-evidence".into()]
-    }
+/// How a run ended, in words.
+pub fn told(ended: &Ended) -> String {
+    if matches!(ended, Ended::Held { .. }) { failures(ended) } else { format!("{ended:?}") }
 }
