@@ -43,6 +43,11 @@ impl Look {
         self.keys.iter().filter(move |(key, active)| **active && *key != own).map(|(key, _)| key)
     }
 
+    /// Whether any key works. Where none does, a new one would let somebody in who is out.
+    fn opens(&self) -> bool {
+        self.keys.values().any(|active| *active)
+    }
+
     fn own(&self) -> Option<&str> {
         self.stored.as_deref()
     }
@@ -60,7 +65,7 @@ impl Step for RotateKeys {
         let KeyRotation { user, secret: name } = &self.rotation;
         let look = self.look(cx).await.map_err(blocked)?;
         self.fits(cx, &look).await.map_err(blocked)?;
-        if look.keys.is_empty() {
+        if !look.opens() {
             return Ok(Checked { facts: cannot(&self.what(), NONE), standing: Standing::Unknown });
         }
         if look.keys.len() >= MOST {
@@ -87,7 +92,7 @@ impl Step for RotateKeys {
             Some(_) if look.stored.is_some() => {
                 Ok(Seen::InProgress(format!("{}: the old ones are active", self.what())))
             }
-            None if look.keys.is_empty() => Ok(Seen::Done(not_rotated(&self.what(), NONE))),
+            None if !look.opens() => Ok(Seen::Done(not_rotated(&self.what(), NONE))),
             _ => Ok(Seen::Absent),
         }
     }
@@ -95,7 +100,7 @@ impl Step for RotateKeys {
     async fn apply(&self, cx: &Cx) -> Result<Output, StepError> {
         self.may(cx).await?;
         let mut look = self.look(cx).await?;
-        if begun(cx).is_none() && look.keys.is_empty() {
+        if begun(cx).is_none() && !look.opens() {
             return Ok(not_rotated(&self.what(), NONE));
         }
         let begun = begin(cx, &look.secret, look.keys.keys().cloned().collect()).await?;
@@ -136,7 +141,7 @@ impl Step for RotateKeys {
     }
 }
 
-const NONE: &str = "the user has none";
+const NONE: &str = "the user has no active one, and gets none";
 
 impl RotateKeys {
     fn what(&self) -> String {

@@ -243,6 +243,39 @@ async fn a_rotation_that_breaks_off_is_gone_on_with_where_it_stood() {
     assert_eq!(site.json("tiny/ci").await["access_key_id"], stored.as_str());
 }
 
+/// Killed when the effect is there and nobody has heard of it: the first answer is lost, and the same request sent again hangs.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_is_killed_after_an_effect_goes_on_and_rotates_nothing_twice() {
+    for (service, operation) in [
+        ("secretsmanager", "PutSecretValue"),
+        ("secretsmanager", "RotateSecret"),
+        ("secretsmanager", "UpdateSecretVersionStage"),
+        ("rds", "ModifyDBCluster"),
+        ("iam", "CreateAccessKey"),
+        ("iam", "UpdateAccessKey"),
+    ] {
+        let site = Site::new().await;
+        let before = site.versions().await;
+        let (control, pattern) = (site.tiny.proxy.control(), || Pattern::operation(service, operation));
+        control.add(pattern(), Effect::LoseReply { nth: 1 });
+        control.add(pattern(), Effect::Hang);
+        let mut rotate = tokio::process::Command::from(site.tiny.command(&CONFIRMED));
+        let mut child = rotate.stderr(std::process::Stdio::null()).kill_on_drop(true).spawn().expect("it starts");
+        for _ in 0..600 {
+            if control.seen(&pattern()) >= 2 {
+                break;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+        assert!(control.seen(&pattern()) >= 2, "{operation} is asked for");
+        child.kill().await.expect("killed");
+        control.clear();
+        let (code, said) = site.tiny.words(&["resume", &site.tiny.run()]).await;
+        assert_eq!(code, Some(0), "{operation}: {said}");
+        site.rotated_once(&before, &said).await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_rotated_for_now_is_said_before_anything_is_done() {
     let site = Site::new().await;
@@ -277,9 +310,16 @@ async fn what_cannot_be_rotated_for_now_is_said_before_anything_is_done() {
     refused(&user("ci", "tiny/api"), 3, "secret tiny/api is not overwritten").await;
     site.iam.create_access_key().user_name("ci").send().await.expect("a key");
     refused(&user("ci", "tiny/ci"), 3, "IAM makes no third").await;
+    // Who has no key that works gets none.
+    for key in site.keys().await.into_keys() {
+        let update = site.iam.update_access_key().user_name("ci").access_key_id(key);
+        update.status("Inactive".into()).send().await.expect("its state");
+    }
+    let (code, said) = site.tiny.words(&CONFIRMED).await;
+    assert_eq!((code, said.contains("the user has no active one")), (Some(0), true), "{said}");
     let now = site.versions().await;
     assert!(before.iter().all(|(name, versions)| now[name] == *versions), "{before:?} {now:?}");
-    assert_eq!(site.keys().await.values().filter(|active| **active).count(), 2);
+    assert_eq!(site.keys().await.values().filter(|active| **active).count(), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

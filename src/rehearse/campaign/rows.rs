@@ -306,11 +306,12 @@ pub const ROWS: [Row; 36] = [
         ]),
     ),
     row(
-        "a rotation breaks off, or a reply of it is lost",
+        "a rotation breaks off, is killed, or a reply of it is lost",
         "gone on with where it stood; nothing is rotated twice, and no key is left that nobody has",
         Tested(&[
             "lost_replies_rotate_nothing_twice_and_leave_no_key_that_nobody_has",
             "a_rotation_that_breaks_off_is_gone_on_with_where_it_stood",
+            "a_run_that_is_killed_after_an_effect_goes_on_and_rotates_nothing_twice",
         ]),
     ),
     row(
