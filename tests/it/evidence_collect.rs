@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use crate::contain::authenticates;
 use crate::evidence_site::{
-    BLOCKS, CONFIRMED, KEPT, REGION, ROOT, STATE, STATE_KEY, Site, here, lines, put, read, rule,
+    BLOCKS, CONFIRMED, KEPT, POLICY, REGION, ROOT, STATE, STATE_KEY, Site, here, lines, put, read, rule,
 };
 use crate::{command, offline};
 
@@ -65,10 +65,17 @@ async fn everything_is_collected_and_proven_with_nothing_but_the_files() {
     assert_eq!(text("terraform/state.tfstate"), STATE, "byte for byte");
     let plan = text("terraform/plan.json");
     assert!(plan.contains("terraform_data.a") && plan.contains("new"), "{plan}");
-    assert!(text("iam/credential-report.csv").starts_with("user,arn,"));
-    assert!(!text("iam/credential-report.csv").contains("hunter2"));
-    assert!(lines(&at("network/security-groups-00001.jsonl.gz")).iter().all(|it| it["groupId"].is_string()));
-    assert!(lines(&at("network/network-acls-00001.jsonl.gz")).iter().all(|it| it["entrySet"].is_array()));
+    assert!(!plan.contains("hunter2"), "it holds no secret: {plan}");
+    let report = text("iam/credential-report.csv");
+    assert!(report.starts_with("user,arn,") && report.contains("\nmallory,"), "{report}");
+    let identities = lines(&at("iam/authorization-details-00001.jsonl.gz"));
+    let mallory = identities.iter().find(|it| it["UserName"] == "mallory").expect("the user");
+    let policy = mallory["UserPolicyList"][0]["PolicyDocument"].as_str().expect("it is decoded");
+    assert_eq!((&mallory["kind"], policy), (&json!("user"), POLICY));
+    let groups = lines(&at("network/security-groups-00001.jsonl.gz"));
+    assert!(!groups.is_empty() && groups.iter().all(|it| it["groupId"].is_string()), "{groups:?}");
+    let acls = lines(&at("network/network-acls-00001.jsonl.gz"));
+    assert!(!acls.is_empty() && acls.iter().all(|it| it["entrySet"].is_array()), "{acls:?}");
     for region in ["eu-west-2", "us-east-1"] {
         let events = lines(&at(&format!("cloudtrail/{region}-00001.jsonl.gz")));
         let ids: Vec<_> = events.iter().map(|it| it["eventID"].as_str().unwrap()).collect();

@@ -43,6 +43,9 @@ bucket "logs" {
 
 pub const ROOT: &str = "resource \"terraform_data\" \"a\" {\n  input = \"new\"\n}\n";
 
+pub const POLICY: &str =
+    r#"{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}"#;
+
 /// As Terraform writes it, with a blank that nobody else would.
 pub const STATE: &str = r#"{"version": 4,  "terraform_version": "1.11.4", "serial": 3, "lineage": "6b56a75b-0000-0000-0000-000000000000",
  "outputs": {"password": {"value": "hunter2", "type": "string", "sensitive": true}}, "resources": [
@@ -107,6 +110,10 @@ impl Site {
     pub async fn without_bucket() -> Self {
         let site = Self::empty().await;
         let (session, s3) = (site.tiny.moto.session(REGION), site.s3());
+        let iam = session.iam();
+        iam.create_user().user_name("mallory").send().await.expect("a user");
+        let own = iam.put_user_policy().user_name("mallory").policy_name("own").policy_document(POLICY);
+        own.send().await.expect("a policy");
         let cluster = session.rds().create_db_cluster().db_cluster_identifier("logs-prod").engine("aurora-mysql");
         cluster.master_username("admin").master_user_password("not-a-secret").send().await.expect("a cluster");
         let key = KeySchemaElement::builder().attribute_name("id").key_type(KeyType::Hash).build().expect("a key");
