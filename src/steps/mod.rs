@@ -32,6 +32,7 @@ mod evidence_identities;
 mod evidence_keep;
 mod evidence_logs;
 mod evidence_network;
+mod evidence_pack;
 mod evidence_place;
 mod evidence_seal;
 mod evidence_table;

@@ -3,7 +3,8 @@
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 use aws_sdk_dynamodb::types::{AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType};
 use aws_sdk_s3::primitives::ByteStream;
@@ -56,6 +57,7 @@ pub const STATE: &str = r#"{"version": 4,  "terraform_version": "1.11.4", "seria
 pub struct Site {
     pub tiny: Tiny,
     pub trail: Scripted,
+    pub times: Times,
 }
 
 pub fn rule(more: &str) -> String {
@@ -64,17 +66,25 @@ pub fn rule(more: &str) -> String {
     )
 }
 
+/// Who asked CloudTrail when, by region.
+pub type Times = Arc<Mutex<Vec<(String, Instant)>>>;
+
 /// Three pages of one event each.
-async fn trail() -> Scripted {
-    Scripted::start(|asked| {
+async fn trail(times: Times) -> Scripted {
+    Scripted::start(move |asked| {
+        // `Credential=KEY/DATE/REGION/SERVICE/aws4_request`
+        let region = asked.header("authorization").split('/').nth(2).unwrap_or_default().to_owned();
+        times.lock().expect("no panic").push((region, Instant::now()));
         let asked: Value = serde_json::from_str(&asked.body).expect("JSON");
         let page = asked["NextToken"].as_str().map_or(1, |token| token.parse().expect("a number"));
         let id = format!("event-{page}");
-        let record = json!({ "eventVersion": "1.11", "eventID": id, "eventName": "DeleteTrail", "userIdentity": { "userName": "mallory" } });
+        let record = json!({
+            "eventVersion": "1.11", "eventID": id, "eventName": "DeleteTrail", "userIdentity": { "userName": "mallory" },
+        });
         let event = json!({
             "EventId": id, "EventName": "DeleteTrail", "ReadOnly": "false", "AccessKeyId": "AKIAIOSFODNN7EXAMPLE",
-            "EventTime": 1_796_000_000.0, "EventSource": "cloudtrail.amazonaws.com", "Username": "mallory", "Resources": [],
-            "CloudTrailEvent": record.to_string(),
+            "EventTime": 1_796_000_000.0, "EventSource": "cloudtrail.amazonaws.com", "Username": "mallory",
+            "Resources": [], "CloudTrailEvent": record.to_string(),
         });
         let mut answer = json!({ "Events": [event] });
         if page < EVENTS {
@@ -100,7 +110,8 @@ impl Site {
     pub async fn empty() -> Self {
         let tiny = Tiny::with_root(ROOT).await;
         tiny.write_manifest(&format!("{BLOCKS}{}", rule("  retain_days = 1\n")));
-        Self { tiny, trail: trail().await }
+        let times = Times::default();
+        Self { tiny, trail: trail(Arc::clone(&times)).await, times }
     }
 
     pub fn manifest(&self) -> Manifest {
