@@ -190,7 +190,7 @@ fn state(page: &mut String, summary: &Summary) {
     }
     if let Some(evidence) = &summary.evidence {
         page.push_str("\n## Evidence\n\n");
-        for item in evidence.items(|text| plain(text)) {
+        for item in evidence.items(plain) {
             add(page, format_args!("- {item}\n"));
         }
     }

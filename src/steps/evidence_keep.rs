@@ -1,13 +1,10 @@
 //! The evidence bucket as the steps that collect write it: each object with its SHA-256, its version and its lock.
 
-use std::io::Write;
-
 use bytes::Bytes;
-use flate2::Compression;
-use flate2::write::GzEncoder;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::evidence_pack::Packer;
 use super::{Cx, StepError};
 use crate::aws::Session;
 use crate::aws::s3::{self, Lock};
@@ -154,12 +151,8 @@ impl Keeper {
 
     /// Lines that are written as they come; `stem` is their key without number and ending.
     pub fn lines<'a>(&'a self, stem: &str, about: About<'a>) -> Lines<'a> {
-        Lines { keeper: self, stem: stem.to_owned(), about, part: encoder(), lines: 0, items: Vec::new(), written: 0 }
+        Lines { keeper: self, stem: stem.to_owned(), about, packer: Packer::new(PART_BYTES), items: Vec::new() }
     }
-}
-
-fn encoder() -> GzEncoder<Vec<u8>> {
-    GzEncoder::new(Vec::new(), Compression::default())
 }
 
 /// JSON lines, compressed, in as many objects as it takes.
@@ -167,10 +160,7 @@ pub(super) struct Lines<'a> {
     keeper: &'a Keeper,
     stem: String,
     about: About<'a>,
-    part: GzEncoder<Vec<u8>>,
-    /// In this part.
-    lines: u64,
-    written: u64,
+    packer: Packer,
     items: Vec<Item>,
 }
 
@@ -178,36 +168,31 @@ impl Lines<'_> {
     /// # Errors
     /// A part could not be written.
     pub async fn push(&mut self, line: &str) -> Result<(), StepError> {
-        let packed = self.part.write_all(line.as_bytes()).and_then(|()| self.part.write_all(b"\n"));
-        packed.map_err(|error| StepError::failed(error.to_string()))?;
-        self.lines += 1;
-        match self.part.get_ref().len() >= PART_BYTES {
-            true => self.put().await,
-            false => Ok(()),
+        match self.packer.push(line).map_err(|error| StepError::failed(error.to_string()))? {
+            Some(part) => self.put(part).await,
+            None => Ok(()),
         }
     }
 
     /// How many lines there were.
     pub fn count(&self) -> u64 {
-        self.written + self.lines
+        self.packer.count
     }
 
     /// # Errors
     /// The last part could not be written.
     pub async fn finish(mut self) -> Result<Vec<Item>, StepError> {
+        let last = self.packer.last().map_err(|error| StepError::failed(error.to_string()))?;
         // An empty one says that there was nothing.
-        if self.lines > 0 || self.items.is_empty() {
-            self.put().await?;
+        if let Some(part) = last {
+            self.put(part).await?;
         }
         Ok(self.items)
     }
 
-    async fn put(&mut self) -> Result<(), StepError> {
-        let part = std::mem::replace(&mut self.part, encoder());
-        let bytes = part.finish().map_err(|error| StepError::failed(error.to_string()))?;
+    async fn put(&mut self, part: Vec<u8>) -> Result<(), StepError> {
         let key = format!("{}-{:05}.jsonl.gz", self.stem, self.items.len() + 1);
-        self.items.push(self.keeper.put(&key, bytes, self.about).await?);
-        self.written += std::mem::take(&mut self.lines);
+        self.items.push(self.keeper.put(&key, part, self.about).await?);
         Ok(())
     }
 }

@@ -1,6 +1,6 @@
 //! Keeps CloudTrail's event history of the window, one region at a time: management events, the newest first.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::json;
@@ -26,7 +26,6 @@ pub(super) async fn collect(
         keeper.lines(&format!("cloudtrail/{region}"), About { what: &what, request: "cloudtrail:LookupEvents" });
     let mut next = None;
     loop {
-        let asked_at = Instant::now();
         let page = lookup_events(&session, from, to, next).await?;
         for event in &page.events {
             lines.push(event).await?;
@@ -37,7 +36,8 @@ pub(super) async fn collect(
             break;
         }
         tokio::select! {
-            () = tokio::time::sleep(BETWEEN.saturating_sub(asked_at.elapsed())) => {}
+            // From the answer on: between two requests' arrivals it is then never less.
+            () = tokio::time::sleep(BETWEEN) => {}
             () = cx.stopped() => return Err(StepError::interrupted(format!("stopped while reading events of {region}"))),
         }
     }

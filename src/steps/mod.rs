@@ -37,6 +37,7 @@ mod evidence_keep;
 mod evidence_kept;
 mod evidence_logs;
 mod evidence_network;
+mod evidence_pack;
 mod evidence_place;
 mod evidence_seal;
 mod evidence_table;

@@ -3,7 +3,6 @@
 
 use std::io::Read;
 use std::sync::Arc;
-use std::time::Instant;
 
 use flate2::read::MultiGzDecoder;
 use lifeboat::evidence::{EvidenceStep, Sealed, verify_folder};
@@ -15,7 +14,7 @@ use serde_json::{Value, json};
 
 use crate::contain::authenticates;
 use crate::evidence_site::{
-    BLOCKS, CONFIRMED, KEPT, REGION, ROOT, STATE, STATE_KEY, Site, here, lines, put, read, rule,
+    BLOCKS, CONFIRMED, KEPT, POLICY, REGION, ROOT, STATE, STATE_KEY, Site, here, lines, put, read, rule,
 };
 use crate::{command, offline};
 
@@ -38,14 +37,16 @@ async fn everything_is_collected_and_proven_with_nothing_but_the_files() {
     }
     let objects = site.s3().list_objects_v2().bucket(KEPT).send().await.expect("a list");
     assert_eq!((site.made().await, objects.contents().len()), ([0, 0, 0], 0), "a dry run makes nothing");
-    let began = Instant::now();
     let (code, said) = site.collect(&[&CONFIRMED[..], &["--breach-at", "2026-01-04T00:00:00Z"]].concat()).await;
     assert_eq!(code, Some(0), "{said}");
     assert!(site.tiny.proxy.control().seen(&Pattern::operation("sts", "AssumeRole")) > 0, "it is written by the role");
     let asked: Value = serde_json::from_str(&site.trail.asked()[0].body).expect("JSON");
     assert_eq!(asked["StartTime"].as_f64(), Some(1_767_225_600.0), "72 hours before: {asked}");
     assert_eq!(site.made().await, [1, 1, 2]);
-    assert!(began.elapsed().as_millis() >= 1000, "three pages are two pauses of half a second");
+    let times = site.times.lock().expect("no panic").clone();
+    let of_region: Vec<_> = times.iter().filter(|(region, _)| region == REGION).map(|(_, at)| *at).collect();
+    let gaps: Vec<_> = of_region.windows(2).map(|pair| pair[1].duration_since(pair[0])).collect();
+    assert!(gaps.len() == 2 && gaps.iter().all(|gap| gap.as_millis() >= 500), "two requests a second: {gaps:?}");
     let folder = site.synced().await;
     let file = folder.path().join("evidence.json");
     let verified = verify_folder(&file, None).expect("a manifest");
@@ -65,10 +66,17 @@ async fn everything_is_collected_and_proven_with_nothing_but_the_files() {
     assert_eq!(text("terraform/state.tfstate"), STATE, "byte for byte");
     let plan = text("terraform/plan.json");
     assert!(plan.contains("terraform_data.a") && plan.contains("new"), "{plan}");
-    assert!(text("iam/credential-report.csv").starts_with("user,arn,"));
-    assert!(!text("iam/credential-report.csv").contains("hunter2"));
-    assert!(lines(&at("network/security-groups-00001.jsonl.gz")).iter().all(|it| it["groupId"].is_string()));
-    assert!(lines(&at("network/network-acls-00001.jsonl.gz")).iter().all(|it| it["entrySet"].is_array()));
+    assert!(!plan.contains("hunter2"), "it holds no secret: {plan}");
+    let report = text("iam/credential-report.csv");
+    assert!(report.starts_with("user,arn,") && report.contains("\nmallory,"), "{report}");
+    let identities = lines(&at("iam/authorization-details-00001.jsonl.gz"));
+    let mallory = identities.iter().find(|it| it["UserName"] == "mallory").expect("the user");
+    let policy = mallory["UserPolicyList"][0]["PolicyDocument"].as_str().expect("it is decoded");
+    assert_eq!((&mallory["kind"], policy), (&json!("user"), POLICY));
+    let groups = lines(&at("network/security-groups-00001.jsonl.gz"));
+    assert!(!groups.is_empty() && groups.iter().all(|it| it["groupId"].is_string()), "{groups:?}");
+    let acls = lines(&at("network/network-acls-00001.jsonl.gz"));
+    assert!(!acls.is_empty() && acls.iter().all(|it| it["entrySet"].is_array()), "{acls:?}");
     for region in ["eu-west-2", "us-east-1"] {
         let events = lines(&at(&format!("cloudtrail/{region}-00001.jsonl.gz")));
         let ids: Vec<_> = events.iter().map(|it| it["eventID"].as_str().unwrap()).collect();

@@ -3,7 +3,8 @@
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 use aws_sdk_dynamodb::types::{AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType};
 use aws_sdk_s3::primitives::ByteStream;
@@ -43,6 +44,9 @@ bucket "logs" {
 
 pub const ROOT: &str = "resource \"terraform_data\" \"a\" {\n  input = \"new\"\n}\n";
 
+pub const POLICY: &str =
+    r#"{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}"#;
+
 /// As Terraform writes it, with a blank that nobody else would.
 pub const STATE: &str = r#"{"version": 4,  "terraform_version": "1.11.4", "serial": 3, "lineage": "6b56a75b-0000-0000-0000-000000000000",
  "outputs": {"password": {"value": "hunter2", "type": "string", "sensitive": true}}, "resources": [
@@ -53,6 +57,7 @@ pub const STATE: &str = r#"{"version": 4,  "terraform_version": "1.11.4", "seria
 pub struct Site {
     pub tiny: Tiny,
     pub trail: Scripted,
+    pub times: Times,
 }
 
 pub fn rule(more: &str) -> String {
@@ -61,17 +66,25 @@ pub fn rule(more: &str) -> String {
     )
 }
 
+/// Who asked CloudTrail when, by region.
+pub type Times = Arc<Mutex<Vec<(String, Instant)>>>;
+
 /// Three pages of one event each.
-async fn trail() -> Scripted {
-    Scripted::start(|asked| {
+async fn trail(times: Times) -> Scripted {
+    Scripted::start(move |asked| {
+        // `Credential=KEY/DATE/REGION/SERVICE/aws4_request`
+        let region = asked.header("authorization").split('/').nth(2).unwrap_or_default().to_owned();
+        times.lock().expect("no panic").push((region, Instant::now()));
         let asked: Value = serde_json::from_str(&asked.body).expect("JSON");
         let page = asked["NextToken"].as_str().map_or(1, |token| token.parse().expect("a number"));
         let id = format!("event-{page}");
-        let record = json!({ "eventVersion": "1.11", "eventID": id, "eventName": "DeleteTrail", "userIdentity": { "userName": "mallory" } });
+        let record = json!({
+            "eventVersion": "1.11", "eventID": id, "eventName": "DeleteTrail", "userIdentity": { "userName": "mallory" },
+        });
         let event = json!({
             "EventId": id, "EventName": "DeleteTrail", "ReadOnly": "false", "AccessKeyId": "AKIAIOSFODNN7EXAMPLE",
-            "EventTime": 1_796_000_000.0, "EventSource": "cloudtrail.amazonaws.com", "Username": "mallory", "Resources": [],
-            "CloudTrailEvent": record.to_string(),
+            "EventTime": 1_796_000_000.0, "EventSource": "cloudtrail.amazonaws.com", "Username": "mallory",
+            "Resources": [], "CloudTrailEvent": record.to_string(),
         });
         let mut answer = json!({ "Events": [event] });
         if page < EVENTS {
@@ -97,7 +110,8 @@ impl Site {
     pub async fn empty() -> Self {
         let tiny = Tiny::with_root(ROOT).await;
         tiny.write_manifest(&format!("{BLOCKS}{}", rule("  retain_days = 1\n")));
-        Self { tiny, trail: trail().await }
+        let times = Times::default();
+        Self { tiny, trail: trail(Arc::clone(&times)).await, times }
     }
 
     pub fn manifest(&self) -> Manifest {
@@ -107,6 +121,10 @@ impl Site {
     pub async fn without_bucket() -> Self {
         let site = Self::empty().await;
         let (session, s3) = (site.tiny.moto.session(REGION), site.s3());
+        let iam = session.iam();
+        iam.create_user().user_name("mallory").send().await.expect("a user");
+        let own = iam.put_user_policy().user_name("mallory").policy_name("own").policy_document(POLICY);
+        own.send().await.expect("a policy");
         let cluster = session.rds().create_db_cluster().db_cluster_identifier("logs-prod").engine("aurora-mysql");
         cluster.master_username("admin").master_user_password("not-a-secret").send().await.expect("a cluster");
         let key = KeySchemaElement::builder().attribute_name("id").key_type(KeyType::Hash).build().expect("a key");
