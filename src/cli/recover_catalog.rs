@@ -82,7 +82,8 @@ impl Subject for PointOfCatalog {
         })?;
         let ExportThen { region, version_id, written_at, deleted_at } = then;
         let (uri, to) = (uri.to_owned(), moment.at());
-        let version = ExportVersion { uri, region, version_id, written_at, deleted_at, to, relocated };
+        let in_place = false;
+        let version = ExportVersion { uri, region, version_id, written_at, deleted_at, to, in_place, relocated };
         let catalog = Catalog {
             source: source.clone(),
             target: target.clone().unwrap_or_else(|| name_at(source, to)),

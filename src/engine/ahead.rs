@@ -53,7 +53,8 @@ pub async fn ahead(engine: &Engine, detail: Detail) -> Result<Foreknown, Terrafo
         }
         None => terraform.look(&adopted, detail, &observer).await?,
     };
-    let asked = asked(engine, &look.plan).await;
+    let gone = teardown.iter().flat_map(|it| it.teardown.destroys.keys().cloned()).collect();
+    let asked = asked(engine, &look.plan, &gone).await;
     let mut violations = std::mem::take(&mut look.violations);
     violations.extend(asked.violations);
     violations.extend(teardown.iter().flat_map(|it| it.guarded.iter().cloned()));
@@ -71,11 +72,14 @@ struct Asked {
 
 /// What AWS says of a plan: whether its names are free and its quotas suffice, where the manifest wants that known; and what
 /// no guard can tell of it. Reads only.
-async fn asked(engine: &Engine, plan: &Plan) -> Asked {
+///
+/// What is `gone` by then holds no name any more.
+async fn asked(engine: &Engine, plan: &Plan, gone: &BTreeSet<String>) -> Asked {
     let manifest = &engine.world.manifest;
     let (mut violations, mut not_checked) = (Vec::new(), guard::not_told(plan, &manifest.guards));
     let Guards { names, quotas, .. } = &manifest.guards;
-    let (aws, adopted) = (&engine.world.aws, adopted(manifest));
+    let (aws, mut adopted) = (&engine.world.aws, adopted(manifest));
+    adopted.extend(gone.iter().cloned());
     let (named, asked) =
         tokio::join!(async { if *names { Some(look_up(aws, plan, &adopted).await) } else { None } }, async {
             if *quotas { ask(aws, plan).await } else { Vec::new() }

@@ -25,6 +25,13 @@ pub struct Catalog {
     pub athena: Option<Athena>,
 }
 
+impl Catalog {
+    /// Whether it becomes a new database beside the one that is recovered.
+    pub fn is_beside(&self) -> bool {
+        matches!(&self.from, CatalogSource::Version(version) if !version.in_place)
+    }
+}
+
 /// Where a catalog's definitions come from.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -54,6 +61,9 @@ pub struct ExportVersion {
     pub deleted_at: Option<Timestamp>,
     /// The time that was asked for.
     pub to: Timestamp,
+    /// Whether it comes back under its own name, into what stands there by then, and not beside it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub in_place: bool,
     /// Whether locations are rewritten, as a failover does it: so in the recovery region. Else they stay as they were.
     pub relocated: bool,
 }

@@ -27,7 +27,7 @@ impl Step for RestoreCatalog {
 
     async fn observe(&self, cx: &Cx) -> Result<Seen, StepError> {
         // A database that came to be since the check is not this run's.
-        if self.beside() && !cx.begun() {
+        if self.catalog.is_beside() && !cx.begun() {
             return match catalog_point::free(&cx.world.aws, &self.catalog).await {
                 Ok(()) => Ok(Seen::Absent),
                 Err(StepError { kind: FailureKind::Conflict, cause, hint, .. }) => Ok(Seen::Conflict { cause, hint }),
@@ -67,13 +67,6 @@ impl Step for RestoreCatalog {
         Compensation::Manual(format!(
             "aws glue delete-database --name {target}, where Terraform does not own it: it takes the tables with it"
         ))
-    }
-}
-
-impl RestoreCatalog {
-    /// Whether it becomes a new database beside the one that is recovered.
-    fn beside(&self) -> bool {
-        matches!(self.catalog.from, CatalogSource::Version(_))
     }
 }
 
@@ -117,7 +110,7 @@ fn unequal(found: &Difference) -> Option<String> {
 /// As [`load_catalog`].
 pub async fn check_catalog(session: &Session, catalog: &Catalog, buckets: &[Bucket]) -> Result<Checked, Blocked> {
     let blocked = |error: StepError| Blocked { cause: error.cause, hint: error.hint };
-    let beside = matches!(catalog.from, CatalogSource::Version(_));
+    let beside = catalog.is_beside();
     if beside {
         catalog_point::free(session, catalog).await.map_err(blocked)?;
     }
@@ -142,7 +135,9 @@ pub async fn check_catalog(session: &Session, catalog: &Catalog, buckets: &[Buck
         facts["point"] = point;
         return Ok(Checked { facts, standing: Standing::Absent });
     }
-    let standing = if found.is_done() { Standing::InPlace } else { Standing::Unknown };
+    // What stands before a rebuild is taken down first.
+    let rebuilt = matches!(catalog.from, CatalogSource::Version(_));
+    let standing = if found.is_done() && !rebuilt { Standing::InPlace } else { Standing::Unknown };
     Ok(Checked { facts, standing })
 }
 

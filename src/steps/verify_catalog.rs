@@ -8,7 +8,7 @@ use super::catalog_source::{Desired, load_catalog};
 use super::{Blocked, Checked, Compensation, Cx, Output, Seen, Step, StepError, answers, catalog_athena};
 use crate::aws::{Session, glue};
 use crate::catalog::{self, Rules, difference};
-use crate::manifest::{Bucket, Catalog, CatalogSource, Quantity};
+use crate::manifest::{Bucket, Catalog, Quantity};
 use crate::verify::unmet;
 
 /// Differences that an error lists.
@@ -24,7 +24,7 @@ impl Step for VerifyCatalog {
     /// Who is asked must be known before there is anything to ask. What is not there a failover's root may make yet.
     async fn check(&self, cx: &Cx) -> Result<Checked, Blocked> {
         let Some(athena) = &self.catalog.athena else { return Ok(Checked::default()) };
-        let later = !matches!(self.catalog.from, CatalogSource::Version(_));
+        let later = !self.catalog.is_beside();
         let warnings = catalog_athena::check(&cx.world.aws, athena, later).await?;
         Ok(Checked { facts: json!({ "warnings": warnings }), ..Checked::default() })
     }
