@@ -48,7 +48,7 @@ build:
 	@$(run) cargo build $(ARGS)
 
 bench:
-	@$(run) cargo bench --bench overhead --bench review --bench count --bench transfer $(ARGS)
+	@$(run) cargo bench --no-fail-fast --bench overhead --bench review --bench count --bench transfer $(ARGS)
 
 lint:
 	@$(run) cargo fmt --check

@@ -46,7 +46,8 @@ pub fn near(s3: &S3) -> Vec<Figure> {
 /// The same where every request takes 30 ms.
 pub fn far(s3: &S3) -> Vec<Figure> {
     seed(s3, "source", OBJECTS, 4096);
-    let [s5cmd, ours, limit] = copying(s3, FAR, 3).race([Tool::S5cmd, us(MANY), Tool::Limit { connections: MANY }]);
+    let tools = [Tool::S5cmd, Tool::S3sync, us(MANY), Tool::Limit { connections: MANY }];
+    let [s5cmd, s3sync, ours, limit] = copying(s3, FAR, 3).race(tools);
     let (Some(ours), Some(limit)) = (ours, limit) else { return vec![] };
     let what = "copy 10,000 × 4 KiB at 30 ms";
     let requests = format!("{what}: requests");
@@ -54,7 +55,9 @@ pub fn far(s3: &S3) -> Vec<Figure> {
         beside(what, ours.cost.seconds, 1.1, "the limit's", limit.cost.seconds),
         at_most(&requests, ours.stats.requests, OBJECTS * 101 / 100, "requests"),
     ];
-    figures.extend(s5cmd.map(|it| beside(what, ours.cost.seconds, 0.6, "s5cmd's", it.cost.seconds)));
+    for (whose, theirs) in [("s5cmd's", s5cmd), ("s3sync's", s3sync)] {
+        figures.extend(theirs.map(|it| beside(what, ours.cost.seconds, 0.6, whose, it.cost.seconds)));
+    }
     figures
 }
 
@@ -77,8 +80,8 @@ pub fn throttled(s3: &S3) -> Vec<Figure> {
 pub fn nothing_to_do(s3: &S3) -> Vec<Figure> {
     let concurrency = Limits::default().concurrency;
     let mut figures = Vec::new();
-    let there = Tool::Rclone.is_there();
-    let both = |objects: u64, conditions: &str, times: usize| {
+    let beside_it = |other: Tool, objects: u64, conditions: &str, times: usize| {
+        let there = other.is_there();
         seed(s3, "source", objects, 4096);
         seed(s3, "target", objects, 4096);
         let copying = copying(s3, conditions, times);
@@ -86,27 +89,24 @@ pub fn nothing_to_do(s3: &S3) -> Vec<Figure> {
         for _ in 0..times {
             ours.push(copying.once(us(concurrency)));
             if there {
-                theirs.push(copying.once(Tool::Rclone));
+                theirs.push(copying.once(other));
             }
         }
         (median(ours), median(theirs))
     };
-    let (ours, rclone) = both(OBJECTS, "", 5);
+    let (ours, rclone) = beside_it(Tool::Rclone, OBJECTS, "", 5);
     if let Some(ours) = ours {
         figures.push(at_most("nothing to do, 10,000: requests", ours.stats.requests, 20, "requests"));
         figures.extend(rclone.map(|rclone| {
             beside("nothing to do, 10,000", ours.cost.seconds, 0.5, "tuned rclone's", rclone.cost.seconds)
         }));
     }
-    let (ours, rclone) = both(200_000, FAR, 3);
-    if let Some(ours) = ours {
-        let mib = ours.cost.peak_bytes >> 20;
-        figures.push(at_most("nothing to do, 200,000 at 30 ms: memory (half of s3sync's 254 MiB)", mib, 127, "MiB"));
-        figures.extend(rclone.map(|rclone| {
-            // s3sync's share of it, measured beside it once.
-            let what = "nothing to do, 200,000 at 30 ms (s3sync's share of rclone's)";
-            beside(what, ours.cost.seconds, 0.176, "tuned rclone's", rclone.cost.seconds)
-        }));
+    if let (Some(ours), Some(s3sync)) = beside_it(Tool::S3sync, 200_000, FAR, 3) {
+        let what = "nothing to do, 200,000 at 30 ms";
+        figures.push(beside(what, ours.cost.seconds, 1.0, "s3sync's", s3sync.cost.seconds));
+        let (mib, theirs) = (ours.cost.peak_bytes >> 20, s3sync.cost.peak_bytes >> 20);
+        let half = format!("{what}: memory (half of s3sync's {theirs} MiB)");
+        figures.push(at_most(&half, mib, theirs / 2, "MiB"));
     }
     figures
 }
@@ -115,13 +115,21 @@ pub fn nothing_to_do(s3: &S3) -> Vec<Figure> {
 pub fn large(s3: &S3) -> Vec<Figure> {
     let conditions = format!("{FAR}&copy_bps={}", 100 << 20);
     let mut figures = Vec::new();
-    for (what, objects, bytes, share, times) in [
-        ("copy 100 × 64 MiB at 100 MiB/s a request", 100, 64 << 20, 1.1, 3),
-        ("copy 4 × 4 GiB at 100 MiB/s a request", 4, 4 << 30, 0.05, 1),
+    for (what, objects, bytes, peers, times) in [
+        ("copy 100 × 64 MiB at 100 MiB/s a request", 100, 64 << 20, [Some((Tool::S5cmd, "s5cmd's", 1.1)), None], 3),
+        (
+            "copy 4 × 4 GiB at 100 MiB/s a request",
+            4,
+            4 << 30,
+            [Some((Tool::S5cmd, "s5cmd's", 0.05)), Some((Tool::S3sync, "s3sync's", 0.15))],
+            1,
+        ),
     ] {
         seed(s3, "source", objects, bytes);
-        if let [Some(s5cmd), Some(ours)] = copying(s3, &conditions, times).race([Tool::S5cmd, us(MANY)]) {
-            figures.push(beside(what, ours.cost.seconds, share, "s5cmd's", s5cmd.cost.seconds));
+        for (peer, whose, share) in peers.into_iter().flatten() {
+            if let [Some(theirs), Some(ours)] = copying(s3, &conditions, times).race([peer, us(MANY)]) {
+                figures.push(beside(what, ours.cost.seconds, share, whose, theirs.cost.seconds));
+            }
         }
     }
     figures

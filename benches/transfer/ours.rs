@@ -10,6 +10,8 @@ use lifeboat::transfer::{
     Bounded, Copier, Known, Limits, Proof, changes, copy_missing, diff, list, roll_back, survey_rollback,
 };
 
+use crate::tools::peak_bytes;
+
 /// What a comparison may read, in bytes.
 const CONTENT_BYTES: u64 = 2 << 30;
 
@@ -29,7 +31,7 @@ pub fn run(words: &[&str]) -> ExitCode {
         }
         _ => return ExitCode::FAILURE,
     }
-    println!("{}", peak_bytes());
+    println!("{}", peak_bytes("/proc/self/status").expect("Linux"));
     ExitCode::SUCCESS
 }
 
@@ -54,12 +56,4 @@ async fn rollback(session: &Session, limits: Limits, bucket: &str, to: Timestamp
     let comparer = Arc::new(doing.comparer(CONTENT_BYTES));
     let bounded = Bounded { until: found.newest, known };
     roll_back(doing, comparer, decisions(), bounded, |_| {}).await.expect("a whole rollback");
-}
-
-/// Linux: proc(5), `VmHWM`.
-fn peak_bytes() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").expect("Linux");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a peak");
-    let kib: u64 = line.trim_end_matches("kB").trim().parse().expect("a number");
-    kib * 1024
 }

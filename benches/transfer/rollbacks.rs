@@ -8,6 +8,8 @@ use crate::trial::{Figure, Trial, at_most, beside, checked, median};
 use crate::world::S3;
 
 const BUCKET: &str = "history";
+/// What cannot roll a bucket back makes another one as it was.
+const ANOTHER: &str = "then";
 /// Between two versions of a key, in seconds.
 const STEP: i64 = 3600;
 
@@ -42,6 +44,13 @@ impl<'a> Rollback<'a> {
         let expected = self.s3.held_at(BUCKET, self.to);
         checked(self.s3, "", tool, Job::Rollback { bucket: BUCKET, to: self.to }, BUCKET, &expected)
     }
+
+    fn elsewhere(&self, tool: Tool) -> Trial {
+        self.s3.admin(&format!("clear?bucket={ANOTHER}"));
+        let expected = self.s3.held_at(BUCKET, self.to);
+        let job = Job::CopyThen { source: BUCKET, target: ANOTHER, to: self.to };
+        checked(self.s3, "", tool, job, ANOTHER, &expected)
+    }
 }
 
 fn us() -> Tool {
@@ -49,26 +58,31 @@ fn us() -> Tool {
 }
 
 pub fn all(s3: &S3) -> Vec<Figure> {
-    [overwritten, mixed, markers].into_iter().filter_map(|measure| measure(s3)).collect()
+    let others = [mixed, markers].into_iter().map(|measure| measure(s3));
+    overwritten(s3).into_iter().chain(others.flatten()).collect()
 }
 
 /// 5,000 keys of three versions, back to the second.
-fn overwritten(s3: &S3) -> Option<Figure> {
-    if !Tool::S3PitRestore.is_there() {
-        return None;
-    }
+fn overwritten(s3: &S3) -> Vec<Figure> {
     let rollback = Rollback::new(s3, 1.5);
-    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
-    for (tool, trials, times) in [(us(), &mut ours, 3), (Tool::S3PitRestore, &mut theirs, 1)] {
-        for _ in 0..times {
+    let trials = |tool: Tool, times: usize, one: &dyn Fn(Tool) -> Trial| {
+        let times = if tool.is_there() { times } else { 0 };
+        let trials = (0..times).map(|_| {
             rollback.clear();
             rollback.seed("data", 5000, 3, 0, 0);
-            trials.push(rollback.once(tool));
-        }
-    }
-    let (ours, theirs) = (median(ours)?, median(theirs)?);
-    let what = "roll back 5,000 keys × 3 versions";
-    Some(beside(what, ours.cost.seconds, 0.08, "s3-pit-restore's", theirs.cost.seconds))
+            one(tool)
+        });
+        median(trials.collect())
+    };
+    let Some(ours) = trials(us(), 3, &|tool| rollback.once(tool)) else { return vec![] };
+    let in_place = trials(Tool::S3PitRestore, 1, &|tool| rollback.once(tool));
+    let elsewhere = trials(Tool::S3sync, 3, &|tool| rollback.elsewhere(tool));
+    let theirs = [("s3-pit-restore's", 0.08, in_place), ("s3sync's into another bucket,", 0.4, elsewhere)];
+    let beside = theirs.into_iter().filter_map(|(whose, share, theirs)| {
+        let what = "roll back 5,000 keys × 3 versions";
+        Some(beside(what, ours.cost.seconds, share, whose, theirs?.cost.seconds))
+    });
+    beside.collect()
 }
 
 /// Mostly nothing to do: 4,000 keys unchanged, 400 overwritten, 300 deleted, 300 new.

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::world::S3;
 
@@ -16,6 +16,7 @@ pub enum Tool {
     Limit { connections: usize },
     S5cmd,
     Rclone,
+    S3sync,
     S3PitRestore,
 }
 
@@ -31,6 +32,12 @@ pub enum Job<'a> {
         bucket: &'a str,
         to: i64,
     },
+    /// How it was, into another bucket.
+    CopyThen {
+        source: &'a str,
+        target: &'a str,
+        to: i64,
+    },
 }
 
 /// What a process took, from its start to its end.
@@ -38,7 +45,7 @@ pub enum Job<'a> {
 pub struct Cost {
     pub seconds: f64,
     pub cpu_seconds: f64,
-    /// Told by lifeboat alone; 0 of the others.
+    /// Of lifeboat its own word, of the others what was seen of them every few milliseconds.
     pub peak_bytes: u64,
 }
 
@@ -49,6 +56,7 @@ impl Tool {
             Self::Lifeboat { .. } | Self::Limit { .. } => None,
             Self::S5cmd => Some("s5cmd"),
             Self::Rclone => Some("rclone"),
+            Self::S3sync => Some("s3sync"),
             Self::S3PitRestore => Some("s3-pit-restore"),
         }
     }
@@ -66,10 +74,13 @@ impl Tool {
     /// Does the job and waits for it. What it came to, the caller looks up.
     pub fn carry_out(self, s3: &S3, job: Job) -> Cost {
         let (began, used) = (Instant::now(), ended_children_seconds());
-        let output = self.begin(s3, job).wait_with_output().expect("its end");
+        let child = self.begin(s3, job);
+        let seen = watch_memory(child.id());
+        let output = child.wait_with_output().expect("its end");
         let (seconds, cpu_seconds) = (began.elapsed().as_secs_f64(), ended_children_seconds() - used);
         assert!(output.status.success(), "{self:?} failed");
-        let peak_bytes = String::from_utf8_lossy(&output.stdout).trim().parse().unwrap_or_default();
+        let seen = seen.join().expect("a peak");
+        let peak_bytes = String::from_utf8_lossy(&output.stdout).trim().parse().unwrap_or(seen);
         Cost { seconds, cpu_seconds, peak_bytes }
     }
 
@@ -107,12 +118,18 @@ impl Tool {
                 command.args(["--endpoint-url", &endpoint, "cp", &from, &to])
             }
             (Self::Rclone, Job::Copy { source, target }) => rclone(&mut command, &endpoint, source, target),
+            (Self::S3sync, Job::Copy { source, target }) => s3sync(&mut command, &endpoint, source, target),
+            (Self::S3sync, Job::CopyThen { source, target, to }) => {
+                let to = jiff::Timestamp::from_second(to).expect("a time").to_string();
+                s3sync(command.args(["--point-in-time", &to]), &endpoint, source, target)
+            }
             (Self::S3PitRestore, Job::Rollback { bucket, to }) => {
                 let to = jiff::Timestamp::from_second(to).expect("a time").to_string();
                 command.args(["-b", bucket, "-B", bucket, "-t", &to])
             }
-            (Self::Limit { .. } | Self::S5cmd | Self::Rclone, Job::Rollback { .. })
-            | (Self::S3PitRestore, Job::Copy { .. }) => unreachable!("{self:?} cannot do it"),
+            (_, Job::Rollback { .. } | Job::CopyThen { .. }) | (Self::S3PitRestore, Job::Copy { .. }) => {
+                unreachable!("{self:?} cannot do it")
+            }
         };
         command
     }
@@ -136,6 +153,36 @@ fn rclone<'a>(command: &'a mut Command, endpoint: &str, source: &str, target: &s
     }
     let (from, to) = (format!("bench:{source}"), format!("bench:{target}"));
     command.args(["sync", &from, &to, "--fast-list", "--checksum", "--transfers", "64", "--checkers", "64"])
+}
+
+/// As many workers as s5cmd has. It compares sizes and times, which is less than the others do.
+fn s3sync<'a>(command: &'a mut Command, endpoint: &str, source: &str, target: &str) -> &'a mut Command {
+    for of in ["source", "target"] {
+        let (key, secret) = (format!("--{of}-access-key"), format!("--{of}-secret-access-key"));
+        command.args([&key, "bench", &secret, "bench", &format!("--{of}-region"), "us-east-1"]);
+        command.args([&format!("--{of}-endpoint-url"), endpoint, &format!("--{of}-force-path-style")]);
+    }
+    let (from, to) = (format!("s3://{source}"), format!("s3://{target}"));
+    command.args(["--server-side-copy", "--worker-size", "256", "--max-parallel-uploads", "256", &from, &to])
+}
+
+/// The peak of a process's memory, in bytes, for as long as it can be looked at (proc(5): `VmHWM`).
+fn watch_memory(process: u32) -> std::thread::JoinHandle<u64> {
+    std::thread::spawn(move || {
+        let mut peak = 0;
+        while let Some(seen) = peak_bytes(&format!("/proc/{process}/status")) {
+            peak = seen;
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        peak
+    })
+}
+
+/// `None` of a process that has ended.
+pub fn peak_bytes(status: &str) -> Option<u64> {
+    let status = std::fs::read_to_string(status).ok()?;
+    let kib = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?.trim_end_matches("kB").trim();
+    kib.parse().ok().map(|kib: u64| kib * 1024)
 }
 
 fn find(name: &str) -> Option<PathBuf> {

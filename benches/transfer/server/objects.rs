@@ -31,6 +31,13 @@ pub fn head(server: &Server, asked: &Asked) -> Result<Answer, Refusal> {
         }
         (Some(_), None) => return Err(INVALID_PART),
     };
+    let (headers, size) = match asked.range(size) {
+        Some((first, last)) => {
+            let headers = headers.status(206).header("content-range", format!("bytes {first}-{last}/{size}"));
+            (headers, last + 1 - first)
+        }
+        None => (headers, size),
+    };
     let headers = if asked.header("x-amz-checksum-mode").is_some() {
         headers.header("x-amz-checksum-crc64nvme", object.checksum()).header("x-amz-checksum-type", "FULL_OBJECT")
     } else {

@@ -69,4 +69,11 @@ impl<'a> Asked<'a> {
         let (first, last) = self.header("x-amz-copy-source-range")?.strip_prefix("bytes=")?.split_once('-')?;
         Some((first.parse().ok()?, last.parse().ok()?))
     }
+
+    /// Header `Range` of an object of that size: first and last byte, where there is such a part.
+    pub fn range(&self, size: u64) -> Option<(u64, u64)> {
+        let (first, last) = self.header("range")?.strip_prefix("bytes=")?.split_once('-')?;
+        let (first, last): (u64, u64) = (first.parse().ok()?, last.parse().unwrap_or(u64::MAX));
+        (first < size && first <= last).then(|| (first, last.min(size - 1)))
+    }
 }
