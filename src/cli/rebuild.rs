@@ -139,7 +139,8 @@ async fn catalogs(manifest: &Manifest, rule: &CleanBefore, connected: &Connected
         })?;
         let ExportThen { region, version_id, written_at, deleted_at } = then;
         let uri = uri.clone();
-        let version = ExportVersion { uri, region, version_id, written_at, deleted_at, to, in_place: true, relocated: false };
+        let version =
+            ExportVersion { uri, region, version_id, written_at, deleted_at, to, in_place: true, relocated: false };
         // Workgroup and results are the recovery region's.
         found.push(Catalog { from: CatalogSource::Version(version), athena: None, ..catalog });
     }

@@ -52,8 +52,7 @@ async fn a_rebuild_is_prepared_in_the_manifest_and_planned_from_a_time_that_has_
 async fn nothing_is_taken_down_without_a_bundle_that_two_people_answer_for() {
     let tiny = Tiny::with_root("").await;
     tiny.write_manifest(&format!("{}{EVIDENCE}", containment()));
-    let (code, said) =
-        refused(&tiny, &["rebuild", "tiny", "--clean-before", BEFORE, "--confirm", "tiny"]).await;
+    let (code, said) = refused(&tiny, &["rebuild", "tiny", "--clean-before", BEFORE, "--confirm", "tiny"]).await;
     assert_eq!(code, Some(3), "{said}");
     assert!(said.contains("taken down and rebuilt by an approved bundle only"), "{said}");
     assert!(said.contains(&format!("lifeboat plan rebuild tiny --clean-before {BEFORE}")), "{said}");
