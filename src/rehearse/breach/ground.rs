@@ -4,15 +4,16 @@
 use std::collections::{BTreeMap, HashMap};
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use futures::{StreamExt, TryStreamExt, stream};
 
 use crate::aws::{Session, explain};
 use crate::manifest::{Manifest, Table};
 use crate::rehearse::RehearseError;
 use crate::rehearse::world;
 
-/// Items and objects that are there before.
-const ITEMS: u32 = 40;
+/// Objects that are there before.
 const OBJECTS: u32 = 40;
+const WRITERS: usize = 8;
 const EVERYTHING: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}"#;
 
 /// Access keys of somebody.
@@ -101,9 +102,12 @@ pub(super) async fn fill(
     }
     for table in &manifest.tables {
         let keys = keys_of(&primary, table).await?;
-        for nr in 0..ITEMS {
-            put_item(&primary, table, &keys, &format!("item-{nr:05}"), "as it was").await?;
-        }
+        let puts = (0..world::items_of(table)?).map(|nr| {
+            let (session, keys) = (&primary, &keys);
+            async move { put_item(session, table, keys, &format!("item-{nr:05}"), "as it was").await }
+        });
+        let puts: Vec<_> = puts.collect();
+        stream::iter(puts).buffer_unordered(WRITERS).try_collect::<Vec<()>>().await?;
         ground.tables.insert(table.source.clone(), items(&primary, &table.source).await?);
         back_up(&primary, table, "nightly").await?;
     }

@@ -96,8 +96,8 @@ async fn denied(own: &Session, intruder: &Intruder) -> Vec<Finding> {
     for (whose, credentials) in &intruder.holds {
         let session = own.with_credentials(credentials.clone());
         let buckets = session.s3().list_buckets().send().await.map(drop).map_err(explain("s3:ListAllMyBuckets"));
-        let tables = session.dynamodb().list_tables().send().await.map(drop).map_err(explain("dynamodb:ListTables"));
-        for (what, answer) in [("s3:ListAllMyBuckets", buckets), ("dynamodb:ListTables", tables)] {
+        let users = session.iam().list_users().send().await.map(drop).map_err(explain("iam:ListUsers"));
+        for (what, answer) in [("s3:ListAllMyBuckets", buckets), ("iam:ListUsers", users)] {
             let code = |error: AwsError| error.code.unwrap_or(error.message);
             let (holds, told) = match answer.map_err(code) {
                 Ok(()) => (false, "allowed".to_owned()),

@@ -25,7 +25,7 @@ pub use bucket::SourceBucket;
 pub use catalog::SourceCatalog;
 pub use cluster::SourceCluster;
 pub use state::Home;
-pub use table::SourceTable;
+pub use table::{SourceTable, items_of};
 pub use zone::HostedZone;
 
 use amount::amount;

@@ -38,6 +38,14 @@ pub struct SourceTable {
     pub items: u64,
 }
 
+/// How many items a table gets: what the manifest expects of it, or a usual number.
+///
+/// # Errors
+/// The manifest expects more than fits.
+pub fn items_of(table: &Table) -> Result<u64, RehearseError> {
+    amount(&format!("table {}", table.name), Quantity::Items, &table.verify, USUAL_ITEMS, MOST_ITEMS)
+}
+
 /// # Errors
 /// The emulator refused, or the manifest names a backup that has to be there already.
 pub async fn build(manifest: &Manifest, table: &Table, regions: &Regions) -> Result<SourceTable, RehearseError> {
@@ -47,8 +55,7 @@ pub async fn build(manifest: &Manifest, table: &Table, regions: &Regions) -> Res
         let word = format!("table {} is restored from {arn}, and the emulator makes ARNs of its own", table.name);
         return Err(RehearseError::Unsupported(word));
     }
-    let what = format!("table {}", table.name);
-    let items = amount(&what, Quantity::Items, &table.verify, USUAL_ITEMS, MOST_ITEMS)?;
+    let items = items_of(table)?;
     let declared = table.adopt.as_deref().and_then(|address| Declared::find(manifest, address));
     let shape = declared.and_then(|declared| declared.table()).unwrap_or_default();
     let stand_in = async {
