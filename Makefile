@@ -15,14 +15,16 @@ SEED := 1
 
 run := scripts/with-env
 
-.PHONY: help rehearse faults kill-bench race-bench test build bench lint setup
+.PHONY: help rehearse breach faults kill-bench race-bench test slow build bench lint setup
 
 help:
 	@echo 'make rehearse   set up, then fail the example stack over on this machine [ENV=prod] [ARGS=]'
+	@echo 'make breach     set up, then let somebody break in, and take the example stack down and rebuild it [ENV=prod] [ARGS=]'
 	@echo 'make faults     set up, then disturb every step of the example in every way, and write docs/faults.md'
 	@echo 'make kill-bench set up, then kill 100 failovers at moments drawn by a seed [KILLS=100] [SEED=1]'
 	@echo 'make race-bench set up, then let two operators start the same failover 50 times [RACES=50]'
 	@echo 'make test       set up, then run the tests [ARGS=]'
+	@echo 'make slow       set up, then run the tests that take a minute or more of Terraform each [ARGS=]'
 	@echo 'make build      set up, then build'
 	@echo 'make bench      set up, then measure lifeboat itself, a large review, counts, copies and rollbacks (benches/README.md)'
 	@echo 'make lint       formatting, clippy, Terraform formatting, shell scripts'
@@ -31,6 +33,9 @@ help:
 # As a failover would run Terraform: cargo's own setting of GOGC is for the tests.
 rehearse:
 	@$(run) env GOGC=$${GOGC:-100} cargo run -- rehearse $(ENV) $(ARGS)
+
+breach:
+	@$(run) env GOGC=$${GOGC:-100} cargo run -- rehearse $(ENV) --scenario breach $(ARGS)
 
 faults:
 	@$(run) cargo run -- rehearse prod --fault matrix --write-docs docs/faults.md $(ARGS)
@@ -43,6 +48,9 @@ race-bench:
 
 test:
 	@$(run) cargo test $(ARGS)
+
+slow:
+	@$(run) cargo test --test it -- --ignored --skip a_process_that_is_killed $(ARGS)
 
 build:
 	@$(run) cargo build $(ARGS)

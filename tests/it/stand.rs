@@ -7,6 +7,7 @@ use lifeboat::rehearse::{example, private_environment};
 use crate::harness::emulator;
 
 #[tokio::test]
+#[ignore = "a minute or more of Terraform: make slow"]
 async fn the_example_stands_in_its_primary_region() {
     let emulator = emulator().await;
     let dir = emulator.dir.path();

@@ -179,6 +179,7 @@ async fn what_appears_after_the_plan_is_not_destroyed_with_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "a minute or more of Terraform: make slow"]
 async fn a_run_that_is_bound_to_an_approval_does_what_was_approved_and_nothing_else() {
     let _turn = command::turn().await;
     let stack = filled().await;
@@ -206,6 +207,7 @@ async fn a_run_that_is_bound_to_an_approval_does_what_was_approved_and_nothing_e
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "a minute or more of Terraform: make slow"]
 async fn the_example_is_taken_down_in_its_primary_region_but_for_its_buckets() {
     let _turn = command::turn().await;
     let stack = Stack::example().await;
@@ -231,6 +233,7 @@ async fn the_example_is_taken_down_in_its_primary_region_but_for_its_buckets() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "a minute or more of Terraform: make slow"]
 async fn a_secret_is_deleted_for_good_where_the_manifest_says_so() {
     let _turn = command::turn().await;
     let rules = RULES.replace("  workgroups", "  secrets    = force_delete\n  workgroups");

@@ -50,21 +50,25 @@ async fn killed_at(service: &'static str, operation: &'static str, catch: Catch)
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "a minute or more of Terraform: make slow"]
 async fn a_teardown_killed_while_it_empties_is_gone_on_with() {
     killed_at("s3", "DeleteObjects", Catch::After).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "a minute or more of Terraform: make slow"]
 async fn a_teardown_killed_while_it_switches_protection_off_is_gone_on_with() {
     killed_at("dynamodb", "UpdateTable", Catch::After).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "a minute or more of Terraform: make slow"]
 async fn a_teardown_killed_while_it_destroys_is_gone_on_with() {
     killed_at("dynamodb", "DeleteTable", Catch::Before).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "a minute or more of Terraform: make slow"]
 async fn a_teardown_killed_while_it_restores_a_secret_is_gone_on_with() {
     killed_at("secretsmanager", "RestoreSecret", Catch::After).await;
 }
