@@ -116,8 +116,9 @@ fn count(mut lines: impl BufRead, from: &str, to: &str) -> std::io::Result<Reque
 
 fn by_region(counts: BTreeMap<(String, String), Counts>, from: &str, to: &str) -> Vec<RegionRequests> {
     let role = |region: &str| match region {
-        _ if region == from => RegionRole::From,
+        // A rebuild leaves no region.
         _ if region == to => RegionRole::To,
+        _ if region == from => RegionRole::From,
         _ => RegionRole::Other,
     };
     let mut regions: BTreeMap<(RegionRole, String), RegionRequests> = BTreeMap::new();
