@@ -16,6 +16,8 @@ use crate::manifest::Manifest;
 use crate::rehearse::breach::BreachPlan;
 use crate::rehearse::campaign::CampaignPlan;
 use crate::rehearse::fault::{self, FaultError, Wanted};
+use crate::rehearse::permissions;
+use crate::rehearse::proxy::read_records;
 use crate::rehearse::{self, ChildEnd, Outage, Plan, Rehearsal, RehearseError, Stage, example};
 use crate::report::{self, Look};
 use crate::scenario;
@@ -54,6 +56,9 @@ pub struct Rehearse {
     /// Write the page of faults from what the matrix showed
     #[arg(long, value_name = "FILE", requires = "faults")]
     pub write_docs: Option<PathBuf>,
+    /// Print the IAM policy that the rehearsed scenario needs, from what was recorded, on standard output
+    #[arg(long, conflicts_with = "output")]
+    pub print_iam_policy: bool,
     /// `json`: the failover's events, one a line, on standard output
     #[arg(short, long, value_enum, default_value = "text")]
     pub output: Output,
@@ -153,9 +158,24 @@ pub async fn run(command: &Rehearse, environment: &Environment) -> Result<Exit, 
         runbook,
         seed,
         keep: command.keep,
+        aside: command.print_iam_policy,
     };
     let rehearsal = rehearse::run(plan, &tell).await.map_err(failed)?;
+    if command.print_iam_policy {
+        print_iam_policy(&rehearsal.requests_log)?;
+    }
     conclude(&rehearsal, &dir, env, &environment)
+}
+
+/// What was asked of AWS, as a policy that allows it.
+///
+/// # Errors
+/// The recording cannot be read.
+pub fn print_iam_policy(requests_log: &Path) -> Result<(), CliError> {
+    let records = read_records(requests_log)
+        .map_err(|error| CliError::error("the recording cannot be read").cause(error.to_string()))?;
+    report::to_stdout(&format!("{:#}\n", permissions::policy(&records)));
+    Ok(())
 }
 
 async fn breach(
@@ -187,7 +207,7 @@ async fn breach(
         faults,
         seed,
     };
-    rehearse_breach::run(plan, environment.stderr_look()).await
+    rehearse_breach::run(plan, command.print_iam_policy, environment.stderr_look()).await
 }
 
 /// This program, also where its file was replaced meanwhile (proc(5): `/proc/self/exe`).

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::error::{CliError, Exit};
 use super::faulted::{self, Happened};
-use super::rehearse::{failed, leave_report};
+use super::rehearse::{failed, leave_report, print_iam_policy};
 use crate::rehearse::breach::{self, BreachPlan, BreachRehearsal, BreachStage};
 use crate::report::{self, Look};
 
@@ -13,9 +13,12 @@ use crate::report::{self, Look};
 ///
 /// # Errors
 /// The rehearsal could not be held.
-pub async fn run(plan: BreachPlan, look: Look) -> Result<Exit, CliError> {
+pub async fn run(plan: BreachPlan, prints_policy: bool, look: Look) -> Result<Exit, CliError> {
     let dir = plan.dir.clone();
     let rehearsal = breach::run(plan, &tell).await.map_err(failed)?;
+    if prints_policy {
+        print_iam_policy(&rehearsal.requests_log)?;
+    }
     conclude(&rehearsal, &dir, look)
 }
 
@@ -46,7 +49,7 @@ fn conclude(rehearsal: &BreachRehearsal, dir: &Path, look: Look) -> Result<Exit,
     };
     for finding in &verdict.findings {
         let mark = if finding.holds { "ok     " } else { "FAILED " };
-        report::to_stdout(&format!("{mark} {}\n", report::escape(&finding.what)));
+        report::to_stderr(&format!("{mark} {}\n", report::escape(&finding.what)));
     }
     Ok(if verdict.holds() && told.all_well { Exit::Done } else { Exit::CheckFailed })
 }

@@ -5,6 +5,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
+use std::os::fd::AsFd;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -85,6 +86,8 @@ pub(crate) fn private_home(variables: &[(OsString, OsString)], home: &Path) -> V
 pub(crate) enum Says {
     /// To the same terminal as this program's words.
     Here,
+    /// All of it to this program's standard error: its standard output is for something else.
+    Aside,
     /// Appended to a file.
     File(PathBuf),
 }
@@ -160,10 +163,17 @@ fn spawn(plan: &ChildPlan, says: &Says) -> Result<Child, RehearseError> {
     let mut command = std::process::Command::new(&plan.program);
     command.args(&plan.args).env_clear().envs(plan.variables.iter().map(|(name, value)| (name, value)));
     let campaign = matches!(says, Says::File(_));
-    if let Says::File(path) = says {
-        let unwritable = |error| RehearseError::io(format!("cannot write {}", path.display()))(error);
-        let file = File::options().create(true).append(true).open(path).map_err(unwritable)?;
-        command.stderr(file.try_clone().map_err(unwritable)?).stdout(file);
+    match says {
+        Says::Here => {}
+        Says::Aside => {
+            let errors = std::io::stderr().as_fd().try_clone_to_owned();
+            command.stdout(errors.map_err(RehearseError::io("standard error is closed"))?);
+        }
+        Says::File(path) => {
+            let unwritable = |error| RehearseError::io(format!("cannot write {}", path.display()))(error);
+            let file = File::options().create(true).append(true).open(path).map_err(unwritable)?;
+            command.stderr(file.try_clone().map_err(unwritable)?).stdout(file);
+        }
     }
     // A group that is not the terminal's may write to it, but would be stopped if it tried to read.
     command.stdin(Stdio::null()).process_group(0);

@@ -13,6 +13,7 @@ mod forks;
 mod interrupt;
 mod operator;
 mod pair;
+pub mod permissions;
 mod played;
 pub mod proxy;
 mod run;

@@ -45,6 +45,8 @@ pub struct Plan {
     pub seed: u64,
     /// Whether the emulator lives on afterwards.
     pub keep: bool,
+    /// Whether the command's standard output is for something else.
+    pub aside: bool,
 }
 
 /// How the lost region behaves.
@@ -152,7 +154,7 @@ pub async fn run(plan: Plan, tell: &dyn Fn(Stage<'_>)) -> Result<Rehearsal, Rehe
         first: plan.args,
         common: plan.common,
         home: home.clone(),
-        says: Says::Here,
+        says: if plan.aside { Says::Aside } else { Says::Here },
         survives_full_disk: Trouble::is_full_disk_wanted(&plan.faults),
     };
     let happened = |what: &str| tell(Stage::Happened { what });

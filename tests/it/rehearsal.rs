@@ -52,6 +52,7 @@ fn plan(dir: &tempfile::TempDir, manifest: Manifest, script: &str) -> Plan {
         runbook: lifeboat::scenario::failover(&rehearsal_world::manifest()),
         seed: 1,
         keep: false,
+        aside: false,
     }
 }
 

@@ -119,7 +119,7 @@ pub async fn run(plan: BreachPlan, tell: &dyn Fn(BreachStage<'_>)) -> Result<Bre
         common: plan.common.clone(),
         variables: with_keys(private_environment(&plan.variables, &proxy.endpoint(), &home), keys),
         home,
-        says: Says::Here,
+        says: Says::Aside,
         survives_full_disk: Trouble::is_full_disk_wanted(&plan.faults),
     };
     let bundle_name = bundle_dir.clone().into_os_string();

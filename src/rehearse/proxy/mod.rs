@@ -26,7 +26,7 @@ pub use call::Call;
 pub use control::{Control, RuleId};
 pub use globals::Global;
 pub use record::{Counts, RequestOutcome, RequestRecord, Summary, read_records};
-pub use rules::{Effect, Pattern};
+pub use rules::{Effect, GLOBAL_SERVICES, Pattern};
 pub use server::{Proxy, ProxyOptions};
 pub use trap::{Catch, Caught, Matches, Release, Trap};
 pub use vaults::VaultPoint;
