@@ -16,6 +16,7 @@ mod simulated;
 mod tfvars;
 
 mod batch_copy;
+mod batch_jobs;
 mod bucket;
 mod bucket_classes;
 mod bucket_faults;

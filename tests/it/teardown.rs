@@ -160,6 +160,7 @@ async fn a_teardown_that_breaks_off_half_way_is_gone_on_with_and_knows_what_is_g
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "a minute or more of Terraform: make slow"]
 async fn what_appears_after_the_plan_is_not_destroyed_with_it() {
     let _turn = command::turn().await;
     // Without a workgroup to be deleted, so that the saved plan is still there when the state has moved on.

@@ -32,6 +32,7 @@ resource "aws_rds_cluster" "db" {
 "#;
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "a minute or more of Terraform: make slow"]
 async fn a_final_snapshot_whose_name_is_taken_stands_in_the_way_and_one_that_is_left_is_told() {
     let _turn = command::turn().await;
     let stack = Stack::of(ROOT, "").await;
