@@ -78,7 +78,9 @@ impl Tool {
         let seen = watch_memory(child.id());
         let output = child.wait_with_output().expect("its end");
         let (seconds, cpu_seconds) = (began.elapsed().as_secs_f64(), ended_children_seconds() - used);
-        assert!(output.status.success(), "{self:?} failed");
+        // It warns with 3 where an ETag is another, as that of a copy in parts is.
+        let warned = self == Self::S3sync && output.status.code() == Some(3);
+        assert!(output.status.success() || warned, "{self:?} failed");
         let seen = seen.join().expect("a peak");
         let peak_bytes = String::from_utf8_lossy(&output.stdout).trim().parse().unwrap_or(seen);
         Cost { seconds, cpu_seconds, peak_bytes }
