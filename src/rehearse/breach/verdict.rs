@@ -101,7 +101,8 @@ async fn denied(own: &Session, intruder: &Intruder) -> Vec<Finding> {
             let code = |error: AwsError| error.code.unwrap_or(error.message);
             let (holds, told) = match answer.map_err(code) {
                 Ok(()) => (false, "allowed".to_owned()),
-                Err(code) => (code.starts_with("AccessDenied"), code),
+                // Not of every service does the emulator say why it answers 403.
+                Err(code) => (code.starts_with("AccessDenied") || code.contains("HTTP status 403"), code),
             };
             findings.push(Finding { what: format!("the intruder, as {whose}, asks for {what}: {told}"), holds });
         }
