@@ -1,4 +1,4 @@
-//! What AWS answered, as JSON with nothing left out, for who keeps it as evidence: the names are those of the service's API
+//! What AWS answered, byte for byte, and as JSON with nothing left out for who keeps it as evidence: the names are those of the service's API
 //! reference. The SDK's own types leave out what they do not know.
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,12 +16,17 @@ use super::AwsError;
 pub struct Answer(Arc<Mutex<Vec<u8>>>);
 
 impl Answer {
+    /// The answer's bytes, once.
+    pub fn body(&self) -> Vec<u8> {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
     /// The answer's content; an XML answer is turned into JSON, see [`of_xml`].
     ///
     /// # Errors
     /// It is neither JSON nor XML.
     pub fn json(&self, operation: &'static str) -> Result<Value, AwsError> {
-        let body = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        let body = self.body();
         let read = match body.iter().find(|byte| !byte.is_ascii_whitespace()) {
             Some(b'<') => of_xml(&body),
             _ => serde_json::from_slice(&body).map_err(|error| error.to_string()),

@@ -60,14 +60,7 @@ pub async fn of(
     };
     let bundle = plan::read(path)?;
     same_place(&bundle, manifest)?;
-    let scenario = &bundle.index.subject.scenario;
-    if scenario != wanted.scenario {
-        return Err(CliError::blocked(format!(
-            "{} is the bundle of a {scenario}; nothing was changed",
-            path.display()
-        ))
-        .next(run_by(&bundle, path)));
-    }
+    of_scenario(&bundle, path, wanted.scenario)?;
     let approvals = approvals(&bundle, manifest, connected);
     let approve = format!("lifeboat approve {}", path.display());
     let Some(found) = approvals.read().await.map_err(unreachable)? else {
@@ -139,6 +132,19 @@ fn without_bundle(wanted: Wanted<'_>, overridden: &BTreeSet<String>, manifest: &
              which the report says"
         ))
         .next(wanted.planned_by))
+}
+
+/// Refuses the bundle of another scenario.
+///
+/// # Errors
+/// Exit 3, with the command that it is for.
+pub fn of_scenario(bundle: &Bundle, path: &Path, wanted: &str) -> Result<(), CliError> {
+    let scenario = &bundle.index.subject.scenario;
+    if scenario == wanted {
+        return Ok(());
+    }
+    Err(CliError::blocked(format!("{} is the bundle of a {scenario}; nothing was changed", path.display()))
+        .next(run_by(bundle, path)))
 }
 
 /// The command that does what a bundle says.

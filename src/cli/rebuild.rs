@@ -4,28 +4,18 @@
 use std::path::{Path, PathBuf};
 
 use clap::{ArgGroup, Args};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::environment::Environment;
 use super::error::{CliError, Exit};
-use super::moment::MARGIN;
-use super::recover::{Named, Recovery, RunArgs};
+use super::moment::Clean;
+use super::plan;
+use super::recover::{Named, Recovery, RunArgs, named_by};
+use super::recover_catalog::{Brought, version_at};
 use super::wiring::{self, Connected};
-use super::{args, plan};
-use crate::manifest::{Catalog, CatalogSource, CleanBefore, ExportVersion, Manifest};
-use crate::scenario::{self, REBUILD, Rebuilding};
-use crate::steps::{ExportThen, export_at};
-
-/// What a rebuild restores from.
-#[derive(Args)]
-pub struct Clean {
-    /// When the breach began, as far as is known, with its zone: data and recovery points from before this less the margin count
-    #[arg(long, value_name = "TIME", value_parser = args::time)]
-    pub clean_before: Option<Timestamp>,
-    /// How much earlier the breach may have begun: 15m, 1h30m [default: 1h]
-    #[arg(long, value_name = "DURATION", value_parser = args::duration, requires = "clean_before")]
-    pub margin: Option<SignedDuration>,
-}
+use crate::bundle::Bundle;
+use crate::manifest::{Catalog, CatalogSource, CleanBefore, Manifest};
+use crate::scenario::{REBUILD, Rebuilding};
 
 #[derive(Args)]
 #[command(group = ArgGroup::new("from").args(["clean_before", "bundle"]).required(true))]
@@ -51,21 +41,24 @@ pub async fn run(command: &Rebuild, environment: &Environment) -> Result<Exit, C
     let declared_at = Timestamp::now();
     command.run.plausible(&command.env, declared_at)?;
     let named = match &command.bundle {
-        Some(path) => by_bundle(&command.env, path, environment).await?,
+        Some(path) => named_by(&of_environment(path, &command.env)?, path, REBUILD, environment).await?,
         None => named(&command.env, &command.clean, environment).await?,
     };
     let bundle = command.bundle.as_deref();
     Recovery { run: &command.run, declared_at, named, bundle, dry_run: command.dry_run }.carry_out(environment).await
 }
 
-/// What a bundle says. Whether it may be used, the gate decides.
-async fn by_bundle(env: &str, path: &Path, environment: &Environment) -> Result<Named, CliError> {
+/// The bundle, which has to be of the environment that is named.
+fn of_environment(path: &Path, env: &str) -> Result<Bundle, CliError> {
     let bundle = plan::read(path)?;
-    let plans = wiring::read(env, environment)?;
-    let connected = wiring::connect(&plans.manifest).await?;
-    let runbook = scenario::again(&bundle.steps.runbook, &plans.manifest);
-    let aws = connected.aws_in(&plans.manifest.primary.name).await;
-    Ok(Named { plans, connected, aws, runbook, planned_by: bundle.index.command.clone() })
+    let subject = &bundle.index.subject;
+    match subject.environment == env {
+        true => Ok(bundle),
+        false => {
+            Err(CliError::blocked(format!("{} is of {}; nothing was changed", path.display(), subject.environment))
+                .cause(format!("{env} was named")))
+        }
+    }
 }
 
 /// What is to be rebuilt, and from which points.
@@ -73,25 +66,21 @@ async fn by_bundle(env: &str, path: &Path, environment: &Environment) -> Result<
 /// # Errors
 /// Exit 2: the manifest is not valid, or a rebuild is not prepared in it; 3: an export of a catalog has no clean version.
 pub async fn named(env: &str, clean: &Clean, environment: &Environment) -> Result<Named, CliError> {
-    let Some(before) = clean.clean_before else {
-        return Err(CliError::usage("from before which time?").hint("--clean-before 2026-11-22T03:00:00Z"));
-    };
-    if before > Timestamp::now() {
-        return Err(CliError::usage(format!("--clean-before {before} is in the future")));
-    }
+    clean.plausible(Timestamp::now())?;
     let plans = wiring::read(env, environment)?;
     let manifest = plans.manifest.clone();
     let (containment, evidence) = prepared(&manifest)?;
-    let refused_makers = containment.users.iter().chain(&containment.roles).cloned().collect();
-    let rule = CleanBefore { before, margin: clean.margin.unwrap_or(MARGIN), refused_makers };
+    let Some(rule) = clean.rule(&manifest) else {
+        return Err(CliError::usage("from before which time?").hint("--clean-before 2026-11-22T03:00:00Z"));
+    };
     let connected = wiring::connect(&manifest).await?;
     let aws = connected.aws_in(&manifest.primary.name).await;
     let catalogs = catalogs(&manifest, &rule, &connected).await?;
     let rebuilding =
-        Rebuilding { manifest: &manifest, containment, evidence, breach_at: before, clean: &rule, catalogs };
+        Rebuilding { manifest: &manifest, containment, evidence, breach_at: rule.before, clean: &rule, catalogs };
     let runbook = rebuilding.runbook();
-    let margin = clean.margin.map_or_else(String::new, |margin| format!(" --margin {}s", margin.as_secs()));
-    let planned_by = format!("lifeboat plan {REBUILD} {env} --clean-before {before}{margin}");
+    let times: String = clean.given().iter().map(|(name, value)| format!(" {name} {value}")).collect();
+    let planned_by = format!("lifeboat plan {REBUILD} {env}{times}");
     Ok(Named { plans, connected, aws, runbook, planned_by })
 }
 
@@ -129,18 +118,8 @@ async fn catalogs(manifest: &Manifest, rule: &CleanBefore, connected: &Connected
                 .cause("its block names no export: of a replica nobody knows how it was before the breach")
                 .hint("write from = export(\"s3://BUCKET/KEY\") into it"));
         };
-        let then = export_at(&connected.aws, manifest, uri, to).await.map_err(|refused| {
-            let error = CliError::blocked(format!("catalog {} has no clean export; nothing was changed", catalog.name));
-            let error = error.cause(refused.cause);
-            match refused.hint {
-                Some(hint) => error.hint(hint),
-                None => error,
-            }
-        })?;
-        let ExportThen { region, version_id, written_at, deleted_at } = then;
-        let uri = uri.clone();
-        let version =
-            ExportVersion { uri, region, version_id, written_at, deleted_at, to, in_place: true, relocated: false };
+        let how = Brought { in_place: true, relocated: false };
+        let version = version_at(uri, to, how, (manifest, connected), &catalog.name).await?;
         // Workgroup and results are the recovery region's.
         found.push(Catalog { from: CatalogSource::Version(version), athena: None, ..catalog });
     }

@@ -31,10 +31,11 @@ use super::{
     recover_table, signals, wiring, writes,
 };
 use crate::aws::Session;
+use crate::bundle::Bundle;
 use crate::engine;
 use crate::report;
 use crate::runbook::Runbook;
-use crate::scenario;
+use crate::scenario::{self, RECOVER};
 
 #[derive(Args)]
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
@@ -139,14 +140,28 @@ pub async fn beside(
 async fn by_bundle(path: &Path, run: &RunArgs, environment: &Environment) -> Result<Exit, CliError> {
     let declared_at = Timestamp::now();
     let bundle = plan::read(path)?;
+    run.plausible(&bundle.index.subject.environment, declared_at)?;
+    let named = named_by(&bundle, path, RECOVER, environment).await?;
+    Recovery { run, declared_at, named, bundle: Some(path), dry_run: false }.carry_out(environment).await
+}
+
+/// What a bundle names, which has to be one of that scenario.
+///
+/// # Errors
+/// Exit 2 for a manifest that is not valid; 3: it is the bundle of another scenario.
+pub async fn named_by(
+    bundle: &Bundle,
+    path: &Path,
+    scenario: &str,
+    environment: &Environment,
+) -> Result<Named, CliError> {
     let subject = &bundle.index.subject;
-    run.plausible(&subject.environment, declared_at)?;
+    gate::of_scenario(bundle, path, scenario)?;
     let plans = wiring::read(&subject.environment, environment)?;
     let connected = wiring::connect(&plans.manifest).await?;
     let aws = connected.aws_in(&subject.region).await;
     let runbook = scenario::again(&bundle.steps.runbook, &plans.manifest);
-    let named = Named { plans, connected, aws, runbook, planned_by: bundle.index.command.clone() };
-    Recovery { run, declared_at, named, bundle: Some(path), dry_run: false }.carry_out(environment).await
+    Ok(Named { plans, connected, aws, runbook, planned_by: bundle.index.command.clone() })
 }
 
 impl RunArgs {

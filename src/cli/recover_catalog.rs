@@ -72,18 +72,9 @@ impl Subject for PointOfCatalog {
         let aws = place(self, block, &plans.manifest, &connected).await?;
         let relocated = aws.region() == plans.manifest.recovery.name;
         let source = if relocated { &block.target } else { &block.source };
-        let then = export_at(&connected.aws, &plans.manifest, uri, moment.at()).await.map_err(|refused| {
-            let error = CliError::blocked(format!("catalog {source} cannot be recovered; nothing was changed"));
-            let error = error.cause(refused.cause);
-            match refused.hint {
-                Some(hint) => error.hint(hint),
-                None => error,
-            }
-        })?;
-        let ExportThen { region, version_id, written_at, deleted_at } = then;
-        let (uri, to) = (uri.to_owned(), moment.at());
-        let in_place = false;
-        let version = ExportVersion { uri, region, version_id, written_at, deleted_at, to, in_place, relocated };
+        let how = Brought { in_place: false, relocated };
+        let version = version_at(uri, moment.at(), how, (&plans.manifest, &connected), source).await?;
+        let to = moment.at();
         let catalog = Catalog {
             source: source.clone(),
             target: target.clone().unwrap_or_else(|| name_at(source, to)),
@@ -100,6 +91,36 @@ impl Subject for PointOfCatalog {
         let planned_by = moment.planned_by(["catalog", name], &more);
         Ok(Named { plans, connected, aws, runbook, planned_by })
     }
+}
+
+/// How a version of an export is brought back, as [`ExportVersion`] says it.
+#[derive(Clone, Copy)]
+pub struct Brought {
+    pub in_place: bool,
+    pub relocated: bool,
+}
+
+/// The version of an export that was the newest one at a time.
+///
+/// # Errors
+/// Exit 3: there is none, or it cannot be read; `catalog` is named.
+pub async fn version_at(
+    uri: &str,
+    to: Timestamp,
+    Brought { in_place, relocated }: Brought,
+    (manifest, connected): (&Manifest, &Connected),
+    catalog: &str,
+) -> Result<ExportVersion, CliError> {
+    let then = export_at(&connected.aws, manifest, uri, to).await.map_err(|refused| {
+        let error = CliError::blocked(format!("catalog {catalog} cannot be recovered; nothing was changed"));
+        let error = error.cause(refused.cause);
+        match refused.hint {
+            Some(hint) => error.hint(hint),
+            None => error,
+        }
+    })?;
+    let ExportThen { region, version_id, written_at, deleted_at } = then;
+    Ok(ExportVersion { uri: uri.to_owned(), region, version_id, written_at, deleted_at, to, in_place, relocated })
 }
 
 /// Reads what can be expected of a catalog.

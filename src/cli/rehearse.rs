@@ -185,6 +185,17 @@ async fn breach(
     dir: PathBuf,
     environment: &Environment,
 ) -> Result<Exit, CliError> {
+    for (given, option) in [
+        (command.keep, "--keep"),
+        (command.outage != OutageKind::Refuses, "--outage"),
+        (command.restores_take.is_some(), "--restores-take"),
+        (command.output != Output::Text, "--output"),
+    ] {
+        if given {
+            return Err(CliError::usage(format!("{option} says nothing of a breach"))
+                .hint("leave it out, or rehearse a failover"));
+        }
+    }
     let Wanted::Faults(faults) = wanted else {
         return Err(CliError::usage(
             "a breach is rehearsed once, with --fault KIND:STEP, not as a matrix, kills or race",
@@ -200,8 +211,7 @@ async fn breach(
         moto: environment.moto.clone().unwrap_or_else(|| PathBuf::from("moto_server")),
         port: command.port,
         lifeboat: this_program()?,
-        // Each command has an output of its own.
-        common: arguments(command, environment).into_iter().filter(|it| it != "--output" && it != "json").collect(),
+        common: common(environment),
         variables: environment.variables.clone(),
         binary: environment.tf_bin.clone(),
         faults,
@@ -248,15 +258,20 @@ fn wrong_fault(error: &FaultError) -> CliError {
     shown.next("lifeboat rehearse --list-faults")
 }
 
-/// What each of the real commands is called with.
+/// What each of the real commands of a failover is called with.
 fn arguments(command: &Rehearse, environment: &Environment) -> Vec<OsString> {
+    let output = (command.output == Output::Json).then(|| ["--output", "json"].map(OsString::from));
+    common(environment).into_iter().chain(output.into_iter().flatten()).collect()
+}
+
+/// What each of the real commands is called with.
+fn common(environment: &Environment) -> Vec<OsString> {
     let mut args: Vec<OsString> = vec!["--environments".into()];
     let environments = std::path::absolute(&environment.environments);
     args.push(environments.unwrap_or_else(|_| environment.environments.clone()).into());
     for (flag, value) in [
         ("--tf-bin", environment.tf_bin.as_ref().map(OsString::from)),
         ("--templates", environment.templates.as_ref().map(OsString::from)),
-        ("--output", (command.output == Output::Json).then(|| "json".into())),
     ] {
         args.extend(value.into_iter().flat_map(|value| [flag.into(), value]));
     }

@@ -137,7 +137,9 @@ impl OpenRun {
         let (stop, stopped) = watch::channel(false);
         let runbook = started.runbook.clone();
         let place = RunPlace { run: &self.run, run_dir: &self.dir, runbook, stop: stopped, approved: None };
-        let (engine, _told) = wiring::engine(plans, connected.aws, place, environment).await?;
+        let aws = connected.aws_in(&place.runbook.to_region).await;
+        let worked = wiring::worked(&plans, &place.runbook, environment)?;
+        let (engine, _told) = wiring::engine(worked, aws, place, environment).await?;
         if let Some(log) = engine.world.terraform.still_running().map_err(|error| refused(&error))? {
             return Err(CliError::blocked(format!("a terraform of run {} is still at work", self.run))
                 .cause(format!("its output goes to {}", log.display()))

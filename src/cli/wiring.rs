@@ -143,7 +143,7 @@ pub async fn engine(
     };
     // What Terraform works in is the region that the run works in.
     let turned = runbook.uses_terraform() && runbook.to_region == manifest.primary.name;
-    let seen = if turned { Arc::new(manifest.turned()) } else { manifest.clone() };
+    let seen = if turned { Arc::new(manifest.in_primary()) } else { manifest.clone() };
     let lock = LockFile::of(&aws, &seen.recovery).map(|lock| Arc::new(lock) as Arc<dyn LockStore>);
     let states = Arc::new(StateObject::of(&aws, &seen.recovery));
     let terraform = Workdir::new(WorkdirOptions {

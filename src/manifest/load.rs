@@ -209,5 +209,9 @@ mod tests;
 mod rules;
 
 #[cfg(test)]
+#[path = "rebuild_tests.rs"]
+mod rebuild_rules;
+
+#[cfg(test)]
 #[path = "rotation_tests.rs"]
 mod rotation_rules;

@@ -7,10 +7,4 @@ impl Manifest {
     pub fn region(&self, name: &str) -> &Region {
         if name == self.primary.name { &self.primary } else { &self.recovery }
     }
-
-    /// The same environment seen from the other side: what Terraform works in is the primary region.
-    #[must_use]
-    pub fn turned(&self) -> Self {
-        Self { primary: self.recovery.clone(), recovery: self.primary.clone(), ..self.clone() }
-    }
 }

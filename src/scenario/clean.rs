@@ -2,7 +2,7 @@
 //! points. Pure; the scenario that composes a rebuild puts it together.
 
 use super::{expected, step};
-use crate::manifest::{Bucket, CleanBefore, Cluster, ClusterSource, Component, Manifest, Table, TableSource};
+use crate::manifest::{CleanBefore, Cluster, ClusterSource, Component, Manifest, Table, TableSource};
 use crate::runbook::{Action, BucketRollback, Phase, StepSpec};
 
 /// The clusters as they are restored. What the manifest says of the recovery region's network is not the primary's: the root
@@ -31,10 +31,10 @@ pub fn clean_tables(manifest: &Manifest, rule: &CleanBefore) -> Vec<Table> {
     manifest.tables.iter().map(clean).collect()
 }
 
-/// How a bucket is taken back in place: it is `source` that lies in the primary region. Keys that a failover leaves out are as much
-/// the service's, so all are taken back; what a failover expects of the copy is not what stood here then.
-pub fn clean_bucket(bucket: &Bucket, rule: &CleanBefore) -> BucketRollback {
-    BucketRollback { bucket: bucket.source.clone(), prefix: String::new(), to: rule.cutoff(), expect: Vec::new() }
+/// How a bucket of the primary region is taken back in place. Keys that a failover leaves out are as much the service's, so all are
+/// taken back; what a failover expects of a copy is not what stood here then.
+pub fn clean_bucket(bucket: &str, rule: &CleanBefore) -> BucketRollback {
+    BucketRollback { bucket: bucket.to_owned(), prefix: String::new(), to: rule.cutoff(), expect: Vec::new() }
 }
 
 /// The step that keeps a cluster's recovery point, to be done before anything is torn down.
@@ -75,7 +75,7 @@ mod tests {
             assert_eq!((&clean.target, &clean.adopt), (&said.source, &said.adopt));
         }
         for bucket in &manifest.buckets {
-            let rollback = clean_bucket(bucket, &rule);
+            let rollback = clean_bucket(&bucket.source, &rule);
             assert_eq!((&rollback.bucket, rollback.to.to_string().as_str()), (&bucket.source, "2026-11-22T02:00:00Z"));
         }
     }

@@ -7,12 +7,13 @@ use jiff::Timestamp;
 
 use super::teardown::TEARDOWN_PROOF;
 use super::{
-    clean_clusters, clean_tables, contain_not_checked, contain_steps, evidence_not_checked, evidence_steps, failover,
-    preserve_point, recover_bucket, rotate_not_checked, rotate_steps, teardown_not_checked, teardown_steps,
+    clean_bucket, clean_clusters, clean_tables, contain_not_checked, contain_steps, evidence_not_checked,
+    evidence_steps, failover, preserve_point, recover_bucket, rotate_not_checked, rotate_steps, teardown_not_checked,
+    teardown_steps,
 };
 use crate::evidence::VERIFY;
 use crate::manifest::{Catalog, CleanBefore, ContainmentRule, EvidenceRule, Manifest};
-use crate::runbook::{BucketRollback, NotChecked, Phase, Runbook, StepId, StepSpec};
+use crate::runbook::{NotChecked, Phase, Runbook, StepId, StepSpec};
 
 /// Its name in runbooks.
 pub const REBUILD: &str = "rebuild";
@@ -78,12 +79,7 @@ impl Rebuilding<'_> {
 
     /// A bucket stays, and its objects are taken back where they are, once it is known who else may write and what was there.
     fn rollback(&self, bucket: &str) -> Vec<StepSpec> {
-        let rollback = BucketRollback {
-            bucket: bucket.to_owned(),
-            prefix: String::new(),
-            to: self.clean.cutoff(),
-            expect: Vec::new(),
-        };
+        let rollback = clean_bucket(bucket, self.clean);
         let mut steps = recover_bucket(self.manifest, &self.manifest.primary.name, &rollback).steps;
         for step in steps.iter_mut().filter(|step| step.after.is_empty()) {
             step.after.push(StepId::from(VERIFY));

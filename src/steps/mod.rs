@@ -4,6 +4,7 @@
 //! has no effect before its intent is in the journal (the engine sees to that).
 
 mod answers;
+mod batch_choice;
 mod batch_copy;
 mod catalog_athena;
 mod catalog_point;

@@ -8,7 +8,7 @@ use aws_sdk_s3::types::{BucketVersioningStatus, StorageClass, VersioningConfigur
 use jiff::SignedDuration;
 use lifeboat::aws::Session;
 use lifeboat::engine::{Ended, Engine, execute};
-use lifeboat::journal::{Event, Journal, RunStarted};
+use lifeboat::journal::{Event, Journal};
 use lifeboat::manifest::{Batch, Bucket, CopyEngine};
 use lifeboat::runbook::{Action, Phase, Runbook, StepId, StepSpec};
 use lifeboat::steps::{Cx, RestoreBucket, Step};
@@ -148,21 +148,7 @@ fn engine(dir: &std::path::Path, session: Session, stop: watch::Receiver<bool>) 
 
 fn begun(dir: &std::path::Path) -> Arc<Journal> {
     let journal = Arc::new(Journal::create(dir).expect("a journal"));
-    let started = RunStarted {
-        run: "run".into(),
-        lifeboat: "0".into(),
-        manifest: "m".into(),
-        manifest_sha256: String::new(),
-        caller: String::new(),
-        pid: 1,
-        host: String::new(),
-        impact_at: None,
-        declared_at: None,
-        bundle: None,
-        inputs: None,
-        tenure: None,
-        runbook: runbook(),
-    };
+    let started = harness::started("run", runbook());
     journal.append(Event::RunStarted(Box::new(started))).expect("on disk");
     journal
 }

@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use lifeboat::rehearse::private_environment;
-use tokio::sync::{Semaphore, SemaphorePermit};
+use lifeboat::rehearse::proxy::{Caught, Release};
+use tokio::sync::{Semaphore, SemaphorePermit, oneshot};
 
 use crate::harness;
 
@@ -72,4 +73,17 @@ pub fn runs(state: &Path) -> Vec<PathBuf> {
 pub fn after<'a>(said: &'a str, mark: &str) -> &'a str {
     let found = said.split_once(mark).and_then(|(_, rest)| rest.split_whitespace().next());
     found.unwrap_or_else(|| panic!("no {mark} in:\n{said}"))
+}
+
+/// Starts a command and kills it while a trap holds one of its requests, whose answer it never hears.
+pub async fn killed(command: Command, caught: oneshot::Receiver<Caught>) {
+    let mut running = tokio::process::Command::from(command)
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .kill_on_drop(true)
+        .spawn()
+        .expect("it starts");
+    let caught = caught.await.expect("the request");
+    running.kill().await.expect("it is killed");
+    caught.release(Release::Withhold);
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use jiff::SignedDuration;
 use lifeboat::engine::{Ended, Engine, execute};
-use lifeboat::journal::{Event, Journal, RunStarted};
+use lifeboat::journal::{Event, Journal};
 use lifeboat::manifest::{Cutover, Zone};
 use lifeboat::runbook::{Action, Phase, Runbook, StepId, StepSpec};
 use lifeboat::steps::{Resolver, change_records, view_cutover};
@@ -75,21 +75,7 @@ async fn who_takes_up_a_cutover_waits_for_the_change_that_was_sent() {
     };
     let dir = tempfile::tempdir().expect("a folder");
     let journal = Journal::create(dir.path()).expect("a journal");
-    let started = RunStarted {
-        run: "run".into(),
-        lifeboat: "0".into(),
-        manifest: "m".into(),
-        manifest_sha256: String::new(),
-        caller: String::new(),
-        pid: 1,
-        host: String::new(),
-        impact_at: None,
-        declared_at: None,
-        bundle: None,
-        inputs: None,
-        tenure: None,
-        runbook: runbook.clone(),
-    };
+    let started = harness::started("run", runbook.clone());
     let noted = Event::StepNoted { step: id.clone(), name: "change_id".into(), value: json!("C1") };
     let before = [
         Event::RunStarted(Box::new(started)),

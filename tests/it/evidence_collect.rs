@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use flate2::read::MultiGzDecoder;
 use lifeboat::evidence::{EvidenceStep, Sealed, verify_folder};
-use lifeboat::rehearse::proxy::{Catch, Effect, Pattern, Release, Trap};
+use lifeboat::rehearse::proxy::{Catch, Effect, Pattern, Trap};
 use lifeboat::runbook::{Action, StepId};
 use lifeboat::scenario::{evidence, evidence_steps};
 use lifeboat::steps::{CollectEvidence, Cx, Step, evidence_verifies};
@@ -253,16 +253,7 @@ async fn killed_over(operation: &'static str) {
         nth: 1,
         catch: Catch::After,
     });
-    let mut running =
-        tokio::process::Command::from(site.command(&["evidence", "collect", "tiny", "--confirm", "tiny"]))
-            .stdout(std::process::Stdio::null())
-            .stderr(std::process::Stdio::null())
-            .kill_on_drop(true)
-            .spawn()
-            .expect("it starts");
-    let caught = caught.await.expect("the request");
-    running.kill().await.expect("it is killed");
-    caught.release(Release::Withhold);
+    command::killed(site.command(&["evidence", "collect", "tiny", "--confirm", "tiny"]), caught).await;
     let run = site.tiny.run();
     let (code, said) = site.lifeboat(&["resume", &run]).await;
     assert_eq!(code, Some(0), "{said}");

@@ -155,15 +155,7 @@ async fn a_run_that_is_killed_over_its_failover_attaches_to_it() {
         catch: Catch::After,
     });
     let command = tiny.command(&[&ALLOWED[..], &["--allow-data-loss"]].concat());
-    let mut running = tokio::process::Command::from(command)
-        .stdout(std::process::Stdio::null())
-        .stderr(std::process::Stdio::null())
-        .kill_on_drop(true)
-        .spawn()
-        .expect("it starts");
-    let caught = caught.await.expect("the request");
-    running.kill().await.expect("it is killed");
-    caught.release(Release::Withhold);
+    crate::command::killed(command, caught).await;
     let run = tiny.run();
     let (code, said) = tiny.words(&["resume", &run]).await;
     assert_eq!(code, Some(0), "{said}");

@@ -5,7 +5,9 @@
 use std::path::{Path, PathBuf};
 
 use lifeboat::aws::Session;
+use lifeboat::journal::RunStarted;
 use lifeboat::rehearse::{EmulatorOptions, Fork, Forkable};
+use lifeboat::runbook::Runbook;
 use tokio::sync::Mutex;
 
 /// The account that manifests in tests name.
@@ -65,4 +67,23 @@ async fn warm(forkable: &Forkable) {
     session.route53().list_hosted_zones().send().await.expect("zones");
     session.glue().get_databases().send().await.expect("databases");
     session.caller().await.expect("a caller");
+}
+
+/// The first line of a journal, of which a test says the run and its runbook alone.
+pub fn started(run: &str, runbook: Runbook) -> RunStarted {
+    RunStarted {
+        run: run.into(),
+        lifeboat: "0".into(),
+        manifest: "m".into(),
+        manifest_sha256: String::new(),
+        caller: String::new(),
+        pid: 1,
+        host: String::new(),
+        impact_at: None,
+        declared_at: None,
+        bundle: None,
+        inputs: None,
+        tenure: None,
+        runbook,
+    }
 }

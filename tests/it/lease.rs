@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use lifeboat::aws::Session;
 use lifeboat::journal::lease::{Body, Claim, Holder, Lease, LeaseObject, Refused, SCHEMA_VERSION, Taking, judge};
 use lifeboat::journal::replica::{Replica, ReplicaError, ReplicaPlace, runs};
-use lifeboat::journal::{self, BootClock, Clock, Event, Guard, Held, Journal, JournalError, Refusal, RunStarted};
+use lifeboat::journal::{self, BootClock, Clock, Event, Guard, Held, Journal, JournalError, Refusal};
 use lifeboat::rehearse::proxy::{Control, Effect, Pattern, Proxy, ProxyOptions};
 use lifeboat::runbook::Runbook;
 use tokio::sync::watch;
@@ -116,21 +116,7 @@ fn started() -> Event {
         objectives: vec![],
         not_checked: vec![],
     };
-    Event::RunStarted(Box::new(RunStarted {
-        run: RUN.into(),
-        lifeboat: "0".into(),
-        manifest: "m".into(),
-        manifest_sha256: String::new(),
-        caller: String::new(),
-        pid: 1,
-        host: String::new(),
-        impact_at: None,
-        declared_at: None,
-        bundle: None,
-        inputs: None,
-        tenure: None,
-        runbook,
-    }))
+    Event::RunStarted(Box::new(harness::started(RUN, runbook)))
 }
 
 fn held(why: &str) -> Event {

@@ -57,3 +57,32 @@ async fn nothing_is_taken_down_without_a_bundle_that_two_people_answer_for() {
     assert!(said.contains("taken down and rebuilt by an approved bundle only"), "{said}");
     assert!(said.contains(&format!("lifeboat plan rebuild tiny --clean-before {BEFORE}")), "{said}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_bundle_of_another_scenario_is_refused_with_the_command_that_it_is_for() {
+    let tiny = Tiny::with_root("").await;
+    tiny.write_manifest(&format!("{}{EVIDENCE}", containment()));
+    let bundle = tiny.path("bundle").display().to_string();
+    let (code, said) = refused(&tiny, &["plan", "failover", "tiny", "--out", &bundle]).await;
+    assert_eq!(code, Some(0), "{said}");
+    for words in [
+        &["rebuild", "tiny", "--bundle", &bundle, "--confirm", "tiny"][..],
+        &["recover", "--bundle", &bundle, "--confirm", "tiny"],
+    ] {
+        let (code, said) = refused(&tiny, words).await;
+        assert_eq!(code, Some(3), "{said}");
+        assert!(said.contains("is the bundle of a failover; nothing was changed"), "{words:?}: {said}");
+        assert!(said.contains("lifeboat failover tiny --bundle"), "{words:?}: {said}");
+    }
+    let (code, said) = refused(&tiny, &["rebuild", "other", "--bundle", &bundle, "--confirm", "other"]).await;
+    assert_eq!((code, said.contains("is of tiny; nothing was changed")), (Some(3), true), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_says_nothing_of_a_breach_is_not_passed_over() {
+    let tiny = Tiny::with_root("").await;
+    for option in [&["--keep"][..], &["--outage", "hangs"], &["--restores-take", "5s"], &["--output", "json"]] {
+        let (code, said) = refused(&tiny, &[&["rehearse", "--scenario", "breach"], option].concat()).await;
+        assert_eq!((code, said.contains("says nothing of a breach")), (Some(2), true), "{option:?}: {said}");
+    }
+}

@@ -9,7 +9,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::SignedDuration;
 use lifeboat::engine::{Ended, Engine, EngineError, execute, preflight};
-use lifeboat::journal::{self, Event, Journal, RunStarted, StepPhase};
+use lifeboat::journal::{self, Event, Journal, StepPhase};
 use lifeboat::runbook::{Action, Phase, Runbook, StepId, StepSpec};
 use lifeboat::steps::{Blocked, Checked, Compensation, Cx, MakeStep, Notice, Output, Seen, Standing, Step, StepError};
 use serde_json::{Value, json};
@@ -226,21 +226,7 @@ impl Bench {
     }
 
     pub fn started(&self) -> Event {
-        Event::RunStarted(Box::new(RunStarted {
-            run: "run".into(),
-            lifeboat: "0".into(),
-            manifest: "m".into(),
-            manifest_sha256: String::new(),
-            caller: String::new(),
-            pid: 1,
-            host: String::new(),
-            impact_at: None,
-            declared_at: None,
-            bundle: None,
-            inputs: None,
-            tenure: None,
-            runbook: self.runbook.clone(),
-        }))
+        Event::RunStarted(Box::new(harness::started("run", self.runbook.clone())))
     }
 
     pub fn effects(&self) -> BTreeMap<String, u32> {

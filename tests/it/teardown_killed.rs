@@ -12,7 +12,7 @@ use crate::teardown_world::{Place, STANDS, filled, told};
 
 /// Started by the test that kills it; of itself it does nothing.
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "a process for the test that kills it"]
+#[ignore = "a process that the tests of this file start and kill: make slow"]
 async fn a_process_that_is_killed() {
     let (Some(dir), Ok(endpoint)) = (std::env::var_os("TEARDOWN_DIR"), std::env::var("TEARDOWN_ENDPOINT")) else {
         return;

@@ -362,19 +362,8 @@ pub fn failures(ended: &Ended) -> String {
 
 fn started(runbook: &Runbook) -> Event {
     Event::RunStarted(Box::new(RunStarted {
-        run: "run".into(),
-        lifeboat: "0".into(),
-        manifest: "m".into(),
-        manifest_sha256: String::new(),
         caller: format!("arn:aws:iam::{ACCOUNT}:user/ana"),
-        pid: 1,
-        host: String::new(),
-        impact_at: None,
-        declared_at: None,
-        bundle: None,
-        inputs: None,
-        tenure: None,
-        runbook: runbook.clone(),
+        ..harness::started("run", runbook.clone())
     }))
 }
 

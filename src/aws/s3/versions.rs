@@ -5,19 +5,15 @@
 //! second was the later one only the order of the answer tells; it is read from the answer itself.
 
 use std::cmp::{Ordering, Reverse};
-use std::sync::{Arc, Mutex, PoisonError};
 
 use aws_sdk_s3::Client;
-use aws_sdk_s3::config::interceptors::AfterDeserializationInterceptorContextRef;
-use aws_sdk_s3::config::{ConfigBag, Intercept, RuntimeComponents};
-use aws_sdk_s3::error::BoxError;
 use aws_sdk_s3::types::{DeleteMarkerEntry, EncodingType, ObjectVersion, OptionalObjectAttributes};
 use jiff::Timestamp;
 
 use super::list::decoded;
 use super::{broken, in_bucket, timestamp};
 use crate::aws::archive::is_version_archived;
-use crate::aws::{AwsError, explain};
+use crate::aws::{Answer, AwsError, explain};
 
 const OPERATION: &str = "s3:ListBucketVersions";
 
@@ -74,7 +70,7 @@ pub async fn list_versions(
     from: Option<Marker>,
 ) -> Result<VersionPage, AwsError> {
     let (key_marker, version_id_marker) = from.map_or((None, None), |from| (Some(from.key), from.version_id));
-    let order = Order::default();
+    let told = Answer::default();
     let answer = client
         .list_object_versions()
         .bucket(bucket)
@@ -84,7 +80,7 @@ pub async fn list_versions(
         .set_key_marker(key_marker)
         .set_version_id_marker(version_id_marker)
         .customize()
-        .interceptor(order.clone())
+        .interceptor(told.clone())
         .send()
         .await
         .map_err(explain(OPERATION))
@@ -107,7 +103,7 @@ pub async fn list_versions(
     let objects = answer.versions().iter().map(|it| timed(of_object(it, decode(it.key())?)));
     let markers = answer.delete_markers().iter().map(|it| timed(of_marker(it, decode(it.key())?)));
     let (objects, markers) = (objects.collect::<Result<Vec<_>, _>>()?, markers.collect::<Result<Vec<_>, _>>()?);
-    Ok(VersionPage { versions: merged(objects, markers, &order.taken()), next })
+    Ok(VersionPage { versions: merged(objects, markers, &order_of(&told.body())), next })
 }
 
 fn of_object(found: &ObjectVersion, key: String) -> Option<Version> {
@@ -167,33 +163,6 @@ fn merged(objects: Vec<Version>, markers: Vec<Version>, order: &[bool]) -> Vec<V
         a.key.as_bytes().cmp(b.key.as_bytes()).then_with(|| newest_first(a).cmp(&newest_first(b)))
     });
     all
-}
-
-/// Reads the order of the entries from an answer.
-#[derive(Clone, Debug, Default)]
-struct Order(Arc<Mutex<Vec<bool>>>);
-
-impl Order {
-    fn taken(&self) -> Vec<bool> {
-        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
-
-impl Intercept for Order {
-    fn name(&self) -> &'static str {
-        "LifeboatVersionOrder"
-    }
-
-    fn read_after_deserialization(
-        &self,
-        context: &AfterDeserializationInterceptorContextRef<'_>,
-        _: &RuntimeComponents,
-        _: &mut ConfigBag,
-    ) -> Result<(), BoxError> {
-        let body = context.response().body().bytes().unwrap_or_default();
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = order_of(body);
-        Ok(())
-    }
 }
 
 /// For each entry of the answer, whether it is a delete marker. In text a `<` is always written as an entity.

@@ -183,7 +183,7 @@ pub async fn run(plan: BreachPlan, tell: &dyn Fn(BreachStage<'_>)) -> Result<Bre
         (Some(0), Some(run)) => {
             let place = rule.place(&manifest.primary.name);
             let under = place.under(&run.file_name().unwrap_or_default().to_string_lossy());
-            let at = EvidenceAt { bucket: &place.bucket, region: &place.region, under: &under };
+            let at = EvidenceAt { bucket: &place.bucket, region: &place.region, under: &under, run_dir: &run };
             let copy = dir.join("evidence");
             std::fs::create_dir(&copy).map_err(RehearseError::io(format!("{} cannot be made", copy.display())))?;
             Some(judge(manifest, &endpoint, (&ground, &intruder), at, &copy).await?)

@@ -8,8 +8,6 @@ mod ground;
 mod stand;
 mod verdict;
 
-pub use attack::Intruder;
 pub use course::{BreachPlan, BreachRehearsal, BreachStage, run};
-pub use ground::Ground;
 pub use stand::{Site, stand};
 pub use verdict::{Finding, Verdict};

@@ -12,11 +12,15 @@ use super::attack::Intruder;
 use super::ground::{Ground, items, objects};
 use crate::aws::{AwsError, Session, explain, s3};
 use crate::evidence::{FILE, verify_folder};
+use crate::journal::{self, StepPhase};
 use crate::manifest::Manifest;
 use crate::rehearse::RehearseError;
+use crate::runbook::StepId;
 
 const EVIDENCE_BYTES: u64 = 1 << 30;
 const AT_ONCE: usize = 8;
+/// The step that proves the final plan to be empty.
+const SETTLED: &str = "verify.infrastructure";
 
 /// One thing that had to hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,13 +45,15 @@ impl Verdict {
     }
 }
 
-/// Where a run has kept its evidence.
+/// Where a run has kept its evidence and its journal.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct EvidenceAt<'a> {
     pub bucket: &'a str,
     pub region: &'a str,
     /// What the keys of the run begin with.
     pub under: &'a str,
+    /// Where its journal is.
+    pub run_dir: &'a Path,
 }
 
 /// Judges. `dir` is an empty folder that the evidence is copied to.
@@ -58,6 +64,7 @@ pub(super) async fn judge(
     evidence: EvidenceAt<'_>,
     dir: &Path,
 ) -> Result<Verdict, RehearseError> {
+    let run_dir = evidence.run_dir;
     let own = Session::emulated(&manifest.primary.name, endpoint);
     let mut verdict = Verdict::default();
     for (table, before) in &ground.tables {
@@ -75,7 +82,10 @@ pub(super) async fn judge(
             format!("bucket {bucket}: {} objects, {other} others than before the breach, {lost} lost", now.len()),
         );
     }
-    verdict.add(true, "the run proved that Terraform has nothing left to change");
+    let settled = journal::load(run_dir).map_err(|error| RehearseError::Unsupported(error.to_string()))?;
+    let settled = settled.state.steps.get(&StepId::from(SETTLED)).map(|step| &step.phase);
+    let settled = matches!(settled, Some(StepPhase::Verified { .. }));
+    verdict.add(settled, format!("{SETTLED}: Terraform has nothing left to change"));
     let kept = copied(&own.in_region(evidence.region), evidence, dir).await?;
     let verified = verify_folder(&dir.join(FILE), None)
         .map_err(|error| RehearseError::Unsupported(format!("the evidence cannot be verified: {error}")))?;
