@@ -185,6 +185,11 @@ impl Session {
         aws_sdk_sts::Client::from_conf(config.build())
     }
 
+    pub fn wafv2(&self) -> aws_sdk_wafv2::Client {
+        let config = aws_sdk_wafv2::config::Builder::from(&self.config).interceptor(self.traffic.of("wafv2"));
+        aws_sdk_wafv2::Client::from_conf(config.build())
+    }
+
     pub fn cloudwatch(&self) -> aws_sdk_cloudwatch::Client {
         let config = aws_sdk_cloudwatch::config::Builder::from(&self.config).interceptor(self.traffic.of("cloudwatch"));
         aws_sdk_cloudwatch::Client::from_conf(config.build())

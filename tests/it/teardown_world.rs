@@ -39,7 +39,8 @@ pub const ROOT: &str = r#"terraform {
 }
 provider "aws" {
   region      = "eu-west-2"
-  max_retries = 1
+  # Few, so that what is refused on purpose ends soon; more than one, so that a connection lost by chance ends nothing.
+  max_retries = 3
   default_tags {
     tags = { Stack = "shop" }
   }
