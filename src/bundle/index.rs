@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::journal::Inputs;
+use crate::terraform::Source;
 
 /// Its name.
 pub const FILE: &str = "bundle.json";
@@ -26,6 +27,9 @@ pub struct Index {
     pub versions: Versions,
     /// SHA-256 of the staged copy of the Terraform root; `None` of a scenario that is done without Terraform.
     pub root_sha256: Option<String>,
+    /// Which commit that is of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<Source>,
     pub manifest_sha256: String,
     /// Marks of what else decides Terraform's doings.
     pub inputs: Option<Inputs>,

@@ -43,6 +43,7 @@ fn index() -> Index {
         },
         command: "lifeboat plan failover prod".into(),
         root_sha256: Some("ab".repeat(32)),
+        source: None,
         manifest_sha256: "cd".repeat(32),
         inputs: Some(Inputs {
             salt: "00".into(),

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
+use super::bundling::PLANNING;
 use super::error::CliError;
 use crate::engine::{Engine, Foreknown, Preflight, ahead};
 use crate::guard;
@@ -13,9 +14,6 @@ use crate::report;
 use crate::runbook::StepId;
 use crate::terraform::stage::StageError;
 use crate::terraform::{Detail, TerraformError, list};
-
-/// The step that makes the first plan: what is known before it is among what it was checked for.
-const PLANS: &str = "infrastructure.plan";
 
 /// Plans, and refuses what may not be done; `bundle` is what the run goes by. What was let through is in `found` afterwards: the journal gets it with the
 /// checks of the steps.
@@ -41,18 +39,19 @@ pub async fn look(
     for line in &let_through {
         report::to_stderr(&format!("warning: let through: {}\n", report::escape(line)));
     }
-    remember(found, &foreknown.warnings, &let_through);
+    remember(found, &foreknown, &let_through);
     Ok(foreknown)
 }
 
 /// Adds to what the first plan's step was checked for.
-fn remember(found: &mut Preflight, warnings: &[String], let_through: &[String]) {
-    if warnings.is_empty() && let_through.is_empty() {
-        return;
-    }
-    let checked = found.checked.entry(StepId::from(PLANS)).or_default();
+fn remember(found: &mut Preflight, foreknown: &Foreknown, let_through: &[String]) {
+    let checked = found.checked.entry(StepId::from(PLANNING)).or_default();
     let mut facts = checked.facts.as_object().cloned().unwrap_or_default();
-    for (key, more) in [("warnings", warnings), ("let_through", let_through)] {
+    facts.insert(report::SOURCE.to_owned(), json!(foreknown.look.source));
+    for (key, more) in [("warnings", foreknown.warnings.as_slice()), ("let_through", let_through)] {
+        if more.is_empty() {
+            continue;
+        }
         let mut list = facts.get(key).and_then(Value::as_array).cloned().unwrap_or_default();
         list.extend(more.iter().map(|it| json!(it)));
         facts.insert(key.to_owned(), Value::Array(list));
@@ -98,5 +97,6 @@ fn refused(
     let all = overridden.iter().map(String::as_str).chain(guards).collect::<BTreeSet<_>>();
     let overrides: String = all.iter().map(|guard| format!(" --override {guard}")).collect();
     let bundle = bundle.map_or_else(String::new, |path| format!(" --bundle {}", path.display()));
-    error.next(format!("lifeboat failover {}{bundle}{overrides} --because \"…\"", engine.world.manifest.environment))
+    let (scenario, env) = (&engine.runbook.scenario, &engine.world.manifest.environment);
+    error.next(format!("lifeboat {scenario} {env}{bundle}{overrides} --because \"…\""))
 }

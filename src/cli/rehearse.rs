@@ -100,9 +100,14 @@ pub async fn run(command: &Rehearse, environment: &Environment) -> Result<Exit, 
     let dir = home::make_rehearsal_dir(&environment.home, &name)?;
     let mut environment = environment.clone();
     if command.env.is_none() {
-        environment.environments = example::write(&dir.join("example")).map_err(|error| {
-            CliError::error(format!("the example cannot be written to {}", dir.display())).cause(error.to_string())
-        })?;
+        let own = dir.join("example");
+        let unwritten = |error: std::io::Error| {
+            CliError::error(format!("the example cannot be written to {}", own.display())).cause(error.to_string())
+        };
+        environment.environments = example::write(&own).map_err(unwritten)?;
+        if command.scenario == Rehearsed::Breach {
+            example::commit(&own).map_err(unwritten)?;
+        }
     }
     let env = command.env.as_deref().unwrap_or(example::ENVIRONMENT);
     let plans = wiring::read(env, &environment)?;

@@ -14,6 +14,7 @@ use crate::report::{self, Adopted, Foreseen, Obstacle, PlanView, RecordMove};
 use crate::review::Review;
 use crate::runbook::{Phase, StepId};
 use crate::steps::CANDIDATES;
+use crate::terraform::Source;
 use crate::terraform::graph::configured;
 
 /// The view that a bundle holds, with its recovery points as old as they are now.
@@ -47,6 +48,8 @@ pub struct Screen {
     /// What a recovery comes to.
     prospect: Option<String>,
     found: Found,
+    /// Where the root comes from, in words.
+    source: Option<String>,
     sha256: Option<String>,
 }
 
@@ -59,10 +62,12 @@ impl Screen {
             records: Vec::new(),
             prospect: None,
             found: Found::default(),
+            source: None,
             sha256: None,
         };
         let Some(bundle) = bundle else { return screen };
         screen.sha256 = Some(bundle.sha256.clone());
+        screen.source = bundle.index.source.as_ref().map(Source::words);
         screen.found.clone_from(&bundle.found);
         screen.records = bundle.records.iter().flat_map(|cutover| cutover.records.iter().map(record)).collect();
         screen.prospect = prospect(&bundle.steps.runbook, bundle.facts()).map(|it| match it {
@@ -92,6 +97,7 @@ impl Screen {
             records: &self.records,
             prospect: self.prospect.as_deref(),
             found: &self.found,
+            source: self.source.as_deref(),
             bundle: self.sha256.as_deref(),
         }
     }

@@ -95,12 +95,13 @@ fn index(
             providers: BTreeMap::new(),
         },
         root_sha256: None,
+        source: None,
         manifest_sha256: wiring::sha256(&manifest.path)?,
         inputs: None,
         files: Vec::new(),
     };
     let Some(foreknown) = foreknown else { return Ok(index) };
-    let Look { state, staged, providers, .. } = &foreknown.look;
+    let Look { state, staged, source, providers, .. } = &foreknown.look;
     let binary = engine.world.terraform.binary().map_err(|error| CliError::error(error.to_string()))?;
     index.subject.state =
         (!state.lineage.is_empty()).then(|| Standing { lineage: state.lineage.clone(), serial: state.serial });
@@ -108,6 +109,7 @@ fn index(
         Some(Tool { product: binary.product.name().to_owned(), version: binary.version.to_string() });
     index.versions.providers.clone_from(providers);
     index.root_sha256 = Some(staged.clone());
+    index.source = Some(source.clone());
     index.inputs = Some(match salt {
         Some(salt) => inputs::salted(manifest, declared, binary, environment, salt)?,
         None => inputs::read(manifest, declared, binary, environment)?,

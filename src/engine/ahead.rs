@@ -18,7 +18,7 @@ use crate::runbook::NotChecked;
 use crate::steps::adopted;
 use crate::terraform::events::Event;
 use crate::terraform::plan::Plan;
-use crate::terraform::{Detail, Look, Observer, TeardownLook, TerraformError};
+use crate::terraform::{self, Detail, Look, Observer, TeardownLook, TerraformError};
 
 /// How long one answer is waited for: none of them is worth holding up a recovery.
 const LONGEST: Duration = Duration::from_secs(15);
@@ -53,6 +53,10 @@ pub async fn ahead(engine: &Engine, detail: Detail) -> Result<Foreknown, Terrafo
         }
         None => terraform.look(&adopted, detail, &observer).await?,
     };
+    if engine.runbook.tears_down() {
+        let refused = look.source.refused(engine.world.manifest.rebuild.commit);
+        look.refused.extend(refused.map(|why| terraform::guard::Violation { address: "the root".into(), why }));
+    }
     let gone = teardown.iter().flat_map(|it| it.teardown.destroys.keys().cloned()).collect();
     let asked = asked(engine, &look.plan, &gone).await;
     let mut violations = std::mem::take(&mut look.violations);

@@ -43,6 +43,6 @@ pub use evidence::EvidenceRule;
 pub use load::{FILE, environments, load, load_file};
 pub use model::*;
 pub use names::{cluster_name_fault, database_name_fault};
-pub use rebuild::{LingeringSecrets, Rebuild};
+pub use rebuild::{CommitRule, LingeringSecrets, Rebuild};
 pub use rotation::RotationRule;
 pub use rows::{host_and_port, is_question, read_row_check};

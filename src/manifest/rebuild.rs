@@ -17,6 +17,7 @@ const REBUILD: Schema = Schema {
         ("empty", "[\"query-results\"]"),
         ("workgroups", "[\"logs\"]"),
         ("secrets", "force_delete"),
+        ("commit", "signed"),
     ],
     blocks: &[],
 };
@@ -41,6 +42,8 @@ pub struct Rebuild {
     pub workgroups: Vec<String>,
     #[serde(default)]
     pub secrets: LingeringSecrets,
+    #[serde(default)]
+    pub commit: CommitRule,
     /// Buckets whose data is recovered in place. Not written: a manifest of the primary region has them from its bucket
     /// blocks.
     #[serde(default)]
@@ -58,6 +61,19 @@ pub enum LingeringSecrets {
     ForceDelete,
 }
 
+/// What the root has to be of, so that it may be built from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CommitRule {
+    /// A commit of git, without any change.
+    #[default]
+    Clean,
+    /// The same, and the commit has a good signature.
+    Signed,
+    /// Whatever is on this machine.
+    Any,
+}
+
 pub(super) fn rebuild(reader: &mut Reader, block: &Block) -> Option<Rebuild> {
     reader.unlabelled(block);
     let before = reader.problems.len();
@@ -73,6 +89,13 @@ pub(super) fn rebuild(reader: &mut Reader, block: &Block) -> Option<Rebuild> {
         Some(Choice::Word("force_delete")) => LingeringSecrets::ForceDelete,
         _ => LingeringSecrets::Restore,
     };
+    let commit =
+        fields.optional(reader, "commit", choice("what commit is asked for", &["clean", "signed", "any"], &[]));
+    let commit = match commit {
+        Some(Choice::Word("signed")) => CommitRule::Signed,
+        Some(Choice::Word("any")) => CommitRule::Any,
+        _ => CommitRule::Clean,
+    };
     (reader.problems.len() == before).then(|| Rebuild {
         keep: keep.unwrap_or_default(),
         replace: replace.unwrap_or_default(),
@@ -80,6 +103,7 @@ pub(super) fn rebuild(reader: &mut Reader, block: &Block) -> Option<Rebuild> {
         empty: empty.unwrap_or_default(),
         workgroups: workgroups.unwrap_or_default(),
         secrets,
+        commit,
         data: Vec::new(),
     })
 }

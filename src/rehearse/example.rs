@@ -4,6 +4,7 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 /// The environment that the example has.
 pub const ENVIRONMENT: &str = "prod";
@@ -62,6 +63,26 @@ pub fn write(dir: &Path) -> io::Result<PathBuf> {
         }
     }
     Ok(dir.join("environments"))
+}
+
+/// Commits what [`write`] has written, in a repository of its own: a rebuild is built from a commit.
+///
+/// # Errors
+/// There is no git, or what it says.
+#[expect(clippy::disallowed_methods, reason = "one of the places where processes start")]
+pub fn commit(dir: &Path) -> io::Result<()> {
+    let own = ["user.name=rehearsal", "user.email=rehearsal@localhost", "commit.gpgsign=false"];
+    for words in
+        [&["init", "--quiet"][..], &["add", "--all", "--force"], &["commit", "--quiet", "--message", "the example"]]
+    {
+        let settings = own.iter().flat_map(|setting| ["-c", setting]);
+        let ended = Command::new("git").args(settings).args(words).current_dir(dir).stdin(Stdio::null()).output()?;
+        if !ended.status.success() {
+            let said = String::from_utf8_lossy(&ended.stderr).trim().to_owned();
+            return Err(io::Error::other(format!("git {}: {said}", words[0])));
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

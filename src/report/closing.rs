@@ -18,6 +18,8 @@ pub fn closing(summary: &Summary, look: Look) -> String {
     let mut lines = head(summary, look);
     section(&mut lines, look, "steps", steps(summary, look));
     section(&mut lines, look, "failures", failures(summary, look));
+    let incident = summary.incident.as_ref();
+    section(&mut lines, look, "timeline of the incident", incident.map_or(Vec::new(), |it| it.lines(look)));
     section(&mut lines, look, "state that is not saved", unsaved(summary, look));
     section(&mut lines, look, "objectives", objectives(summary, look));
     section(&mut lines, look, "warnings", warnings(summary, look));
@@ -83,6 +85,9 @@ pub(super) fn head(summary: &Summary, look: Look) -> Vec<String> {
     add("caller", &escape(&summary.caller));
     if let Some(bundle) = &summary.bundle {
         add("approved", &format!("by {}, bundle {}", escape(&bundle.approver), escape(&bundle.sha256)));
+    }
+    if let Some(source) = &summary.source {
+        add("root", &escape(&source.words()));
     }
     if let Some(impact) = summary.impact_at {
         add("impact", &time(impact));

@@ -35,6 +35,9 @@ pub struct Foreseen<'a> {
     /// What the checks of a recovery have settled, by step.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub found: &'a BTreeMap<StepId, Value>,
+    /// Which commit the root is of, in words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<&'a str>,
     /// SHA-256 of the bundle.
     pub bundle: Option<&'a str>,
 }
@@ -60,6 +63,9 @@ impl Foreseen<'_> {
     /// As text for a terminal, none of its lines wider than the look.
     pub fn text(&self, look: Look) -> String {
         let mut lines = self.plan.head(look);
+        if let Some(source) = self.source {
+            lines.extend(wrap("root        ", &escape(source), look.columns()));
+        }
         if let Some(bundle) = self.bundle {
             lines.extend(wrap("bundle      ", bundle, look.columns()));
         }
@@ -101,6 +107,9 @@ impl Foreseen<'_> {
         }
         add(&mut head, format_args!("| account | {} |\n", code(&plan.account)));
         add(&mut head, format_args!("| expected | {}{} |\n", span(plan.expected_rto), plan.target_words()));
+        if let Some(source) = self.source {
+            add(&mut head, format_args!("| root | {} |\n", plain(source)));
+        }
         if let Some(bundle) = self.bundle {
             add(&mut head, format_args!("| bundle | {} |\n", code(bundle)));
         }
@@ -238,6 +247,7 @@ mod tests {
             records: &records,
             prospect: None,
             found: &BTreeMap::new(),
+            source: Some("commit 3f2a91, not signed; the root is as in it"),
             bundle: Some(&bundle),
         };
         let text = foreseen.text(Look::PLAIN);
@@ -268,6 +278,7 @@ mod tests {
             records: &[],
             prospect: None,
             found: &BTreeMap::new(),
+            source: None,
             bundle: None,
         };
         for form in [foreseen.text(Look::PLAIN), foreseen.markdown(), foreseen.json().unwrap()] {
@@ -291,6 +302,7 @@ mod tests {
                 records,
                 prospect: None,
                 found: &BTreeMap::new(),
+                source: None,
                 bundle: None,
             };
             let page = foreseen.markdown();

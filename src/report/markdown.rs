@@ -18,6 +18,7 @@ use crate::journal::{KeptState, Overridden};
 pub fn markdown(summary: &Summary) -> String {
     let mut page = String::new();
     head(&mut page, summary);
+    incident(&mut page, summary);
     objectives(&mut page, summary);
     steps(&mut page, summary);
     failures(&mut page, summary);
@@ -92,6 +93,9 @@ fn head(page: &mut String, summary: &Summary) {
         row("planned by", code(&bundle.planner));
         row("bundle", code(&bundle.sha256));
     }
+    if let Some(source) = &summary.source {
+        row("root", plain(&source.words()));
+    }
     row("lifeboat", code(&summary.lifeboat));
     if let Some(reason) = &summary.reason {
         row("because", code(reason));
@@ -110,6 +114,18 @@ fn head(page: &mut String, summary: &Summary) {
     }
     if summary.torn {
         row("journal", "its last line is torn and was left out".into());
+    }
+}
+
+fn incident(page: &mut String, summary: &Summary) {
+    let Some(incident) = &summary.incident else { return };
+    page.push_str(
+        "\n## Timeline of the incident\n\n| when | after the first known compromise | what | |\n|---|--:|---|---|\n",
+    );
+    for milestone in &incident.milestones {
+        let detail = milestone.detail.as_deref().map(plain).unwrap_or_default();
+        let (when, since) = (milestone.when(), milestone.since());
+        add(page, format_args!("| {when} | {since} | {} | {detail} |\n", milestone.what));
     }
 }
 

@@ -308,3 +308,60 @@ pub fn in_place() -> Script {
     script.finish(false);
     script
 }
+
+/// The beginning of an answer to a breach, held in its teardown.
+pub fn rebuild_held() -> Script {
+    let mut script = rebuilding();
+    script.pass(2).step("contain.user.mallory", 3).step("evidence.place", 2).step("evidence.seal", 40);
+    script.step("evidence.verify", 5).begin("teardown.proof").pass(60);
+    script.fail("teardown.proof", FailureKind::CheckFailed, "aws_vpc.main is still there", None);
+    script.hold("failed: teardown.proof");
+    script
+}
+
+/// A breach was answered, without the rotation.
+pub fn rebuilt() -> Script {
+    let mut script = rebuilding();
+    script.pass(2).step("contain.user.mallory", 3).step("evidence.place", 2).step("evidence.seal", 40);
+    script.step("evidence.verify", 5).step("teardown.proof", 120).step("infrastructure.plan", 6);
+    script.step("restore.aurora.logs", 900).step("adoption.apply", 30).step("verify.aurora.logs", 4);
+    script.begin("rotate.secret.db").pass(1);
+    script.fail("rotate.secret.db", FailureKind::Failed, "it has no rotation function", None);
+    script.hold("failed: rotate.secret.db").resume(60, &[]);
+    let skipped = Skipped { by: "arn:aws:iam::123456789012:user/ops".into(), because: "by hand <today>".into() };
+    script.push(Event::StepSkipped { step: "rotate.secret.db".into(), skipped });
+    script.push(Event::RunFinished { outcome: Outcome::Done { changed: true, not_checked: vec![] } });
+    script
+}
+
+fn rebuilding() -> Script {
+    use crate::evidence::{Evidence, EvidencePlace, EvidenceStep};
+    use Phase::{Adoption, Containment, Infrastructure, Restore, Rotation, Teardown, Verification};
+    let bucket = "kept".to_owned();
+    let place =
+        EvidencePlace { bucket, region: "eu-west-2".into(), role: None, prefix: String::new(), retention: None };
+    let what = Evidence::Place { breach_at: start() - SignedDuration::from_mins(90), steps: vec![] };
+    let opens = Action::Evidence { evidence: EvidenceStep { place, what } };
+    let steps = vec![
+        step("contain.user.mallory", Containment, &[], None),
+        StepSpec { action: opens, ..step("evidence.place", Phase::Evidence, &["contain.user.mallory"], None) },
+        step("evidence.seal", Phase::Evidence, &["evidence.place"], None),
+        step("evidence.verify", Phase::Evidence, &["evidence.seal"], None),
+        step("teardown.proof", Teardown, &["evidence.verify"], None),
+        step("infrastructure.plan", Infrastructure, &["teardown.proof"], Some(Component::Infrastructure)),
+        step("restore.aurora.logs", Restore, &["infrastructure.plan"], Some(Component::Aurora)),
+        step("adoption.apply", Adoption, &["restore.aurora.logs"], Some(Component::Infrastructure)),
+        step("verify.aurora.logs", Verification, &["adoption.apply"], Some(Component::Aurora)),
+        step("rotate.secret.db", Rotation, &["verify.aurora.logs"], None),
+    ];
+    let region = "eu-west-2".to_owned();
+    let (from_region, to_region) = (region.clone(), region);
+    let scenario = "rebuild".into();
+    let mut script = Script::new(Runbook { scenario, from_region, to_region, steps, objectives: vec![], ..runbook() });
+    let point = json!({ "recovery_point": "nightly-<b>", "recovery_point_at": "2026-11-22T00:30:00Z" });
+    script.push(Event::StepChecked { step: "restore.aurora.logs".into(), facts: point });
+    let commit = json!({ "commit": { "id": "3f2a91c07be14d5d8e7c4a7f0f3b6f5a1c2d3e4f", "committed_at": "2026-11-20T09:00:00Z",
+        "signature": "good", "signer": "Ana <ana@example.com>", "unlike": [], "beside": ["/srv/prod/secret.tfvars"] } });
+    script.push(Event::StepChecked { step: "infrastructure.plan".into(), facts: json!({ (super::SOURCE): commit }) });
+    script
+}

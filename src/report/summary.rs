@@ -11,6 +11,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::evidence::{self, EvidenceSummary};
+use super::incident::{self, Incident};
 use super::let_through::{self, LetThrough};
 use super::objectives::{ObjectiveResult, Verdict, declared_at, measure};
 use super::requests::{self, Requests};
@@ -19,6 +20,7 @@ use super::trouble::{self, AppliedState, Retries, UnsavedState};
 use crate::journal::{self, ApprovedBundle, Failure, FailureKind, JournalError, Loaded, Outcome, RunStarted, Skipped};
 use crate::manifest::Component;
 use crate::runbook::{NotChecked, Phase, StepId, StepSpec};
+use crate::terraform::Source;
 
 /// The shape of [`Summary`] in JSON; raised when a reader of the old one would misread the new one.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -65,6 +67,12 @@ pub struct Summary {
     /// The evidence of a breach that it has sealed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub evidence: Option<EvidenceSummary>,
+    /// The breach that it is an answer to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub incident: Option<Incident>,
+    /// Which commit the root is of; `None` where it was not asked, as in runs of an older lifeboat.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<Source>,
     /// Where cutovers left what undoes them.
     pub undo: Vec<Undo>,
     /// What had to be asked or done again.
@@ -227,6 +235,8 @@ pub fn summarize(loaded: &Loaded, held: bool, now: Timestamp) -> Option<Summary>
         not_checked: not_checked(loaded, started),
         overridden: let_through::of(&loaded.state, &timeline),
         evidence: evidence::of(&loaded.state),
+        incident: incident::of(started, declared_at(started, began.at), &steps),
+        source: source(&timeline),
         undo: undo(&timeline),
         retries: trouble.retries,
         applied: trouble.applied,
@@ -239,6 +249,14 @@ pub fn summarize(loaded: &Loaded, held: bool, now: Timestamp) -> Option<Summary>
         unsaved: trouble.unsaved,
         steps,
     })
+}
+
+/// The key under which the facts of a check say which commit the root is of.
+pub const SOURCE: &str = "source";
+
+fn source(timeline: &Timeline) -> Option<Source> {
+    let known = timeline.steps.values().find_map(|track| track.facts.get(SOURCE))?;
+    serde_json::from_value(known.clone()).ok()
 }
 
 fn ending(timeline: &Timeline, held: bool) -> Ending {

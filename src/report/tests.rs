@@ -13,7 +13,7 @@ fn summary(script: &Script) -> Summary {
     summarize(&script.load(), false, script.now()).expect("a run")
 }
 
-fn all() -> [(&'static str, Script); 7] {
+fn all() -> [(&'static str, Script); 9] {
     [
         ("done", samples::done()),
         ("held", samples::held()),
@@ -22,6 +22,8 @@ fn all() -> [(&'static str, Script); 7] {
         ("killed", samples::killed()),
         ("resumed", samples::resumed()),
         ("left_out", samples::left_out()),
+        ("rebuild_held", samples::rebuild_held()),
+        ("rebuilt", samples::rebuilt()),
     ]
 }
 

@@ -12,7 +12,7 @@ use super::{
     teardown_steps,
 };
 use crate::evidence::VERIFY;
-use crate::manifest::{Catalog, CleanBefore, ContainmentRule, EvidenceRule, Manifest};
+use crate::manifest::{Catalog, CleanBefore, CommitRule, ContainmentRule, EvidenceRule, Manifest};
 use crate::runbook::{NotChecked, Phase, Runbook, StepId, StepSpec};
 
 /// Its name in runbooks.
@@ -100,10 +100,20 @@ impl Rebuilding<'_> {
                 "whether the breach began when it is said to have begun",
                 "it is the operator's word: whatever was changed before is restored with the rest",
             ),
-            note(
-                "the Terraform root's own history",
-                "it is built from as it is on this machine; the bundle says by which hash it was approved",
-            ),
+            match self.manifest.rebuild.commit {
+                CommitRule::Any => note(
+                    "which commit the root is of",
+                    "the manifest says commit = any: it is built from as it is on this machine, and the bundle has its hash",
+                ),
+                CommitRule::Clean => note(
+                    "who has made the commit that is built from",
+                    "its signature is told and not asked for; commit = signed in the manifest asks for it",
+                ),
+                CommitRule::Signed => note(
+                    "what stands in the commit that is built from",
+                    "its signature is good; whether somebody has reviewed it, git does not know",
+                ),
+            },
             note(
                 "traffic, and the service as a whole",
                 "the manifest's checks and cutovers are the recovery region's; records of the primary region are left as they are",

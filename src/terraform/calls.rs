@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::Read;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 
 use super::args::Args;
@@ -21,6 +21,8 @@ use super::{TerraformError, prepare, stage};
 /// Diagnostics and text of one call that are kept in memory; the log has everything.
 const KEPT: usize = 100;
 const KEPT_BYTES: u64 = 64 * 1024;
+/// The most of a program's error output that is told.
+const BESIDE_BYTES: u64 = 2048;
 
 impl Workdir {
     /// Runs Terraform and follows what it says; any exit code but those in `fine` is an error. A lock that a Terraform of
@@ -170,7 +172,21 @@ impl Heard {
 }
 
 pub(super) fn text(source: &mut dyn Read, most: u64) -> std::io::Result<String> {
+    bytes(source, most).map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// Reads bytes to their end, or as many as are wanted at most.
+pub(super) fn bytes(source: &mut dyn Read, most: u64) -> std::io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     source.take(most).read_to_end(&mut bytes)?;
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
+    Ok(bytes)
+}
+
+/// What a program said on its error output, which its log has below the call.
+pub(super) fn beside(log: &Path) -> String {
+    let said = fs::File::open(log).and_then(|mut log| text(&mut log, BESIDE_BYTES)).unwrap_or_default();
+    match said.split_once('\n').map_or("", |(_, rest)| rest).trim() {
+        "" => String::new(),
+        said => format!("; {said}"),
+    }
 }

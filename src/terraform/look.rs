@@ -22,6 +22,7 @@ use super::plan::masked::{Masked, masked};
 use super::plan::{Plan, PlanError};
 use super::prepare::Ready;
 use super::scope::Resources;
+use super::source::Source;
 use super::state::State;
 use super::targets::{self, Split};
 use super::workdir::{Observer, Planned, Wanted, Workdir};
@@ -57,6 +58,8 @@ pub struct Look {
     pub warnings: Vec<String>,
     /// SHA-256 of the staged copy of the root.
     pub staged: String,
+    /// Which commit that is of.
+    pub source: Source,
     /// Versions by address of the provider.
     pub providers: BTreeMap<String, String>,
 }
@@ -168,6 +171,7 @@ impl Workdir {
             warnings: surveyed.warnings.clone(),
             providers: lock_file::versions(&ready.root),
             staged: ready.staged,
+            source: ready.source,
         };
         Ok((look, surveyed))
     }

@@ -1,10 +1,9 @@
 //! A plan judged by the user's own policies: conftest is given the plan's JSON and asked what it says.
 
 use std::ffi::OsString;
-use std::fs::File;
 use std::path::Path;
 
-use super::calls::text;
+use super::calls::{beside, text};
 use super::json_copy::JsonCopy;
 use super::process::{self, Call};
 use super::version::on_path;
@@ -17,8 +16,6 @@ use crate::terraform::plan::Plan;
 const PROGRAM: &str = "conftest";
 /// The most that it may say.
 const SAID_BYTES: u64 = 16 * 1024 * 1024;
-/// The most of its error output that is told.
-const BESIDE_BYTES: u64 = 2048;
 
 impl Workdir {
     /// Whether policies of the user judge plans here: they read a copy of the JSON.
@@ -75,15 +72,6 @@ impl Workdir {
     fn policy_environment(&self) -> Vec<(OsString, OsString)> {
         let passes = |name: &str| matches!(name, "PATH" | "HOME" | "TMPDIR" | "LANG") || name.starts_with("CONFTEST_");
         self.environment.iter().filter(|(name, _)| passes(&name.to_string_lossy())).cloned().collect()
-    }
-}
-
-/// What it said on its error output, which its log has below the call.
-fn beside(log: &Path) -> String {
-    let said = File::open(log).and_then(|mut log| text(&mut log, BESIDE_BYTES)).unwrap_or_default();
-    match said.split_once('\n').map_or("", |(_, rest)| rest).trim() {
-        "" => String::new(),
-        said => format!("; {said}"),
     }
 }
 

@@ -13,6 +13,7 @@ use super::generate::{self, GeneratedFile};
 use super::overlay::{self, BACKEND_CONFIG, IMPORTS};
 use super::regions::forget_questions;
 use super::root::Root;
+use super::source::Source;
 use super::stage::{self, Layout, hex};
 use super::workdir::{Observer, Unobserved, Workdir};
 use super::workspace::InitMark;
@@ -35,13 +36,15 @@ pub struct Ready {
     pub left_out: Vec<PathBuf>,
     /// SHA-256, in hexadecimal, of the copy as it was staged.
     pub staged: String,
+    /// Where that comes from.
+    pub source: Source,
     /// `TF_DATA_DIR`
     pub(super) data: PathBuf,
 }
 
 /// Written when the copy is whole.
 #[derive(Clone, Serialize, Deserialize)]
-struct StagedMark {
+pub(super) struct StagedMark {
     digest: String,
     left_out: Vec<PathBuf>,
     /// The root's place in `tree`.
@@ -70,6 +73,7 @@ impl Workdir {
         self.folders()?;
         self.wait_for_earlier(observer).await?;
         let mark = self.staged()?;
+        let source = self.source(&mark.digest).await?;
         let mut ready = Ready {
             root: self.path("tree").join(&mark.root),
             var_files: Vec::new(),
@@ -77,6 +81,7 @@ impl Workdir {
             created: false,
             left_out: mark.left_out,
             staged: mark.digest,
+            source,
             data: self.path("data"),
         };
         let backend = self.generate(&mut ready)?;
@@ -87,7 +92,7 @@ impl Workdir {
         Ok((ready, mark))
     }
 
-    fn folders(&self) -> Result<(), TerraformError> {
+    pub(super) fn folders(&self) -> Result<(), TerraformError> {
         for folder in ["", "generated", "data", "plans", "log", "errored"] {
             stage::private_folder(&self.path(folder))?;
         }
@@ -138,7 +143,7 @@ impl Workdir {
     }
 
     /// The staged copy: made once in a run, so that all its plans are of the same files.
-    fn staged(&self) -> Result<StagedMark, TerraformError> {
+    pub(super) fn staged(&self) -> Result<StagedMark, TerraformError> {
         let (tree, path) = (self.path("tree"), self.path("staged.json"));
         if let Some(mark) = read_mark::<StagedMark>(&path).filter(|_| tree.is_dir()) {
             return Ok(mark);

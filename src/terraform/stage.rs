@@ -64,6 +64,15 @@ impl Layout {
         self.place(tree, &self.root)
     }
 
+    pub(super) fn folders(&self) -> impl Iterator<Item = &Path> {
+        self.folders.iter().map(PathBuf::as_path)
+    }
+
+    /// What a path in a copy that begins at `tree` was copied from.
+    pub(super) fn original(&self, tree: &Path, path: &Path) -> PathBuf {
+        path.strip_prefix(tree).map_or_else(|_| self.base.clone(), |inside| self.base.join(inside))
+    }
+
     fn place(&self, tree: &Path, path: &Path) -> PathBuf {
         path.strip_prefix(&self.base).map_or_else(|_| tree.to_owned(), |inside| tree.join(inside))
     }
@@ -166,7 +175,7 @@ impl Copying<'_> {
 }
 
 /// What another working folder left in the root (Terraform: "Command: init", "State", "Command: plan").
-fn is_foreign(path: &Path) -> bool {
+pub(super) fn is_foreign(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     matches!(&*name, ".terraform" | ".git" | "crash.log" | "terraform.tfstate.d")
         || name.ends_with(".tfplan")

@@ -189,6 +189,11 @@ async fn a_run_that_is_bound_to_an_approval_does_what_was_approved_and_nothing_e
     let look = foreknown.teardown.expect("something goes");
     assert!(String::from_utf8_lossy(&look.json).contains("aws_dynamodb_table.orders"), "it is fit to be sealed");
     assert_eq!(foreknown.look.plan.counts().add, 8, "the rebuild is planned on what the teardown leaves");
+    let refused: Vec<String> = foreknown.look.refused.iter().map(ToString::to_string).collect();
+    assert!(
+        matches!(refused.as_slice(), [why] if why.starts_with("the root is of no commit that could have been reviewed")),
+        "{refused:?}"
+    );
     drop(engine);
     let rebuilt = || foreknown.look.plan.as_ref().clone();
     let mut less = look.plan.clone();
