@@ -10,6 +10,7 @@ mod kept;
 mod list;
 mod lock_file;
 mod object;
+mod settings;
 mod state;
 mod upload;
 mod versions;
@@ -25,6 +26,7 @@ pub use kept::{Hashed, Lock, Written, has_object_lock, hashed, keep, lock, lock_
 pub use list::{Object, Page, PageStart, list_folders, list_page, list_under};
 pub use lock_file::LockFile;
 pub use object::{Content, read, read_version};
+pub use settings::{Setting, settings};
 pub use state::{StateObject, StateOutput, TerraformState, recovery_resources, recovery_state, state_key};
 pub use upload::Upload;
 pub use versions::{Marker, Version, VersionPage, list_versions};

@@ -176,7 +176,7 @@ async fn go_on(command: &Resume, environment: &Environment, ready: Ready) -> Res
         environment,
     };
     let accepted = inputs::compare(started, &now, &command.accept_changed)?;
-    let restaged = staged(command, &engine.world.terraform, &loaded).await?;
+    let restaged = staged(command, &engine, &loaded).await?;
     let found = engine::foresee(&engine, &loaded.state, &choice.retry).await;
     report::to_stderr(&outlook::shown(&loaded, &found, environment.stderr_look()));
     let held = match lease {
@@ -197,7 +197,9 @@ async fn go_on(command: &Resume, environment: &Environment, ready: Ready) -> Res
     let mut events: Vec<Event> =
         imports.map(|Import { address, id }| Event::ImportChosen { address, id, by: by.clone() }).collect();
     events.extend(command.overrides.events(&connected.caller.arn));
-    events.push(Event::RunResumed { pid: std::process::id(), host: wiring::host(), retry, restaged, accepted, tenure });
+    let (restaged, source) = restaged.unzip();
+    let (pid, host) = (std::process::id(), wiring::host());
+    events.push(Event::RunResumed { pid, host, retry, restaged, source, accepted, tenure });
     let skipped = Skipped { by: connected.caller.arn, because };
     events.extend(skip.into_iter().map(|step| Event::StepSkipped { step, skipped: skipped.clone() }));
     for event in events {

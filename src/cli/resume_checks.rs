@@ -2,9 +2,10 @@
 
 use super::error::CliError;
 use super::resume::Resume;
+use crate::engine::Engine;
 use crate::journal::{Event, Loaded, RunStarted};
 use crate::runbook::Runbook;
-use crate::terraform::{TerraformError, Workdir};
+use crate::terraform::{Source, TerraformError};
 
 /// What is left of a run is done by its own runbook. A manifest that would now give other steps (another workspace,
 /// region, target or adopted address) cannot be mixed with it, accepted or not.
@@ -32,14 +33,14 @@ pub fn same_steps(started: &RunStarted, now: &Runbook) -> Result<(), CliError> {
         .hint("put the manifest back as it was for this run, or give the run up with --abandon and start another"))
 }
 
-/// Has the root staged, anew where the operator said so. Returns the digest of a new copy.
+/// Has the root staged, anew where the operator said so. Returns the digest of a new copy, and where that comes from.
 ///
 /// On a machine that has no copy of it yet, the root must be the one that the run was planned with.
 ///
 /// # Errors
-/// Exit 3: it is another, or cannot be staged.
-pub async fn staged(command: &Resume, terraform: &Workdir, loaded: &Loaded) -> Result<Option<String>, CliError> {
-    let began_with = recorded(loaded);
+/// Exit 3: it is another, or cannot be staged; or a rebuild may not be built from it.
+pub async fn staged(command: &Resume, engine: &Engine, loaded: &Loaded) -> Result<Option<(String, Source)>, CliError> {
+    let (began_with, terraform) = (recorded(loaded), &engine.world.terraform);
     if terraform.binary().is_err() {
         return match command.restage {
             true => Err(CliError::usage("--restage is for runs that have a Terraform root, and this one has none")),
@@ -47,7 +48,8 @@ pub async fn staged(command: &Resume, terraform: &Workdir, loaded: &Loaded) -> R
         };
     }
     if command.restage {
-        return terraform.restage(began_with.is_some()).await.map(Some).map_err(refused);
+        let rule = engine.runbook.tears_down().then_some(engine.world.manifest.rebuild.commit);
+        return terraform.restage(began_with.is_some(), rule).await.map(Some).map_err(refused);
     }
     match began_with {
         Some(digest) => terraform.stage_as(&digest).await.map(|()| None).map_err(refused),

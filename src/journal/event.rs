@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::Inputs;
 use crate::runbook::{NotChecked, Runbook, StepId};
+use crate::terraform::Source;
 
 /// The record format that this version writes. A newer one is read, never appended to.
 pub const FORMAT_VERSION: u32 = 1;
@@ -44,6 +45,9 @@ pub enum Event {
         /// SHA-256 of the Terraform root's new copy, where the operator had it staged anew.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         restaged: Option<String>,
+        /// Which commit that is of.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        source: Option<Source>,
         /// What was another than at the run's start, and the operator accepted, in words.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         accepted: Vec<String>,

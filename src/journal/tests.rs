@@ -55,7 +55,15 @@ fn started() -> Event {
 
 fn resumed(retry: &[&str]) -> Event {
     let retry = retry.iter().map(|id| StepId::from(*id)).collect();
-    Event::RunResumed { pid: 2, host: "other".into(), retry, restaged: None, accepted: vec![], tenure: None }
+    Event::RunResumed {
+        pid: 2,
+        host: "other".into(),
+        retry,
+        restaged: None,
+        source: None,
+        accepted: vec![],
+        tenure: None,
+    }
 }
 
 fn failure(kind: FailureKind) -> Failure {
@@ -261,6 +269,7 @@ fn a_failed_step_is_tried_again_only_when_the_operator_says_so() {
             host: "b".into(),
             retry: vec![a.clone()],
             restaged: None,
+            source: None,
             accepted: vec![],
             tenure: None,
         })

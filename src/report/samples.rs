@@ -183,6 +183,7 @@ impl Script {
             host: "laptop".into(),
             retry,
             restaged: None,
+            source: None,
             accepted: vec![],
             tenure: None,
         });

@@ -17,7 +17,9 @@ use super::objectives::{ObjectiveResult, Verdict, declared_at, measure};
 use super::requests::{self, Requests};
 use super::timeline::{Facts, StepStatus, Timeline, Track, wall_ms};
 use super::trouble::{self, AppliedState, Retries, UnsavedState};
-use crate::journal::{self, ApprovedBundle, Failure, FailureKind, JournalError, Loaded, Outcome, RunStarted, Skipped};
+use crate::journal::{
+    self, ApprovedBundle, Event, Failure, FailureKind, JournalError, Loaded, Outcome, Record, RunStarted, Skipped,
+};
 use crate::manifest::Component;
 use crate::runbook::{NotChecked, Phase, StepId, StepSpec};
 use crate::terraform::Source;
@@ -236,7 +238,7 @@ pub fn summarize(loaded: &Loaded, held: bool, now: Timestamp) -> Option<Summary>
         overridden: let_through::of(&loaded.state, &timeline),
         evidence: evidence::of(&loaded.state),
         incident: incident::of(started, declared_at(started, began.at), &steps),
-        source: source(&timeline),
+        source: source(loaded, &timeline),
         undo: undo(&timeline),
         retries: trouble.retries,
         applied: trouble.applied,
@@ -254,7 +256,15 @@ pub fn summarize(loaded: &Loaded, held: bool, now: Timestamp) -> Option<Summary>
 /// The key under which the facts of a check say which commit the root is of.
 pub const SOURCE: &str = "source";
 
-fn source(timeline: &Timeline) -> Option<Source> {
+/// Of the newest copy.
+fn source(loaded: &Loaded, timeline: &Timeline) -> Option<Source> {
+    let anew = |record: &Record| match &record.event {
+        Event::RunResumed { source, .. } => source.clone(),
+        _ => None,
+    };
+    if let Some(source) = loaded.records.iter().rev().find_map(anew) {
+        return Some(source);
+    }
     let known = timeline.steps.values().find_map(|track| track.facts.get(SOURCE))?;
     serde_json::from_value(known.clone()).ok()
 }

@@ -1,13 +1,14 @@
-//! Lists a bucket: every version and delete marker of every key, as lines of JSON. The objects themselves are not copied.
+//! Lists a bucket: every version and delete marker of every key, as lines of JSON, and how the bucket is set. The objects themselves
+//! are not copied.
 
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use super::evidence::Found;
-use super::evidence_keep::{About, Keeper, output};
+use super::evidence_keep::{About, Keeper, output, pretty};
 use super::{Cx, Output, Progress, StepError};
 use crate::aws::Session;
-use crate::aws::s3::{self, BucketPlace, Version, list_versions};
-use crate::evidence::{Collected, EvidencePlace, folder};
+use crate::aws::s3::{self, BucketPlace, Setting, Version, list_versions};
+use crate::evidence::{Collected, EvidencePlace, NotCollected, folder};
 
 /// The bucket in the region where it is; `None` where there is none.
 async fn find(cx: &Cx, bucket: &str) -> Result<Option<Session>, StepError> {
@@ -25,7 +26,7 @@ pub(super) fn stem(bucket: &str) -> String {
 
 pub(super) async fn check(cx: &Cx, bucket: &str) -> Result<Found, StepError> {
     Ok(match find(cx, bucket).await? {
-        Some(_) => Found::to_write(format!("a list of every version in bucket {bucket}")),
+        Some(_) => Found::to_write(format!("a list of every version in bucket {bucket}, and how it is set")),
         None => Found::missing(format!("there is no bucket {bucket}: nothing of it is kept")),
     })
 }
@@ -54,9 +55,30 @@ pub(super) async fn collect(cx: &Cx, place: &EvidencePlace, bucket: &str) -> Res
         }
     }
     let count = lines.count();
-    let mut output = output(&Collected { items: lines.finish().await?, ..Collected::default() });
+    let mut items = lines.finish().await?;
+    let (settings, not_collected) = settings(&session, bucket).await?;
+    let what = format!("how bucket {bucket} is set");
+    let about = About { what: &what, request: "s3:GetBucketPolicy and others" };
+    items.push(keeper.put(&format!("buckets/{}.json", folder(bucket)), pretty(&settings)?, about).await?);
+    let mut output = output(&Collected { items, not_collected, ..Collected::default() });
     output["versions"] = json!(count);
     Ok(output)
+}
+
+/// How a bucket is set, `null` where it has no such setting; and what S3 did not say.
+async fn settings(session: &Session, bucket: &str) -> Result<(Value, Vec<NotCollected>), StepError> {
+    let (mut told, mut not_collected) = (Map::new(), Vec::new());
+    for Setting { name, value } in s3::settings(session, bucket).await {
+        match value {
+            Ok(value) => drop(told.insert(name.to_owned(), value.unwrap_or(Value::Null))),
+            // Whatever else there is to ask, newer credentials come first.
+            Err(error) if error.credentials_expired() || error.transient => return Err(error.into()),
+            Err(error) => {
+                not_collected.push(NotCollected { what: format!("{name} of bucket {bucket}"), why: error.to_string() });
+            }
+        }
+    }
+    Ok((Value::Object(told), not_collected))
 }
 
 fn line(version: &Version) -> String {

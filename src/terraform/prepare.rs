@@ -14,10 +14,11 @@ use super::overlay::{self, BACKEND_CONFIG, IMPORTS};
 use super::regions::forget_questions;
 use super::root::Root;
 use super::source::Source;
-use super::stage::{self, Layout, hex};
+use super::stage::{self, Layout, Staged, hex};
 use super::workdir::{Observer, Unobserved, Workdir};
 use super::workspace::InitMark;
 use super::{TerraformError, process};
+use crate::manifest::CommitRule;
 
 /// How often an earlier lifeboat's Terraform is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -151,10 +152,7 @@ impl Workdir {
         if tree.exists() {
             fs::remove_dir_all(&tree).map_err(stage::at(&tree, "removed"))?;
         }
-        let root = Root::read(&self.manifest.terraform.root)?;
-        let layout = Layout::new(&root.path, &root.local_modules);
-        let run_dir = fs::canonicalize(&self.run_dir).map_err(stage::at(&self.run_dir, "read"))?;
-        let staged = stage::stage(&layout, &tree, &run_dir)?;
+        let (root, layout, staged) = self.copied(&tree)?;
         let mark = StagedMark {
             digest: staged.digest,
             left_out: staged.left_out,
@@ -165,14 +163,23 @@ impl Workdir {
         Ok(mark)
     }
 
+    /// Copies the root as it is now, with its local modules.
+    pub(super) fn copied(&self, tree: &Path) -> Result<(Root, Layout, Staged), TerraformError> {
+        let root = Root::read(&self.manifest.terraform.root)?;
+        let layout = Layout::new(&root.path, &root.local_modules);
+        let run_dir = fs::canonicalize(&self.run_dir).map_err(stage::at(&self.run_dir, "read"))?;
+        let staged = stage::stage(&layout, tree, &run_dir)?;
+        Ok((root, layout, staged))
+    }
+
     /// Stages the root anew, so that what is planned from here on is of the files as they are now. Returns the SHA-256
-    /// of the new copy. `init` is run again by whatever comes next. `elsewhere`: the run has a copy on another machine,
-    /// so that this one need not have any.
+    /// of the new copy, and where that comes from. `init` is run again by whatever comes next. `elsewhere`: the run has a copy
+    /// on another machine, so that this one need not have any; `rule`: what is asked of the commit.
     ///
     /// # Errors
     /// A saved plan of the old copy that is not applied yet, a Terraform that is still at work, or a root that cannot
-    /// be read or copied. Where the root cannot be read the old copy stays.
-    pub async fn restage(&self, elsewhere: bool) -> Result<String, TerraformError> {
+    /// be read or copied, or is not of such a commit. The old copy stays then.
+    pub async fn restage(&self, elsewhere: bool, rule: Option<CommitRule>) -> Result<(String, Source), TerraformError> {
         let _tree = self.tree.lock().await;
         let mut known = self.ready.lock().await;
         if !self.dir.is_dir() && elsewhere {
@@ -193,6 +200,10 @@ impl Workdir {
             return Err(TerraformError::NotRestaged(why.into()));
         }
         self.check()?;
+        let source = self.source_now().await?;
+        if let Some(why) = rule.and_then(|rule| source.refused(rule)) {
+            return Err(TerraformError::NotRestaged(format!("the root {why}")));
+        }
         // What is left is torn, or of a plan without changes: an apply must not go by it.
         for name in ["base", "adoption", "destroy"] {
             self.forget(name)?;
@@ -203,7 +214,7 @@ impl Workdir {
             self.keep_left(&self.path("tree").join(mark.root), &Unobserved)?;
         }
         stage::remove(&self.path("staged.json"))?;
-        Ok(self.staged()?.digest)
+        Ok((self.staged()?.digest, source))
     }
 
     /// Whether the root can be read and its inputs can be made, without writing any.

@@ -18,7 +18,7 @@ use super::calls::{beside, bytes};
 use super::prepare::{read_mark, write_mark};
 use super::process::{self, Call};
 use super::root::Root;
-use super::stage::{Layout, is_foreign};
+use super::stage::{self, Layout, is_foreign};
 use super::version::on_path;
 use super::workdir::Workdir;
 use crate::manifest::CommitRule;
@@ -181,12 +181,29 @@ impl Workdir {
         if let Some(mark) = read_mark::<SourceMark>(&path).filter(|mark| mark.staged == staged) {
             return Ok(mark.source);
         }
-        let source = self.commit().await.map_or_else(Source::Unknown, |commit| Source::Commit(Box::new(commit)));
+        let source = self.source_of(&self.path("tree")).await;
         write_mark(&path, &SourceMark { staged: staged.to_owned(), source: source.clone() })?;
         Ok(source)
     }
 
-    async fn commit(&self) -> Result<Commit, String> {
+    /// Where the root as it is now comes from, whatever the run has staged.
+    ///
+    /// # Errors
+    /// It cannot be read or copied.
+    pub(super) async fn source_now(&self) -> Result<Source, TerraformError> {
+        let tree = self.path("now");
+        stage::remove_folder(&tree)?;
+        self.copied(&tree)?;
+        let source = self.source_of(&tree).await;
+        stage::remove_folder(&tree)?;
+        Ok(source)
+    }
+
+    async fn source_of(&self, tree: &Path) -> Source {
+        self.commit(tree).await.map_or_else(Source::Unknown, |commit| Source::Commit(Box::new(commit)))
+    }
+
+    async fn commit(&self, staged: &Path) -> Result<Commit, String> {
         let root = Root::read(&self.manifest.terraform.root).map_err(|error| error.to_string())?;
         let layout = Layout::new(&root.path, &root.local_modules);
         let git = Git::of(self)?;
@@ -196,9 +213,8 @@ impl Workdir {
         let (id, committed_at, signature, signer) = head_of(&String::from_utf8_lossy(&head))?;
         let tree = tree_of(&git.ask(&top, ["ls-tree", "-r", "-z", "--full-tree", &id], &[]).await?)?;
         let (mut wanted, mut unlike) = (Vec::new(), BTreeSet::new());
-        let staged = self.path("tree");
-        for file in files(&staged).map_err(|error| format!("{}: {error}", staged.display()))? {
-            let original = layout.original(&staged, &file);
+        for file in files(staged).map_err(|error| format!("{}: {error}", staged.display()))? {
+            let original = layout.original(staged, &file);
             match named_in(&top, &original) {
                 Some(name) => wanted.push(Wanted { name, link: fs::read_link(&original).ok(), file }),
                 None => drop(unlike.insert(format!("{} is outside of the repository", original.display()))),

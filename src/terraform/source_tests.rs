@@ -194,6 +194,12 @@ async fn what_was_found_for_a_copy_holds_as_long_as_the_copy_does() {
     place.commit();
     assert_eq!(workdir.source("this copy").await.unwrap(), first);
     assert_ne!(workdir.source("another copy").await.unwrap(), first);
+    // What is staged is not touched by a look at what would be.
+    let before = fs::read_to_string(run.path().join("terraform/tree/infra/main.tf")).unwrap();
+    assert_eq!(workdir.source_now().await.unwrap().refused(CommitRule::Clean), None);
+    place.write("infra/main.tf", "locals {\n}\n");
+    assert!(workdir.source_now().await.unwrap().refused(CommitRule::Clean).is_some());
+    assert_eq!(fs::read_to_string(run.path().join("terraform/tree/infra/main.tf")).unwrap(), before);
 }
 
 /// With a key of SSH, which git checks by a list of who may sign (git: "git-config", `gpg.ssh.allowedSignersFile`).

@@ -155,7 +155,7 @@ fn begun(dir: &std::path::Path) -> Arc<Journal> {
 
 fn resumed(journal: &Journal, retry: Vec<StepId>) {
     let host = "other".to_owned();
-    let event = Event::RunResumed { pid: 2, host, retry, restaged: None, accepted: vec![], tenure: None };
+    let event = Event::RunResumed { pid: 2, host, retry, restaged: None, source: None, accepted: vec![], tenure: None };
     journal.append(event).expect("on disk");
 }
 

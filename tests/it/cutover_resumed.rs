@@ -87,6 +87,7 @@ async fn who_takes_up_a_cutover_waits_for_the_change_that_was_sent() {
             host: "other".into(),
             retry: vec![],
             restaged: None,
+            source: None,
             accepted: vec![],
             tenure: None,
         },

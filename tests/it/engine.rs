@@ -88,6 +88,7 @@ async fn what_waits_for_a_step_that_was_left_out_goes_on_and_is_said_to_be_unpro
             host: "h".into(),
             retry: vec![],
             restaged: None,
+            source: None,
             accepted: vec![],
             tenure: None,
         })

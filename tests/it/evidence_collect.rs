@@ -21,9 +21,9 @@ use crate::{command, offline};
 #[tokio::test(flavor = "multi_thread")]
 async fn everything_is_collected_and_proven_with_nothing_but_the_files() {
     let _turn = command::turn().await;
-    let site = Site::new().await;
-    let role = "  role = \"arn:aws:iam::123456789012:role/evidence\"\n  retain_days = 1\n";
-    site.tiny.write_manifest(&format!("{BLOCKS}{}", rule(role)));
+    let site = Site::of_two_accounts("arn:aws:iam::210987654321:role/evidence").await;
+    let own = site.s3().list_buckets().send().await.expect("buckets");
+    assert!(own.buckets().iter().all(|it| it.name() != Some(KEPT)), "it is not the service's: {own:?}");
     let dry = command::output(site.command(&["evidence", "collect", "tiny", "--dry-run"])).await;
     let listed = String::from_utf8_lossy(&dry.stdout).into_owned();
     assert_eq!(dry.status.code(), Some(0), "{}", String::from_utf8_lossy(&dry.stderr));
@@ -63,6 +63,14 @@ async fn everything_is_collected_and_proven_with_nothing_but_the_files() {
     let versions = lines(&at("buckets/logs-prod.versions-00001.jsonl.gz"));
     let told: Vec<_> = versions.iter().map(|it| (it["key"].as_str(), it["delete_marker"].as_bool())).collect();
     assert_eq!(told, [(Some("a/b"), Some(true)), (Some("a/b"), None), (Some("a/b"), None)], "{versions:?}");
+    let settings: Value = serde_json::from_str(&text("buckets/logs-prod.json")).expect("JSON");
+    assert_eq!(settings["BucketPolicy"]["Statement"][0]["Sid"], "Theirs", "{settings}");
+    assert_eq!(
+        (&settings["Replication"], settings.as_object().map(|it| it.len())),
+        (&Value::Null, Some(10)),
+        "{settings}"
+    );
+    assert!(settings["BucketAcl"]["Owner"]["ID"].is_string(), "{settings}");
     assert_eq!(text("terraform/state.tfstate"), STATE, "byte for byte");
     let plan = text("terraform/plan.json");
     assert!(plan.contains("terraform_data.a") && plan.contains("new"), "{plan}");

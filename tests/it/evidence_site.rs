@@ -99,10 +99,16 @@ impl Site {
     /// A service with everything that is collected, and an evidence bucket with Object Lock.
     pub async fn new() -> Self {
         let site = Self::without_bucket().await;
-        let s3 = site.s3();
-        let made = s3.create_bucket().bucket(KEPT).object_lock_enabled_for_bucket(true);
-        made.create_bucket_configuration(here()).send().await.expect("the evidence bucket");
-        versioned(&s3, KEPT).await;
+        evidence_bucket(&site.s3()).await;
+        site
+    }
+
+    /// The same with the evidence bucket in another account, which the role of that account writes to.
+    pub async fn of_two_accounts(role: &str) -> Self {
+        let site = Self::without_bucket().await;
+        let theirs = site.tiny.moto.session(REGION).assuming(role).await;
+        evidence_bucket(&theirs.s3()).await;
+        site.tiny.write_manifest(&format!("{BLOCKS}{}", rule(&format!("  role = \"{role}\"\n  retain_days = 1\n"))));
         site
     }
 
@@ -135,6 +141,9 @@ impl Site {
         for bucket in ["away", "logs-prod"] {
             s3.create_bucket().bucket(bucket).create_bucket_configuration(here()).send().await.expect("a bucket");
         }
+        let open = r#"{"Version": "2012-10-17", "Statement": [{"Sid": "Theirs", "Effect": "Allow", "Principal": "*",
+            "Action": "s3:GetObject", "Resource": "arn:aws:s3:::logs-prod/*"}]}"#;
+        s3.put_bucket_policy().bucket("logs-prod").policy(open).send().await.expect("a policy");
         put(&s3, "away", STATE_KEY, STATE).await;
         versioned(&s3, "logs-prod").await;
         for content in ["1", "2"] {
@@ -220,6 +229,12 @@ impl Site {
     pub async fn refused(&self) -> StepError {
         evidence_verifies(&self.gate()).await.expect_err("it is not what was sealed")
     }
+}
+
+async fn evidence_bucket(s3: &aws_sdk_s3::Client) {
+    let made = s3.create_bucket().bucket(KEPT).object_lock_enabled_for_bucket(true);
+    made.create_bucket_configuration(here()).send().await.expect("the evidence bucket");
+    versioned(s3, KEPT).await;
 }
 
 pub fn here() -> aws_sdk_s3::types::CreateBucketConfiguration {

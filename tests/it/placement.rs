@@ -69,11 +69,11 @@ async fn computed_regions_are_asked_of_the_provider_and_the_lost_one_is_refused(
     assert!(!files(&site.path("run/terraform/tree")).contains(&"lifeboat_regions.tf".to_owned()));
 
     site.write("root/main.tf", &root("var.aws_region", "join(\"-\", [\"eu\", \"west\", \"2\"])"));
-    workdir.restage(false).await.expect("staged anew");
+    workdir.restage(false, None).await.expect("staged anew");
     let said = refused(&site).await;
     assert!(said.contains("provider aws.other is configured for eu-west-2"), "{said}");
     site.write("root/main.tf", &root("lower(\"AP-SOUTH-1\")", "var.aws_region"));
-    site.workdir().await.restage(false).await.expect("staged anew");
+    site.workdir().await.restage(false, None).await.expect("staged anew");
     let said = refused(&site).await;
     assert!(said.contains("provider aws is configured for ap-south-1; the recovery region is us-east-1"), "{said}");
 }

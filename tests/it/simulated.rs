@@ -218,6 +218,7 @@ impl Bench {
                 host: "other".into(),
                 retry,
                 restaged: None,
+                source: None,
                 accepted: vec![],
                 tenure: None,
             })

@@ -336,8 +336,15 @@ impl Place {
         let engine = self.engine(self.runbook(), None).await;
         let (journal, _) = Journal::open(&self.dir.join("run")).expect("the journal");
         let retry = retry.iter().map(|id| StepId::from(*id)).collect();
-        let resumed =
-            Event::RunResumed { pid: 1, host: "other".into(), retry, restaged: None, accepted: vec![], tenure: None };
+        let resumed = Event::RunResumed {
+            pid: 1,
+            host: "other".into(),
+            retry,
+            restaged: None,
+            source: None,
+            accepted: vec![],
+            tenure: None,
+        };
         journal.append(resumed).expect("a record");
         execute(&engine, Arc::new(journal)).await.expect("a journal that can be written")
     }
