@@ -52,6 +52,8 @@ pub struct SpareRole {
 pub struct AddressBlock {
     pub cidrs: Vec<Cidr>,
     pub place: AclPlace,
+    /// Network ACLs that other steps see to: two at one ACL would be in each other's way.
+    pub elsewhere: Vec<String>,
     pub break_glass: Vec<String>,
 }
 

@@ -67,7 +67,12 @@ mod tests {
         });
         let instance = Containment::Instance(SpareInstance { id: "i-1".into(), break_glass: Vec::new() });
         let place = AclPlace::Vpc("vpc-1".into());
-        let addresses = Containment::Addresses(AddressBlock { cidrs: Vec::new(), place, break_glass: Vec::new() });
+        let addresses = Containment::Addresses(AddressBlock {
+            cidrs: Vec::new(),
+            place,
+            elsewhere: Vec::new(),
+            break_glass: Vec::new(),
+        });
         let plan = plan(&[
             change("aws_s3_bucket_policy.logs", "aws_s3_bucket_policy", &["create"], json!({"bucket": "logs"})),
             change("aws_s3_bucket_policy.other", "aws_s3_bucket_policy", &["no-op"], json!({"bucket": "other"})),

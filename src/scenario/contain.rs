@@ -51,12 +51,13 @@ fn network(rule: &ContainmentRule) -> impl Iterator<Item = Named> {
     let glass = || rule.break_glass.clone();
     // Nowhere, where no address is named.
     let denied = !rule.addresses.is_empty();
-    let acls = rule.network_acls.iter().cloned().map(AclPlace::NetworkAcl);
-    let places = acls.chain(rule.vpcs.iter().cloned().map(AclPlace::Vpc)).filter(move |_| denied);
-    let places = places.map(move |place| {
+    let acls = rule.network_acls.iter().cloned().map(|id| (AclPlace::NetworkAcl(id), Vec::new()));
+    let vpcs = rule.vpcs.iter().cloned().map(|id| (AclPlace::Vpc(id), rule.network_acls.clone()));
+    let places = acls.chain(vpcs).filter(move |_| denied).map(move |(place, elsewhere)| {
         let id = format!("contain.{}", suffix(&place));
         let title = format!("deny {} in {place}", these(&rule.addresses));
-        (id, title, Containment::Addresses(AddressBlock { cidrs: rule.addresses.clone(), place, break_glass: glass() }))
+        let block = AddressBlock { cidrs: rule.addresses.clone(), place, elsewhere, break_glass: glass() };
+        (id, title, Containment::Addresses(block))
     });
     let sets = rule.ip_sets.iter().filter(move |_| denied).map(move |set| {
         let title = format!("add {} to IP set {}", these(&rule.addresses), set.name);

@@ -41,12 +41,13 @@ impl Planned {
 impl ContainAddresses {
     async fn look(&self, cx: &Cx) -> Result<Vec<NetworkAcl>, StepError> {
         let session = &cx.world.aws;
-        let found = match &self.block.place {
+        let found: Vec<NetworkAcl> = match &self.block.place {
             AclPlace::NetworkAcl(id) => ec2::network_acl(session, id).await?.into_iter().collect(),
             AclPlace::Vpc(id) => ec2::network_acls_of(session, id).await?,
         };
         if !found.is_empty() {
-            return Ok(found);
+            let own = |acl: &NetworkAcl| !self.block.elsewhere.contains(&acl.id);
+            return Ok(found.into_iter().filter(own).collect());
         }
         let region = session.region();
         let what = match &self.block.place {

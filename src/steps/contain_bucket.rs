@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 
 use super::contained::{BEFORE, GLASS, INVESTIGATOR, are_there, blocked, facts, gone, note, noted, unreadable};
 use super::{Blocked, Checked, Compensation, Cx, Output, Seen, Standing, Step, StepError};
-use crate::aws::Session;
 use crate::aws::s3::{self, BucketPlace};
+use crate::aws::{AwsError, Session};
 use crate::containment::{
     BucketBefore, Principal, PublicAccess, SpareBucket, deny_bucket, has_ours, merged, released, same,
 };
@@ -27,15 +27,21 @@ pub struct ReleaseBucket {
 }
 
 /// Clients of the bucket's region, and the bucket as it is; `None` where there is none.
-async fn look(cx: &Cx, name: &str) -> Result<Option<(Session, BucketBefore)>, StepError> {
-    let session = match s3::find_bucket(&cx.world.aws, name).await? {
-        BucketPlace::Here => cx.world.aws.clone(),
-        BucketPlace::Elsewhere(region) => cx.world.aws.in_region(&region),
+async fn look(cx: &Cx, bucket: &SpareBucket) -> Result<Option<(Session, BucketBefore)>, StepError> {
+    let (aws, name) = (&cx.world.aws, &bucket.name);
+    let denied = |error: AwsError| match error.is("AccessDenied") {
+        true => StepError::from(error)
+            .hint(format!("it may be closed to the caller: log in as one of {}", bucket.except().join(", "))),
+        false => error.into(),
+    };
+    let session = match s3::find_bucket(aws, name).await.map_err(denied)? {
+        BucketPlace::Here => aws.clone(),
+        BucketPlace::Elsewhere(region) => aws.in_region(&region),
         BucketPlace::Missing => return Ok(None),
     };
     let now = BucketBefore {
-        policy: s3::bucket_policy(&session, name).await?,
-        public_access: s3::public_access(&session, name).await?,
+        policy: s3::bucket_policy(&session, name).await.map_err(denied)?,
+        public_access: s3::public_access(&session, name).await.map_err(denied)?,
     };
     Ok(Some((session, now)))
 }
@@ -43,7 +49,7 @@ async fn look(cx: &Cx, name: &str) -> Result<Option<(Session, BucketBefore)>, St
 impl ContainBucket {
     async fn look(&self, cx: &Cx) -> Result<(Session, BucketBefore), StepError> {
         let name = &self.bucket.name;
-        look(cx, name).await?.ok_or_else(|| {
+        look(cx, &self.bucket).await?.ok_or_else(|| {
             StepError::conflict(format!("there is no bucket {name}")).hint("look: aws s3api list-buckets")
         })
     }
@@ -202,7 +208,7 @@ impl ReleaseBucket {
 #[async_trait]
 impl Step for ReleaseBucket {
     async fn check(&self, cx: &Cx) -> Result<Checked, Blocked> {
-        let Some((_, now)) = look(cx, &self.bucket.name).await.map_err(blocked)? else {
+        let Some((_, now)) = look(cx, &self.bucket).await.map_err(blocked)? else {
             let words = gone(&format!("bucket {}", self.bucket.name));
             return Ok(Checked { facts: facts(Vec::new(), vec![words]), standing: Standing::InPlace });
         };
@@ -222,14 +228,14 @@ impl Step for ReleaseBucket {
     }
 
     async fn observe(&self, cx: &Cx) -> Result<Seen, StepError> {
-        let Some((_, now)) = look(cx, &self.bucket.name).await? else { return Ok(Seen::Done(self.absent())) };
+        let Some((_, now)) = look(cx, &self.bucket).await? else { return Ok(Seen::Done(self.absent())) };
         let left = self.left(&now)?;
         Ok(if Self::is_done(&left) { Seen::Done(self.output(&left.kept)) } else { Seen::Absent })
     }
 
     async fn apply(&self, cx: &Cx) -> Result<Output, StepError> {
         let name = &self.bucket.name;
-        let Some((session, now)) = look(cx, name).await? else { return Ok(self.absent()) };
+        let Some((session, now)) = look(cx, &self.bucket).await? else { return Ok(self.absent()) };
         let left = self.left(&now)?;
         if let Some(access) = &left.public_access {
             s3::set_public_access(&session, name, access.as_ref()).await?;
@@ -241,7 +247,7 @@ impl Step for ReleaseBucket {
     }
 
     async fn verify(&self, cx: &Cx, _: &Output) -> Result<(), StepError> {
-        let Some((_, now)) = look(cx, &self.bucket.name).await? else { return Ok(()) };
+        let Some((_, now)) = look(cx, &self.bucket).await? else { return Ok(()) };
         match Self::is_done(&self.left(&now)?) {
             true => Ok(()),
             false => Err(StepError::check_failed(format!("bucket {} is not as it was before", self.bucket.name))),

@@ -125,6 +125,7 @@ pub use fail_over_cluster::{DATA_LOSS, DATA_LOSS_ALLOWED, FailOverCluster, PROMO
 pub use make::make;
 pub use preserve_point::PreservePoint;
 pub use probe::{RunProbe, ask, check_probe, run};
+pub use quarantine::clear_quarantines;
 pub use resolve::{Resolver, reference};
 pub use restore_bucket::{RestoreBucket, check_bucket, observe_bucket, restore_bucket, survey_buckets};
 pub use restore_catalog::{RestoreCatalog, check_catalog, observe_catalog, restore_catalog};

@@ -85,7 +85,7 @@ pub(super) async fn discard(session: &Session, vpc: &str) -> Result<bool, StepEr
 
 /// Deletes the quarantine groups of VPCs that are being destroyed, each once nothing has it any more: AWS destroys no VPC that
 /// has a security group which Terraform knows nothing of. Goes on until it is dropped.
-pub(super) async fn clear(session: &Session, vpcs: &[String]) -> Infallible {
+pub async fn clear_quarantines(session: &Session, vpcs: &[String]) -> Infallible {
     let mut left: Vec<&String> = vpcs.iter().collect();
     loop {
         let mut quarantined = Vec::new();

@@ -96,7 +96,7 @@ async fn attempt(cx: &Cx, saved: &Saved) -> Result<Option<Summary>, TerraformErr
     let vpcs: Vec<String> = vpcs.collect();
     let applied = tokio::select! {
         applied = cx.world.terraform.apply(DESTROY, &watch) => applied,
-        never = quarantine::clear(&cx.world.aws, &vpcs) => match never {},
+        never = quarantine::clear_quarantines(&cx.world.aws, &vpcs) => match never {},
     };
     cx.world.terraform.forget(DESTROY)?;
     Ok(applied?.summary)

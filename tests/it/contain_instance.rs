@@ -151,6 +151,28 @@ async fn what_is_gone_or_another_by_now_is_said_by_the_release_and_left_alone() 
     assert_eq!((code, said.contains("is terminated: there is nothing to shut out")), (Some(0), true), "{said}");
 }
 
+/// The emulator destroys a VPC whatever is in it; AWS does not.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_quarantine_group_of_a_vpc_that_is_destroyed_goes_once_the_instance_is_gone() {
+    let machines = Machines::new().await;
+    let (world, ec2) = (&machines.world, machines.world.aws.ec2());
+    let (instance, _) = machines.launch().await;
+    let (code, said) = world.contain(&["--instance", &instance]).await;
+    assert_eq!(code, Some(0), "{said}");
+    let vpcs = [machines.vpc.clone()];
+    let clear = async || {
+        let clearing = lifeboat::steps::clear_quarantines(&world.aws, &vpcs);
+        tokio::time::timeout(std::time::Duration::from_secs(2), clearing).await.expect_err("it goes on");
+    };
+    clear().await;
+    assert!(machines.quarantine().await.is_some(), "the instance has it");
+    ec2.terminate_instances().instance_ids(&instance).send().await.expect("it is terminated");
+    clear().await;
+    assert_eq!(machines.quarantine().await, None);
+    let (code, said) = world.undo(&world.last_run()).await;
+    assert_eq!(code, Some(0), "there is nothing left to give back: {said}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_instance_that_is_not_there_and_a_group_that_is_not_ours_are_refused() {
     let machines = Machines::new().await;
