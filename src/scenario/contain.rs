@@ -1,6 +1,6 @@
 //! Containment after a breach: who and what is shut out, and what lets them in again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::SignedDuration;
 use serde_json::{Value, from_value};
@@ -49,19 +49,21 @@ fn identities(rule: &ContainmentRule) -> impl Iterator<Item = Named> {
 /// Addresses, instances and buckets.
 fn network(rule: &ContainmentRule) -> impl Iterator<Item = Named> {
     let glass = || rule.break_glass.clone();
-    // Nowhere, where no address is named.
-    let denied = !rule.addresses.is_empty();
+    // Each once, however it was written; where there is none, nothing is denied anywhere.
+    let cidrs: Vec<Cidr> = rule.addresses.iter().copied().collect::<BTreeSet<_>>().into_iter().collect();
+    let denied = !cidrs.is_empty();
     let acls = rule.network_acls.iter().cloned().map(|id| (AclPlace::NetworkAcl(id), Vec::new()));
     let vpcs = rule.vpcs.iter().cloned().map(|id| (AclPlace::Vpc(id), rule.network_acls.clone()));
+    let in_acls = cidrs.clone();
     let places = acls.chain(vpcs).filter(move |_| denied).map(move |(place, elsewhere)| {
         let id = format!("contain.{}", suffix(&place));
-        let title = format!("deny {} in {place}", these(&rule.addresses));
-        let block = AddressBlock { cidrs: rule.addresses.clone(), place, elsewhere, break_glass: glass() };
+        let title = format!("deny {} in {place}", these(&in_acls));
+        let block = AddressBlock { cidrs: in_acls.clone(), place, elsewhere, break_glass: glass() };
         (id, title, Containment::Addresses(block))
     });
     let sets = rule.ip_sets.iter().filter(move |_| denied).map(move |set| {
-        let title = format!("add {} to IP set {}", these(&rule.addresses), set.name);
-        let block = IpSetBlock { set: set.clone(), cidrs: rule.addresses.clone(), break_glass: glass() };
+        let title = format!("add {} to IP set {}", these(&cidrs), set.name);
+        let block = IpSetBlock { set: set.clone(), cidrs: cidrs.clone(), break_glass: glass() };
         (format!("contain.ip_set.{set}"), title, Containment::IpSet(block))
     });
     let instances = rule.instances.iter().map(move |id| {
@@ -109,6 +111,10 @@ pub fn contain_not_checked(rule: &ContainmentRule) -> Vec<NotChecked> {
         let why = "a set does nothing by itself: a rule of a web ACL has to block what is in it";
         note(format!("whether anything blocks what IP set {} lists", set.name), why)
     });
+    let covered = (!rule.addresses.is_empty()).then(|| {
+        let why = "from where AWS and the service are reached nobody can tell from here";
+        note("whether anybody who works on this comes from an address that is denied".into(), why)
+    });
     let tracked = rule.instances.iter().map(|id| {
         let why = "a security group lets connections live on that it tracks: an entry of a network ACL cuts them";
         note(format!("connections that instance {id} has already"), why)
@@ -123,7 +129,7 @@ pub fn contain_not_checked(rule: &ContainmentRule) -> Vec<NotChecked> {
             "the containment block names nobody and nothing to be shut out",
         )
     });
-    users.chain(open).chain(blocking).chain(tracked).chain([policies]).chain(nobody).collect()
+    users.chain(open).chain(blocking).chain(covered).chain(tracked).chain([policies]).chain(nobody).collect()
 }
 
 /// The runbook that takes back what a run has contained, by what its journal says was there before. A step that has noted
@@ -195,5 +201,39 @@ fn runbook(
         steps,
         objectives: Vec::new(),
         not_checked,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::containment::IpSetRef;
+
+    fn steps(rule: ContainmentRule) -> Vec<(String, Containment)> {
+        let steps = contain_steps(&rule).into_iter().map(|step| match step.action {
+            Action::Contain { what } => (step.id.as_str().to_owned(), what),
+            other => panic!("{other:?}"),
+        });
+        steps.collect()
+    }
+
+    #[test]
+    fn each_place_is_a_step_of_its_own_and_no_network_acl_is_seen_to_by_two() {
+        let address = |text: &str| Cidr::parse(text).expect("an address");
+        let set = IpSetRef::parse("arn:aws:wafv2:eu-west-2:123456789012:regional/ipset/blocked/a").expect("an ARN");
+        let rule = ContainmentRule {
+            addresses: vec![address("2001:db8::/48"), address("198.51.100.7"), address("198.51.100.7/32")],
+            network_acls: vec!["acl-1".into()],
+            vpcs: vec!["vpc-1".into()],
+            ip_sets: vec![set],
+            ..ContainmentRule::default()
+        };
+        let found = steps(rule.clone());
+        let ids: Vec<&str> = found.iter().map(|(id, _)| id.as_str()).collect();
+        assert_eq!(ids, ["contain.ip_set.eu-west-2.blocked", "contain.network_acl.acl-1", "contain.vpc.vpc-1"]);
+        let Containment::Addresses(vpc) = &found[2].1 else { panic!("{found:?}") };
+        assert_eq!(vpc.elsewhere, ["acl-1"]);
+        assert_eq!(vpc.cidrs, [address("198.51.100.7"), address("2001:db8::/48")], "each once");
+        assert_eq!(steps(ContainmentRule { addresses: Vec::new(), ..rule }), [], "places alone are nothing to do");
     }
 }
