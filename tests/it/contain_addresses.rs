@@ -87,7 +87,7 @@ async fn addresses_are_denied_in_both_directions_below_every_allow_and_are_let_i
     let before = network.seen().await;
     let listed = world.dry_run(&[]).await;
     let exact = format!(
-        r#"{{"NetworkAclId":"{default}","Egress":true,"RuleNumber":99,"RuleAction":"deny","Protocol":"-1","CidrBlock":"198.51.100.7/32"}}"#
+        r#"{{"CidrBlock":"198.51.100.7/32","Egress":true,"NetworkAclId":"{default}","Protocol":"-1","RuleAction":"deny","RuleNumber":99}}"#
     );
     assert!(listed.contains(&exact), "{listed}");
     assert_eq!((network.seen().await, world.changes()), (before, 0), "a dry run changes nothing");

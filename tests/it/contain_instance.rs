@@ -82,7 +82,11 @@ async fn an_instance_is_cut_off_by_all_its_interfaces_and_gets_its_groups_back()
     let both = ["--instance", &machines.instance, "--instance", &other];
     let before = machines.groups().await;
     let listed = world.dry_run(&both).await;
-    let exact = format!(r#"{{"NetworkInterfaceId":"{}","Groups":["lifeboat-quarantine"]}}"#, machines.interfaces[0]);
+    let first = &machines.interfaces[0];
+    let exact = format!(
+        "  set security groups of {first} (now {})\n    {{\"Groups\":[\"lifeboat-quarantine\"],\"NetworkInterfaceId\":\"{first}\"}}",
+        machines.web
+    );
     assert!(listed.contains(&exact) && listed.contains(r#""GroupName":"lifeboat-quarantine""#), "{listed}");
     assert_eq!((machines.groups().await, machines.quarantine().await, world.changes()), (before, None, 0));
     let before = machines.groups().await;
