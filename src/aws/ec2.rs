@@ -1,43 +1,28 @@
-//! Amazon EC2: how security groups and network ACLs are set, as AWS tells it. Thin calls; nothing is changed.
+//! Amazon EC2: what shuts addresses and instances out, and how security groups and network ACLs are set, as AWS tells it.
 
-use serde_json::Value;
+mod acls;
+mod evidence;
+mod groups;
+mod instances;
 
-use super::{Answer, AwsError, Session, explain};
+pub use acls::{NetworkAcl, create_entry, delete_entry, network_acl, network_acls_of};
+pub use evidence::{Page, network_acls, security_groups};
+pub use groups::{Group, create_group, delete_group, find_group, interfaces_with, revoke_rules};
+pub use instances::{Instance, NetworkInterface, instance, interfaces, interfaces_of, set_groups};
 
-/// One page of what there is, each in the words of the EC2 API reference.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Page {
-    pub items: Vec<Value>,
-    pub next: Option<String>,
+use aws_sdk_ec2::types::Filter;
+
+use super::AwsError;
+
+/// `None` where the answer is that there is no such thing.
+fn unless_missing<T>(answer: Result<T, AwsError>, missing: &[&str]) -> Result<Option<T>, AwsError> {
+    match answer {
+        Ok(answer) => Ok(Some(answer)),
+        Err(error) if error.is_any(missing) => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
-const PAGE: i32 = 1000;
-
-/// A page of the region's security groups with their rules (EC2 API: "DescribeSecurityGroups").
-///
-/// # Errors
-/// AWS refused.
-pub async fn security_groups(session: &Session, next: Option<String>) -> Result<Page, AwsError> {
-    let operation = "ec2:DescribeSecurityGroups";
-    let answer = Answer::default();
-    let asked = session.ec2().describe_security_groups().max_results(PAGE).set_next_token(next);
-    let told = asked.customize().interceptor(answer.clone()).send().await.map_err(explain(operation))?;
-    page(&answer.json(operation)?, "securityGroupInfo", told.next_token())
-}
-
-/// A page of the region's network ACLs with their entries (EC2 API: "DescribeNetworkAcls").
-///
-/// # Errors
-/// AWS refused.
-pub async fn network_acls(session: &Session, next: Option<String>) -> Result<Page, AwsError> {
-    let operation = "ec2:DescribeNetworkAcls";
-    let answer = Answer::default();
-    let asked = session.ec2().describe_network_acls().max_results(PAGE).set_next_token(next);
-    let told = asked.customize().interceptor(answer.clone()).send().await.map_err(explain(operation))?;
-    page(&answer.json(operation)?, "networkAclSet", told.next_token())
-}
-
-fn page(answer: &Value, list: &str, next: Option<&str>) -> Result<Page, AwsError> {
-    let items = answer[list].as_array().cloned().unwrap_or_default();
-    Ok(Page { items, next: next.filter(|token| !token.is_empty()).map(str::to_owned) })
+fn filter(name: &str, value: &str) -> Filter {
+    Filter::builder().name(name).values(value).build()
 }

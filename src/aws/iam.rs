@@ -9,7 +9,7 @@ pub use account::{CredentialReport, authorization_details, credential_report, ge
 pub use keys::{create_key, delete_key, was_used};
 pub use roles::{Role, delete_role_policy, put_role_policy, put_trust, role, role_policy};
 pub use users::{
-    delete_login_profile, delete_user_policy, has_login_profile, keys, put_user_policy, set_key, user_exists,
+    delete_login_profile, delete_user_policy, has_login_profile, keys, put_user_policy, set_key, user_arn, user_exists,
     user_policy,
 };
 

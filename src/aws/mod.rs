@@ -32,6 +32,7 @@ pub mod s3;
 pub mod s3_batch;
 pub mod secrets;
 mod standing;
+pub mod wafv2;
 
 pub use answer::Answer;
 pub use error::{AwsError, LOG_IN, explain};

@@ -3,6 +3,7 @@
 //! Every request goes to the recovery region's endpoint.
 
 mod bucket;
+mod closed;
 mod conditional;
 mod copy_request;
 mod delete;
@@ -19,6 +20,7 @@ use aws_sdk_s3::primitives::DateTime;
 use jiff::Timestamp;
 
 pub use bucket::{BucketPlace, Versioning, etags_are_md5, find_bucket, versioning, versions_expire_after};
+pub use closed::{bucket_policy, public_access, set_bucket_policy, set_public_access};
 pub use conditional::{Condition, Put, Stamped, put_if, read_stamped};
 pub use copy_request::{CopyRequest, CopyRequests};
 pub use delete::{DELETED_AT_ONCE, Undeleted, delete_versions, is_empty};

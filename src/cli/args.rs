@@ -71,7 +71,7 @@ pub enum Command {
     Approve(approve::Approve),
     /// Show what a Terraform plan would do, and what would be lost by it
     Review(review::Review),
-    /// Shut users and roles out after a breach; reversible
+    /// Shut users, roles, addresses and instances out after a breach, and close buckets; reversible
     Contain(Box<contain::Contain>),
     /// Replace secrets, passwords and access keys that may have been read
     Rotate(Box<rotate::Rotate>),

@@ -27,7 +27,10 @@ pub fn writes(runbook: &Runbook, found: &Preflight) -> String {
             text += "  nothing to do\n";
         }
         for write in writes {
-            for (what, value) in write.as_object().into_iter().flatten() {
+            // What is done stands above its document.
+            let mut parts: Vec<_> = write.as_object().into_iter().flatten().collect();
+            parts.sort_by_key(|(what, _)| *what == "document");
+            for (what, value) in parts {
                 text += &match value {
                     Value::String(words) if what != "document" => format!("  {} {words}\n", what.replace('_', " ")),
                     Value::String(document) => format!("    {document}\n"),

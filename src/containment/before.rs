@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::Cidr;
+
 /// Of an IAM user. Its password cannot be read, and so not be put back.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UserBefore {
@@ -38,6 +40,65 @@ pub struct RoleBefore {
     pub issued_before: String,
 }
 
+/// Of an IP set: what was added to it, so that only that is taken out again.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IpSetBefore {
+    pub added: Vec<Cidr>,
+}
+
+/// Of an instance.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InstanceBefore {
+    pub vpc: String,
+    pub interfaces: Vec<InterfaceBefore>,
+}
+
+/// A network interface with its security groups.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InterfaceBefore {
+    pub id: String,
+    pub groups: Vec<String>,
+}
+
+impl InstanceBefore {
+    /// The same with network interfaces that have come since.
+    #[must_use]
+    pub fn with(mut self, now: &Self) -> Self {
+        for interface in &now.interfaces {
+            if self.interfaces.iter().all(|known| known.id != interface.id) {
+                self.interfaces.push(interface.clone());
+            }
+        }
+        self
+    }
+}
+
+/// Of a bucket.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BucketBefore {
+    pub policy: Option<String>,
+    /// `None` where nothing was set.
+    pub public_access: Option<PublicAccess>,
+}
+
+/// What of a bucket's public access is blocked (S3 API: "PublicAccessBlockConfiguration").
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PublicAccess {
+    pub block_public_acls: bool,
+    pub ignore_public_acls: bool,
+    pub block_public_policy: bool,
+    pub restrict_public_buckets: bool,
+}
+
+impl PublicAccess {
+    pub const BLOCKED: Self = Self {
+        block_public_acls: true,
+        ignore_public_acls: true,
+        block_public_policy: true,
+        restrict_public_buckets: true,
+    };
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -53,5 +114,13 @@ mod tests {
         let whole = noted.with(&now);
         assert_eq!(whole.keys, [("A".into(), true), ("B".into(), true)].into());
         assert_eq!((whole.policy, whole.login_profile), (None, true));
+        let of = |list: &[(&str, &str)]| InstanceBefore {
+            vpc: "v".into(),
+            interfaces: list
+                .iter()
+                .map(|(id, group)| InterfaceBefore { id: (*id).into(), groups: vec![(*group).into()] })
+                .collect(),
+        };
+        assert_eq!(of(&[("a", "web")]).with(&of(&[("a", "q"), ("b", "web")])), of(&[("a", "web"), ("b", "web")]));
     }
 }

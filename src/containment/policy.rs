@@ -52,6 +52,26 @@ pub fn deny_trust(except: &[String]) -> Value {
     })
 }
 
+/// Closes a bucket and its objects to everybody but these.
+pub fn deny_bucket(bucket: &str, except: &[String]) -> Value {
+    let partition = except.first().and_then(|arn| arn.split(':').nth(1)).unwrap_or("aws");
+    let arn = format!("arn:{partition}:s3:::{bucket}");
+    json!({
+        "Sid": SID,
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "s3:*",
+        "Resource": [arn, format!("{arn}/*")],
+        "Condition": {"ArnNotEquals": {"aws:PrincipalArn": except}},
+    })
+}
+
+/// Whether a policy has a statement of ours.
+pub fn has_ours(policy: Option<&str>) -> bool {
+    let document = policy.and_then(|text| serde_json::from_str::<Value>(text).ok()).unwrap_or_default();
+    statements(&document).iter().any(|statement| statement["Sid"] == SID)
+}
+
 /// Whether two documents say the same: order of keys and white space do not count, nor does a list of one.
 pub fn same(one: &str, other: &str) -> bool {
     let parsed = |text: &str| serde_json::from_str::<Value>(text).ok().map(plain);
@@ -148,6 +168,16 @@ mod tests {
         let older = merged(None, &deny_trust(&["arn:aws:iam::123456789012:role/b".into()])).unwrap();
         let newer = merged(Some(&older), &ours).unwrap();
         assert_eq!(released(Some(&newer), Some(&older)).unwrap(), Some(older), "an earlier containment comes back");
+    }
+
+    #[test]
+    fn a_bucket_is_closed_with_its_objects_to_all_but_some() {
+        let glass = "arn:aws-cn:iam::123456789012:role/glass".to_owned();
+        let statement = deny_bucket("logs", std::slice::from_ref(&glass));
+        assert_eq!(statement["Resource"], json!(["arn:aws-cn:s3:::logs", "arn:aws-cn:s3:::logs/*"]));
+        assert_eq!(statement["Condition"], json!({"ArnNotEquals": {"aws:PrincipalArn": [glass]}}));
+        let closed = merged(Some(THEIRS), &statement).unwrap();
+        assert!(has_ours(Some(&closed)) && !has_ours(Some(THEIRS)) && !has_ours(None));
     }
 
     #[test]

@@ -12,9 +12,10 @@ use tokio::sync::watch;
 use super::Engine;
 use crate::aws::quotas::limit;
 use crate::aws::{Session, count, standing};
+use crate::containment::Containment;
 use crate::guard::{self, Violation, names, quotas};
 use crate::manifest::Guards;
-use crate::runbook::NotChecked;
+use crate::runbook::{Action, NotChecked};
 use crate::steps::adopted;
 use crate::terraform::events::Event;
 use crate::terraform::plan::Plan;
@@ -62,9 +63,21 @@ pub async fn ahead(engine: &Engine, detail: Detail) -> Result<Foreknown, Terrafo
     let mut violations = std::mem::take(&mut look.violations);
     violations.extend(asked.violations);
     violations.extend(teardown.iter().flat_map(|it| it.guarded.iter().cloned()));
+    if let Some(teardown) = teardown.as_deref() {
+        look.refused.extend(guard::set_back(&look.plan, &teardown.teardown.destroys, &contained(engine)));
+    }
     let mut warnings = std::mem::take(&mut look.warnings);
     warnings.extend(asked.warnings);
     Ok(Foreknown { look, teardown, violations, warnings, not_checked: asked.not_checked })
+}
+
+/// What the run contains.
+fn contained(engine: &Engine) -> Vec<&Containment> {
+    let what = engine.runbook.steps.iter().filter_map(|step| match &step.action {
+        Action::Contain { what } => Some(what),
+        _ => None,
+    });
+    what.collect()
 }
 
 /// What AWS said of a plan.

@@ -1,9 +1,10 @@
 //! The guards of the manifest's `guard` block: what a plan must keep to, beyond what lifeboat refuses by itself
 //! (`terraform::guard`, which nobody can override).
 //!
-//! One file per kind of guard. Each is pure: a plan and the rules in, violations out. `names` and `quotas` are judged
+//! One file per kind of guard, and one for what is contained, which nobody can override either. Each is pure: a plan and the rules in, violations out. `names` and `quotas` are judged
 //! against what AWS was seen to have, `policies` against what conftest said; who asks them is elsewhere.
 
+mod contained;
 mod control_planes;
 mod destroys;
 pub mod names;
@@ -20,6 +21,7 @@ use crate::manifest::Guards;
 use crate::runbook::NotChecked;
 use crate::terraform::plan::{Plan, ResourceChange};
 
+pub use contained::set_back;
 pub use policies::{Said, not_asked, said};
 pub use protect::stands_for;
 

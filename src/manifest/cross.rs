@@ -139,6 +139,12 @@ pub(super) fn foreign_roles(manifest: &Manifest) -> Vec<(String, String, String)
     foreign.collect()
 }
 
+/// What the containment block names and cannot be shut out. Answers (block's title, message, hint).
+pub(super) fn uncontainable(manifest: &Manifest) -> Vec<(String, String, String)> {
+    let found = manifest.containment.as_ref().and_then(|rule| manifest.uncontainable(rule));
+    found.map(|(message, hint)| ("containment \"\"".to_owned(), message, hint)).into_iter().collect()
+}
+
 /// Evidence that would be kept in what is taken down, or where CloudWatch Logs exports nothing to (Amazon CloudWatch Logs User
 /// Guide: "Exporting log data to Amazon S3"). Answers (block's title, message, hint).
 pub(super) fn perishable_evidence(manifest: &Manifest) -> Vec<(String, String, String)> {

@@ -91,6 +91,7 @@ pub fn load_file(path: &Path) -> Result<Manifest, Invalid> {
         let contained = manifest.containment.as_ref().map(|rule| rule.users.as_slice()).unwrap_or_default();
         let shut_out = rotation::shut_out(manifest.rotation.as_ref(), contained);
         note(&mut reader, &body, "this one", shut_out.into_iter().collect());
+        note(&mut reader, &body, "not this", cross::uncontainable(manifest));
         note(&mut reader, &body, "not there", cross::perishable_evidence(manifest));
     }
     match (Invalid::of(reader.problems), manifest) {
@@ -191,6 +192,10 @@ fn note(reader: &mut Reader, body: &Body, label: &str, found: Vec<(String, Strin
         reader.hinted(span.unwrap_or_default(), message, label, hint);
     }
 }
+
+#[cfg(test)]
+#[path = "containment_tests.rs"]
+mod containment_rules;
 
 #[cfg(test)]
 #[path = "evidence_tests.rs"]

@@ -21,7 +21,7 @@ pub(super) const REGION: Rule = Rule { noun: "an AWS region", refuse: region };
 pub(super) const WORKSPACE: Rule = Rule { noun: "a workspace name", refuse: workspace };
 
 /// Amazon S3: "General purpose bucket naming rules".
-pub(super) const BUCKET: Rule = Rule { noun: "a bucket name", refuse: bucket };
+pub(super) const BUCKET: Rule = Rule { noun: "a bucket name", refuse: bucket_name_fault };
 
 /// Amazon S3: "Naming Amazon S3 objects"; Terraform's backend refuses a slash at either end.
 pub(super) const KEY: Rule = Rule { noun: "an object key", refuse: key };
@@ -115,7 +115,8 @@ fn workspace(text: &str) -> Option<&'static str> {
     (!fits).then_some("up to 90 letters, digits, and - _ . ~ $ & + = : @")
 }
 
-fn bucket(text: &str) -> Option<&'static str> {
+/// Why a text is no bucket's name, as a manifest would say it.
+pub fn bucket_name_fault(text: &str) -> Option<&'static str> {
     let edge = |c: Option<char>| c.is_some_and(lower_or_digit);
     if !(3..=63).contains(&text.len()) {
         Some("a bucket name has 3 to 63 characters")
@@ -267,12 +268,12 @@ fn object_uri(text: &str) -> Option<&'static str> {
     match s3(text) {
         None => Some("write s3://bucket/key"),
         Some((_, "")) => Some("the key is missing: write s3://bucket/key"),
-        Some((name, _)) => bucket(name),
+        Some((name, _)) => bucket_name_fault(name),
     }
 }
 
 fn location(text: &str) -> Option<&'static str> {
-    s3(text).map_or(Some("write s3://bucket/prefix/"), |(name, _)| bucket(name))
+    s3(text).map_or(Some("write s3://bucket/prefix/"), |(name, _)| bucket_name_fault(name))
 }
 
 fn s3(text: &str) -> Option<(&str, &str)> {

@@ -58,32 +58,6 @@ fn an_approval_is_by_one_person_or_two_and_holds_for_a_while() {
 }
 
 #[test]
-fn a_containment_names_who_is_never_shut_out() {
-    let glass = "break_glass = [\"arn:aws:iam::123456789012:role/glass\"]";
-    each_refused(&[
-        ("containment {\n  users = [\"a\"]\n}\n", "`break_glass` is missing in containment"),
-        ("containment {\n  break_glass = []\n}\n", "nobody breaks the glass"),
-        (
-            "containment {\n  break_glass = [\"arn:aws:iam::123456789012:role/*\"]\n}\n",
-            "it looks like arn:aws:iam::ACCOUNT",
-        ),
-        (
-            "containment {\n  break_glass = [\"arn:aws:iam::123456789012:root\"]\n}\n",
-            "is not the ARN of an IAM user or role",
-        ),
-        (&format!("containment {{\n  {glass}\n  users = [\"a/b\"]\n}}\n"), "without a path"),
-        (&format!("containment {{\n  {glass}\n  user = [\"a\"]\n}}\n"), "did you mean `users`?"),
-        (
-            &format!("containment {{\n  {glass}\n}}\ncontainment {{\n  {glass}\n}}\n"),
-            "there are two containment blocks",
-        ),
-    ]);
-    assert_eq!(valid("").containment, None);
-    let rule = valid(&format!("containment {{\n  {glass}\n  roles = [\"app\"]\n}}\n")).containment.unwrap();
-    assert_eq!((rule.break_glass.len(), rule.roles.as_slice(), rule.narrow_trust), (1, &["app".to_owned()][..], false));
-}
-
-#[test]
 fn stores_are_judged_as_aws_would() {
     let aurora = |extra: &str| format!("aurora \"a\" {{\n  source = \"abc\"\n  target = \"def\"\n{extra}\n}}\n");
     let table = |extra: &str| format!("table \"a\" {{\n  source = \"abc\"\n  target = \"def\"\n{extra}\n}}\n");

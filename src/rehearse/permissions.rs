@@ -15,13 +15,14 @@ const FREE: [(&str, &str); 1] = [("sts", "GetCallerIdentity")];
 const ANYWHERE: [&str; 2] = ["s3", "sts"];
 
 /// Actions that are not called as their operation is (Amazon S3 User Guide: "Required permissions for Amazon S3 API operations").
-const S3: [(&str, &[&str]); 25] = [
+const S3: [(&str, &[&str]); 26] = [
     ("AbortMultipartUpload", &["AbortMultipartUpload"]),
     ("CompleteMultipartUpload", &["PutObject"]),
     ("CopyObject", &["GetObject", "GetObjectTagging", "GetObjectVersion", "PutObject", "PutObjectTagging"]),
     ("CreateMultipartUpload", &["PutObject"]),
     ("DeleteObject", &["DeleteObject", "DeleteObjectVersion"]),
     ("DeleteObjects", &["DeleteObject", "DeleteObjectVersion"]),
+    ("DeletePublicAccessBlock", &["PutBucketPublicAccessBlock"]),
     ("GetBucketAccelerateConfiguration", &["GetAccelerateConfiguration"]),
     ("GetBucketCors", &["GetBucketCORS"]),
     ("GetBucketEncryption", &["GetEncryptionConfiguration"]),

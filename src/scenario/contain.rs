@@ -1,11 +1,15 @@
-//! Containment after a breach: who is shut out, and what lets them in again.
+//! Containment after a breach: who and what is shut out, and what lets them in again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::SignedDuration;
+use serde_json::{Value, from_value};
 
 use super::step;
-use crate::containment::{Containment, Release, SpareRole, SpareUser};
+use crate::containment::{
+    AclPlace, AddressBlock, Cidr, Containment, IpSetBlock, Release, SpareBucket, SpareInstance, SpareRole, SpareUser,
+    UserBefore,
+};
 use crate::journal::RunState;
 use crate::manifest::{ContainmentRule, Manifest};
 use crate::runbook::{Action, NotChecked, Phase, Runbook, StepId, StepSpec};
@@ -17,24 +21,75 @@ pub const RELEASE: &str = "release";
 
 const EXPECTED: SignedDuration = SignedDuration::from_secs(10);
 
-/// The steps that shut out whom a rule names, for a scenario of their own or as part of another. None waits for another:
-/// what cannot be done to one must not spare the next.
+/// The steps that shut out whom and what a rule names, for a scenario of their own or as part of another. None waits for
+/// another: what cannot be done to one must not spare the next.
 pub fn contain_steps(rule: &ContainmentRule) -> Vec<StepSpec> {
-    let break_glass = &rule.break_glass;
-    let users = rule.users.iter().map(|name| {
-        let user = SpareUser { name: name.clone(), break_glass: break_glass.clone() };
-        (format!("contain.user.{name}"), format!("shut user {name} out"), Containment::User(user))
-    });
-    let roles = rule.roles.iter().map(|name| {
-        let narrow_trust = rule.narrow_trust;
-        let role = SpareRole { name: name.clone(), narrow_trust, break_glass: break_glass.clone() };
-        (format!("contain.role.{name}"), format!("shut the sessions of role {name} out"), Containment::Role(role))
-    });
     let all: BTreeMap<String, (String, Containment)> =
-        users.chain(roles).map(|(id, title, what)| (id, (title, what))).collect();
+        identities(rule).chain(network(rule)).map(|(id, title, what)| (id, (title, what))).collect();
     all.into_iter()
         .map(|(id, (title, what))| step(&id, Phase::Containment, &[], title, None, EXPECTED, Action::Contain { what }))
         .collect()
+}
+
+type Named = (String, String, Containment);
+
+fn identities(rule: &ContainmentRule) -> impl Iterator<Item = Named> {
+    let glass = || rule.break_glass.clone();
+    let users = rule.users.iter().map(move |name| {
+        let user = SpareUser { name: name.clone(), break_glass: glass() };
+        (format!("contain.user.{name}"), format!("shut user {name} out"), Containment::User(user))
+    });
+    let roles = rule.roles.iter().map(move |name| {
+        let role = SpareRole { name: name.clone(), narrow_trust: rule.narrow_trust, break_glass: glass() };
+        (format!("contain.role.{name}"), format!("shut the sessions of role {name} out"), Containment::Role(role))
+    });
+    users.chain(roles)
+}
+
+/// Addresses, instances and buckets.
+fn network(rule: &ContainmentRule) -> impl Iterator<Item = Named> {
+    let glass = || rule.break_glass.clone();
+    // Each once, however it was written; where there is none, nothing is denied anywhere.
+    let cidrs: Vec<Cidr> = rule.addresses.iter().copied().collect::<BTreeSet<_>>().into_iter().collect();
+    let denied = !cidrs.is_empty();
+    let acls = rule.network_acls.iter().cloned().map(|id| (AclPlace::NetworkAcl(id), Vec::new()));
+    let vpcs = rule.vpcs.iter().cloned().map(|id| (AclPlace::Vpc(id), rule.network_acls.clone()));
+    let in_acls = cidrs.clone();
+    let places = acls.chain(vpcs).filter(move |_| denied).map(move |(place, elsewhere)| {
+        let id = format!("contain.{}", suffix(&place));
+        let title = format!("deny {} in {place}", these(&in_acls));
+        let block = AddressBlock { cidrs: in_acls.clone(), place, elsewhere, break_glass: glass() };
+        (id, title, Containment::Addresses(block))
+    });
+    let sets = rule.ip_sets.iter().filter(move |_| denied).map(move |set| {
+        let title = format!("add {} to IP set {}", these(&cidrs), set.name);
+        let block = IpSetBlock { set: set.clone(), cidrs: cidrs.clone(), break_glass: glass() };
+        (format!("contain.ip_set.{set}"), title, Containment::IpSet(block))
+    });
+    let instances = rule.instances.iter().map(move |id| {
+        let instance = SpareInstance { id: id.clone(), break_glass: glass() };
+        (format!("contain.instance.{id}"), format!("cut instance {id} off"), Containment::Instance(instance))
+    });
+    let buckets = rule.buckets.iter().map(move |name| {
+        let investigators = rule.investigators.clone();
+        let bucket = SpareBucket { name: name.clone(), investigators, break_glass: glass() };
+        (format!("contain.bucket.{name}"), format!("close bucket {name}"), Containment::Bucket(bucket))
+    });
+    places.chain(sets).chain(instances).chain(buckets)
+}
+
+fn suffix(place: &AclPlace) -> String {
+    match place {
+        AclPlace::NetworkAcl(id) => format!("network_acl.{id}"),
+        AclPlace::Vpc(id) => format!("vpc.{id}"),
+    }
+}
+
+fn these(addresses: &[Cidr]) -> String {
+    match addresses {
+        [only] => only.to_string(),
+        several => format!("{} blocks of addresses", several.len()),
+    }
 }
 
 /// The runbook that shuts out whom a rule names.
@@ -44,23 +99,37 @@ pub fn contain(manifest: &Manifest, region: &str, rule: &ContainmentRule) -> Run
 
 /// What a containment of those whom a rule names leaves open.
 pub fn contain_not_checked(rule: &ContainmentRule) -> Vec<NotChecked> {
-    let users = rule.users.iter().map(|name| NotChecked {
-        what: format!("sessions of roles that user {name} has begun"),
-        why: "they are the roles': contain those as well".into(),
+    let note = |what: String, why: &str| NotChecked { what, why: why.to_owned() };
+    let users = rule.users.iter().map(|name| {
+        note(format!("sessions of roles that user {name} has begun"), "they are the roles': contain those as well")
     });
-    let open = rule.roles.iter().filter(|_| !rule.narrow_trust).map(|name| NotChecked {
-        what: format!("new sessions of role {name}"),
-        why: "whoever its trust policy lets in may begin one: narrow_trust stops that".into(),
+    let open = rule.roles.iter().filter(|_| !rule.narrow_trust).map(|name| {
+        let why = "whoever its trust policy lets in may begin one: narrow_trust stops that";
+        note(format!("new sessions of role {name}"), why)
     });
-    let policies = NotChecked {
-        what: "whether every service refuses already".into(),
-        why: "IAM is eventually consistent: a change is in force within seconds, seldom minutes".into(),
-    };
-    let nobody = (rule.users.is_empty() && rule.roles.is_empty()).then(|| NotChecked {
-        what: "whether whoever broke in still has access".into(),
-        why: "the containment block names nobody to be shut out".into(),
+    let blocking = rule.ip_sets.iter().filter(|_| !rule.addresses.is_empty()).map(|set| {
+        let why = "a set does nothing by itself: a rule of a web ACL has to block what is in it";
+        note(format!("whether anything blocks what IP set {} lists", set.name), why)
     });
-    users.chain(open).chain([policies]).chain(nobody).collect()
+    let covered = (!rule.addresses.is_empty()).then(|| {
+        let why = "from where AWS and the service are reached nobody can tell from here";
+        note("whether anybody who works on this comes from an address that is denied".into(), why)
+    });
+    let tracked = rule.instances.iter().map(|id| {
+        let why = "a security group lets connections live on that it tracks: an entry of a network ACL cuts them";
+        note(format!("connections that instance {id} has already"), why)
+    });
+    let policies = note(
+        "whether every service refuses already".into(),
+        "IAM is eventually consistent: a change is in force within seconds, seldom minutes",
+    );
+    let nobody = rule.is_empty().then(|| {
+        note(
+            "whether whoever broke in still has access".into(),
+            "the containment block names nobody and nothing to be shut out",
+        )
+    });
+    users.chain(open).chain(blocking).chain(covered).chain(tracked).chain([policies]).chain(nobody).collect()
 }
 
 /// The runbook that takes back what a run has contained, by what its journal says was there before. A step that has noted
@@ -72,41 +141,47 @@ pub fn release(manifest: &Manifest, contained: &RunState) -> Option<Runbook> {
     let steps = started.runbook.steps.iter().filter_map(|spec| {
         let Action::Contain { what } = &spec.action else { return None };
         let before = contained.steps.get(&spec.id)?.notes.get(BEFORE)?.clone();
-        let (id, title, what) = match what {
-            Containment::User(user) => {
-                let before: crate::containment::UserBefore = serde_json::from_value(before).ok()?;
-                let name = user.name.clone();
-                if before.login_profile {
-                    not_checked.push(NotChecked {
-                        what: format!("the console password of user {name}"),
-                        why: format!(
-                            "it could not be read, so it is gone: aws iam create-login-profile --user-name {name}"
-                        ),
-                    });
-                }
-                let what = Release::User { user: user.clone(), before };
-                (format!("release.user.{name}"), format!("let user {name} in again"), what)
-            }
-            Containment::Role(role) => {
-                let before = serde_json::from_value(before).ok()?;
-                let what = Release::Role { role: role.clone(), before };
-                (
-                    format!("release.role.{}", role.name),
-                    format!("let the sessions of role {} in again", role.name),
-                    what,
-                )
-            }
-        };
-        Some(StepSpec {
-            id: StepId::new(id),
-            title,
-            action: Action::Release { what },
-            after: Vec::new(),
-            ..spec.clone()
-        })
+        let (title, what) = released(what, before)?;
+        if let Release::User { user: SpareUser { name, .. }, before: UserBefore { login_profile: true, .. } } = &what {
+            not_checked.push(NotChecked {
+                what: format!("the console password of user {name}"),
+                why: format!("it could not be read, so it is gone: aws iam create-login-profile --user-name {name}"),
+            });
+        }
+        let id = StepId::new(spec.id.as_str().replacen(CONTAIN, RELEASE, 1));
+        Some(StepSpec { id, title, action: Action::Release { what }, after: Vec::new(), ..spec.clone() })
     });
     let steps: Vec<StepSpec> = steps.collect();
     Some(runbook(RELEASE, manifest, region, steps, not_checked))
+}
+
+/// What lets in again, with a title; `None` where nobody can read what was there before.
+fn released(what: &Containment, before: Value) -> Option<(String, Release)> {
+    Some(match what.clone() {
+        Containment::User(user) => {
+            (format!("let user {} in again", user.name), Release::User { user, before: from_value(before).ok()? })
+        }
+        Containment::Role(role) => {
+            let title = format!("let the sessions of role {} in again", role.name);
+            (title, Release::Role { role, before: from_value(before).ok()? })
+        }
+        Containment::Addresses(AddressBlock { cidrs, place, .. }) => {
+            let title = format!("deny {} in {place} no more", these(&cidrs));
+            (title, Release::Addresses { place, entries: from_value(before).ok()? })
+        }
+        Containment::IpSet(IpSetBlock { set, cidrs, .. }) => {
+            let title = format!("take {} out of IP set {}", these(&cidrs), set.name);
+            (title, Release::IpSet { set, before: from_value(before).ok()? })
+        }
+        Containment::Instance(instance) => {
+            let title = format!("give instance {} its security groups back", instance.id);
+            (title, Release::Instance { instance, before: from_value(before).ok()? })
+        }
+        Containment::Bucket(bucket) => {
+            let title = format!("open bucket {} as it was", bucket.name);
+            (title, Release::Bucket { bucket, before: from_value(before).ok()? })
+        }
+    })
 }
 
 fn runbook(
@@ -126,5 +201,39 @@ fn runbook(
         steps,
         objectives: Vec::new(),
         not_checked,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::containment::IpSetRef;
+
+    fn steps(rule: ContainmentRule) -> Vec<(String, Containment)> {
+        let steps = contain_steps(&rule).into_iter().map(|step| match step.action {
+            Action::Contain { what } => (step.id.as_str().to_owned(), what),
+            other => panic!("{other:?}"),
+        });
+        steps.collect()
+    }
+
+    #[test]
+    fn each_place_is_a_step_of_its_own_and_no_network_acl_is_seen_to_by_two() {
+        let address = |text: &str| Cidr::parse(text).expect("an address");
+        let set = IpSetRef::parse("arn:aws:wafv2:eu-west-2:123456789012:regional/ipset/blocked/a").expect("an ARN");
+        let rule = ContainmentRule {
+            addresses: vec![address("2001:db8::/48"), address("198.51.100.7"), address("198.51.100.7/32")],
+            network_acls: vec!["acl-1".into()],
+            vpcs: vec!["vpc-1".into()],
+            ip_sets: vec![set],
+            ..ContainmentRule::default()
+        };
+        let found = steps(rule.clone());
+        let ids: Vec<&str> = found.iter().map(|(id, _)| id.as_str()).collect();
+        assert_eq!(ids, ["contain.ip_set.eu-west-2.blocked", "contain.network_acl.acl-1", "contain.vpc.vpc-1"]);
+        let Containment::Addresses(vpc) = &found[2].1 else { panic!("{found:?}") };
+        assert_eq!(vpc.elsewhere, ["acl-1"]);
+        assert_eq!(vpc.cidrs, [address("198.51.100.7"), address("2001:db8::/48")], "each once");
+        assert_eq!(steps(ContainmentRule { addresses: Vec::new(), ..rule }), [], "places alone are nothing to do");
     }
 }

@@ -89,16 +89,24 @@ fn plain(spec: &StepSpec) -> Arc<dyn Step> {
 }
 
 fn contain(what: &Containment) -> Arc<dyn Step> {
-    match what {
-        Containment::User(user) => Arc::new(ContainUser { user: user.clone() }),
-        Containment::Role(role) => Arc::new(ContainRole { role: role.clone() }),
+    match what.clone() {
+        Containment::User(user) => Arc::new(ContainUser { user }),
+        Containment::Role(role) => Arc::new(ContainRole { role }),
+        Containment::Addresses(block) => Arc::new(ContainAddresses { block }),
+        Containment::IpSet(block) => Arc::new(ContainIpSet { block }),
+        Containment::Instance(instance) => Arc::new(ContainInstance { instance }),
+        Containment::Bucket(bucket) => Arc::new(ContainBucket { bucket }),
     }
 }
 
 fn release(what: &Release) -> Arc<dyn Step> {
-    match what {
-        Release::User { user, before } => Arc::new(ReleaseUser { user: user.clone(), before: before.clone() }),
-        Release::Role { role, before } => Arc::new(ReleaseRole { role: role.clone(), before: before.clone() }),
+    match what.clone() {
+        Release::User { user, before } => Arc::new(ReleaseUser { user, before }),
+        Release::Role { role, before } => Arc::new(ReleaseRole { role, before }),
+        Release::Addresses { place, entries } => Arc::new(ReleaseAddresses { place, entries }),
+        Release::IpSet { set, before } => Arc::new(ReleaseIpSet { set, before }),
+        Release::Instance { instance, before } => Arc::new(ReleaseInstance { instance, before }),
+        Release::Bucket { bucket, before } => Arc::new(ReleaseBucket { bucket, before }),
     }
 }
 

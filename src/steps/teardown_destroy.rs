@@ -5,6 +5,7 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 
 use super::evidence_gate::{guarded_by_evidence, relies_on_evidence};
+use super::quarantine;
 use super::teardown_plan::{bucket_is_empty, plan_teardown, planned};
 use super::teardown_protection::unprotect;
 use super::terraform_apply::{STALE, STATE_BEFORE};
@@ -91,7 +92,12 @@ async fn attempt(cx: &Cx, saved: &Saved) -> Result<Option<Summary>, TerraformErr
         return Ok(None);
     }
     let watch = Watch::applying(cx, saved.operations());
-    let applied = cx.world.terraform.apply(DESTROY, &watch).await;
+    let vpcs = saved.teardown.destroys.values().filter(|it| it.kind == "aws_vpc").map(|it| it.id.clone());
+    let vpcs: Vec<String> = vpcs.collect();
+    let applied = tokio::select! {
+        applied = cx.world.terraform.apply(DESTROY, &watch) => applied,
+        never = quarantine::clear_quarantines(&cx.world.aws, &vpcs) => match never {},
+    };
     cx.world.terraform.forget(DESTROY)?;
     Ok(applied?.summary)
 }

@@ -187,7 +187,7 @@ async fn nobody_is_shut_out_who_has_to_work_on_this() {
     refused(&["--user", "mallory"], 3, "user mallory is how a break-glass principal is reached").await;
     refused(&["--user", CALLER], 3, "user moto is the caller of lifeboat").await;
     refused(&["--role", "glass"], 3, "role glass is a break-glass principal").await;
-    refused(&[], 2, "nobody is named to be contained").await;
+    refused(&[], 2, "nobody and nothing is named to be contained").await;
     site.tiny.write_manifest(&glass("no-such"));
     refused(&["--user", "mallory"], 3, "a break-glass principal does not exist").await;
     site.tiny.write_manifest("");

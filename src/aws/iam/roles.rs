@@ -6,6 +6,7 @@ use crate::aws::{AwsError, Session, explain};
 /// A role.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Role {
+    pub arn: String,
     /// `/aws-service-role/…` of one that is linked to a service, which alone may change it.
     pub path: String,
     pub trust: String,
@@ -19,6 +20,7 @@ pub async fn role(session: &Session, name: &str) -> Result<Option<Role>, AwsErro
     let answer = session.iam().get_role().role_name(name).send().await.map_err(explain("iam:GetRole"));
     let role = unless_missing(answer)?.and_then(|answer| answer.role);
     Ok(role.map(|role| Role {
+        arn: role.arn().to_owned(),
         path: role.path().to_owned(),
         trust: decoded(role.assume_role_policy_document().unwrap_or_default()),
     }))

@@ -12,8 +12,16 @@ use crate::aws::{AwsError, Session, explain};
 /// # Errors
 /// AWS refused.
 pub async fn user_exists(session: &Session, name: &str) -> Result<bool, AwsError> {
+    Ok(user_arn(session, name).await?.is_some())
+}
+
+/// The ARN of a user, with its path (IAM API: "GetUser").
+///
+/// # Errors
+/// AWS refused.
+pub async fn user_arn(session: &Session, name: &str) -> Result<Option<String>, AwsError> {
     let answer = session.iam().get_user().user_name(name).send().await.map_err(explain("iam:GetUser"));
-    Ok(unless_missing(answer)?.is_some())
+    Ok(unless_missing(answer)?.map(|answer| answer.user.map(|user| user.arn).unwrap_or_default()))
 }
 
 /// An inline policy of a user (IAM API: "GetUserPolicy").

@@ -3,6 +3,7 @@
 //! Steps that run side by side are told apart by who asks (Terraform or lifeboat), the service, and the resource where
 //! the request shows it.
 
+use crate::containment::{Containment, Release};
 use crate::evidence::Evidence;
 use crate::manifest::Manifest;
 use crate::rehearse::proxy::Call;
@@ -56,7 +57,18 @@ pub fn effect_of(step: &StepSpec, manifest: &Manifest) -> Option<Effects> {
         Action::RollBackBucket { rollback } => lifeboat("s3", Some(&rollback.bucket)),
         Action::RestoreCatalog { .. } => lifeboat("glue", None),
         Action::Cutover { .. } => lifeboat("route53", None),
-        Action::Contain { .. } | Action::Release { .. } => lifeboat("iam", None),
+        Action::Contain { what } => match what {
+            Containment::User(_) | Containment::Role(_) => lifeboat("iam", None),
+            Containment::Addresses(_) | Containment::Instance(_) => lifeboat("ec2", None),
+            Containment::IpSet(_) => lifeboat("wafv2", None),
+            Containment::Bucket(bucket) => lifeboat("s3", Some(&bucket.name)),
+        },
+        Action::Release { what } => match what {
+            Release::User { .. } | Release::Role { .. } => lifeboat("iam", None),
+            Release::Addresses { .. } | Release::Instance { .. } => lifeboat("ec2", None),
+            Release::IpSet { .. } => lifeboat("wafv2", None),
+            Release::Bucket { bucket, .. } => lifeboat("s3", Some(&bucket.name)),
+        },
         Action::Rotate { what: Rotation::Secret { .. } } => lifeboat("secretsmanager", None),
         Action::Rotate { what: Rotation::Master(_) } => lifeboat("rds", None),
         Action::Rotate { what: Rotation::Keys(_) } => lifeboat("iam", None),
