@@ -60,14 +60,16 @@ impl ContainAddresses {
     /// The entries that each ACL has to have, and why one has no room for them.
     fn plan(&self, acls: Vec<NetworkAcl>, noted: &[AclEntry]) -> (Vec<Planned>, Option<StepError>) {
         let mut full = None;
-        let planned = acls.into_iter().filter_map(|acl| match plan_entries(&acl.id, &acl.rules, &self.block.cidrs, noted) {
-            Ok(entries) => Some(Planned { acl, entries }),
-            Err(error) => {
-                let hint = "a deny counts below every allow only: renumber the entries of this ACL, or deny the addresses in an IP set";
-                full.get_or_insert(StepError::conflict(error.to_string()).hint(hint));
-                None
-            }
-        });
+        let planned =
+            acls.into_iter().filter_map(|acl| match plan_entries(&acl.id, &acl.rules, &self.block.cidrs, noted) {
+                Ok(entries) => Some(Planned { acl, entries }),
+                Err(error) => {
+                    let hint =
+                        "a deny counts below every allow only: renumber the entries of this ACL, or use an IP set";
+                    full.get_or_insert(StepError::conflict(error.to_string()).hint(hint));
+                    None
+                }
+            });
         (planned.collect(), full)
     }
 

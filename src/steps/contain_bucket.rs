@@ -66,11 +66,14 @@ impl ContainBucket {
         let caller = cx.world.aws.caller().await?.arn;
         let own = Principal::parse(&caller);
         let let_in = own.is_some() && self.bucket.except().iter().any(|arn| Principal::parse(arn) == own);
-        match let_in {
-            true => Ok(()),
-            false => Err(StepError::conflict(format!("bucket {name} would be closed to the caller of lifeboat: {caller}"))
-                .hint("nobody but an investigator or a break-glass principal can prove it closed, and open it again: log in as one, or name this one among the investigators of the containment block")),
+        if let_in {
+            return Ok(());
         }
+        let closed = StepError::conflict(format!("bucket {name} would be closed to the caller of lifeboat: {caller}"));
+        Err(closed.hint(
+            "nobody but an investigator or a break-glass principal can prove it closed, and open it again: log in as one, \
+             or name this one among the investigators of the containment block",
+        ))
     }
 
     fn policy(&self, now: &BucketBefore) -> Result<String, StepError> {
@@ -95,8 +98,8 @@ fn public_policy(error: StepError, now: &BucketBefore) -> StepError {
     let blocks = now.public_access.is_some_and(|it| it.block_public_policy);
     match now.policy.is_some() && error.cause.contains("AccessDenied") {
         true => error.hint(format!(
-            "a policy that lets the public in is not written where that is blocked, {}: take its public statement out first",
-            if blocks { "as it is for this bucket" } else { "as it may be for the account" }
+            "a policy that lets the public in is not written where that is blocked, as it {}: take its public statement out",
+            if blocks { "is for this bucket" } else { "may be for the account" }
         )),
         false => error,
     }
