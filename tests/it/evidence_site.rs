@@ -103,11 +103,9 @@ impl Site {
         site
     }
 
-    /// The same with the evidence bucket in another account, which the role of that account writes to.
-    pub async fn of_two_accounts(role: &str) -> Self {
-        let site = Self::without_bucket().await;
-        let theirs = site.tiny.moto.session(REGION).assuming(role).await;
-        evidence_bucket(&theirs.s3()).await;
+    /// The same with the evidence bucket written and read by a role.
+    pub async fn by_role(role: &str) -> Self {
+        let site = Self::new().await;
         site.tiny.write_manifest(&format!("{BLOCKS}{}", rule(&format!("  role = \"{role}\"\n  retain_days = 1\n"))));
         site
     }
