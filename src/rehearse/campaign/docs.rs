@@ -1,13 +1,15 @@
-//! The page of faults, written by a run of the whole matrix. Pure.
+//! The pages of faults, each written by a run of the whole matrix of its scenario. Pure.
 
 use super::matrix::{Answer, Matrix};
 use super::rows::{ROWS, Stand};
 use crate::rehearse::fault::Way;
+use crate::scenario::REBUILD;
 
-const HEAD: &str = "\
+const FAILOVER: &str = "\
 # Faults, and what each is answered with
 Written by `make faults`, which runs `lifeboat rehearse --fault matrix --write-docs docs/faults.md`; do not edit it. The
-rows of the second table stand in `src/rehearse/campaign/rows.rs`.
+rows of the second table stand in `src/rehearse/campaign/rows.rs`; what a breach shows is in
+[faults-breach.md](faults-breach.md).
 
 ## Every step, disturbed in every way
 Each cell is a rehearsal of its own, from a copy of the same world: the real command, the real Terraform and provider,
@@ -15,23 +17,43 @@ an emulated AWS. A cell is green when the run came to its end, what may be made 
 in an undisturbed run, the final world is the same, the journal is whole, and nothing was asked of the lost region. The
 age of recovery points is not judged: nobody makes new ones in a world that stands for as long as the matrix takes.
 
+";
+
+const BREACH: &str = "\
+# A rebuild after a breach, disturbed at every step
+Written by `make breach-faults`, which runs `lifeboat rehearse --scenario breach --fault matrix --write-docs
+docs/faults-breach.md`; do not edit it. What a failover shows is in [faults.md](faults.md).
+
+The stack is built by Terraform in its primary region, filled, broken into, and its rebuild planned by one person and
+approved by another: once. Each cell is a rebuild of its own by that bundle, from a copy of that world: the real command,
+the real Terraform and provider, an emulated AWS. A cell is green when the run came to its end, what may be made once was
+carried out exactly as often as in an undisturbed run, the final world is the same, the journal is whole, items and
+objects are those of before the breach, the evidence verifies offline, Terraform has nothing left to change, and the
+intruder is denied. The age of recovery points is not judged: nobody makes new ones in a world that stands for as long as
+the matrix takes.
+
+";
+
+const WAYS: &str = "\
 - **before**: `kill -9` of lifeboat when the step's first effect has reached AWS's door and is not carried out yet
 - **after**: when it is carried out, and lifeboat does not have the answer
 - **reply lost**: it is carried out, the answer is lost, lifeboat lives
 - **twice**: the step is done, its end is taken out of the journal, and it is done again over its own effect
 
-A step without an effect of its own is killed when its start, or its result, is in the journal; no reply can be lost of
-it. Terraform outlives lifeboat, and its requests go on. Of Terraform's requests, the reply is lost of one that says what
-shall be (`Put…`, `Set…`), not of a creation. **What is not survived by itself:** when the reply to one of Terraform's own
-creations is lost, its provider sends it again. One without name or token (`ec2:CreateVpc`) is then made twice, and
-Terraform knows one of the two. One with a name (`logs:CreateLogGroup`) is refused the second time and stands outside the
-state: the run is held, and goes on with `lifeboat resume --retry infrastructure.apply --import ADDRESS=ID`.
+A step without an effect of its own, or that finds nothing to change, is killed when its start, or its result, is in the
+journal; no reply can be lost of it. Terraform outlives lifeboat, and its requests go on. Of Terraform's requests, the
+reply is lost of one that says what shall be (`Put…`, `Set…`), not of a creation. **What is not survived by itself:** when
+the reply to one of Terraform's own creations is lost, its provider sends it again. One without name or token
+(`ec2:CreateVpc`) is then made twice, and Terraform knows one of the two. One with a name (`logs:CreateLogGroup`) is
+refused the second time and stands outside the state: the run is held, and goes on with `lifeboat resume --retry
+infrastructure.apply --import ADDRESS=ID`.
 
 ";
 
 /// The page.
 pub fn page(matrix: &Matrix) -> String {
-    let mut page = HEAD.to_owned();
+    let rebuilt = matrix.scenario == REBUILD;
+    let mut page = format!("{}{WAYS}", if rebuilt { BREACH } else { FAILOVER });
     let missing = matrix.cells.iter().filter(|cell| cell.answer == Answer::NotRun).count();
     if missing > 0 {
         let of = matrix.cells.len();
@@ -57,6 +79,9 @@ pub fn page(matrix: &Matrix) -> String {
             })
         });
         page.push_str(&format!("| {step} | {} |\n", seen.map(|text| text.replace('|', "\\|")).join(" | ")));
+    }
+    if rebuilt {
+        return page;
     }
     page.push_str("\n## All faults, and the tests that make them happen\n");
     page.push_str("| fault | answer | test, or why there is none |\n|---|---|---|\n");

@@ -8,7 +8,7 @@ use futures::StreamExt;
 use serde::Serialize;
 
 use super::forget::forget;
-use super::ground::{CampaignPlan, Ground, Left, Rig, Told};
+use super::ground::{CampaignPlan, Ground, LONGEST, Left, Rig, Told};
 use super::verdict::{Baseline, end_problem, problems};
 use crate::rehearse::RehearseError;
 use crate::rehearse::fault::{Asked, Fault, Mark, Place, Setting, Trouble, Way, effect_of, reached, run_of};
@@ -17,8 +17,6 @@ use crate::rehearse::operator::{Done, carry_through, go_on, words};
 use crate::rehearse::proxy::Catch;
 use crate::runbook::StepSpec;
 
-/// One cell takes no longer than this: then it is not green.
-const LONGEST: Duration = Duration::from_secs(900);
 /// How often the journal is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 
@@ -28,7 +26,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(5);
 pub enum Answer {
     Green,
     Red,
-    /// The step asks for nothing, so that no reply can be lost.
+    /// The step asked for nothing, so that no reply can be lost.
     NotApplicable,
     /// The matrix was interrupted before it. Nothing is known.
     NotRun,
@@ -57,6 +55,8 @@ impl Cell {
 /// The whole grid, or the part of it that was asked for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Matrix {
+    /// Of the runbook whose steps are disturbed.
+    pub scenario: String,
     /// By step in the order of the runbook, then by way.
     pub cells: Vec<Cell>,
     pub undisturbed_ms: u64,
@@ -81,20 +81,11 @@ pub async fn matrix(
     way: Option<Way>,
     tell: &dyn Fn(Told<'_>),
 ) -> Result<Matrix, RehearseError> {
-    hold(plan, step, way, tell).await
-}
-
-async fn hold(
-    plan: CampaignPlan,
-    step: Option<&str>,
-    way: Option<Way>,
-    tell: &dyn Fn(Told<'_>),
-) -> Result<Matrix, RehearseError> {
     let began = Instant::now();
     let mut interrupts = Interrupts::listen()?;
     let ground = interrupts.unless(Ground::build(plan, tell)).await?;
     let baseline = interrupts.unless(ground.undisturbed(tell)).await?;
-    let steps = ground.plan.runbook.steps.iter().filter(|spec| step.is_none_or(|step| spec.id.as_str() == step));
+    let steps = ground.scene.runbook.steps.iter().filter(|spec| step.is_none_or(|step| spec.id.as_str() == step));
     let wanted: Vec<(&StepSpec, Way)> = steps
         .flat_map(|spec| {
             Way::ALL.into_iter().filter(|known| way.is_none_or(|way| way == *known)).map(move |way| (spec, way))
@@ -122,7 +113,8 @@ async fn hold(
         cells.entry(index).or_insert_with(|| Cell::not_run(step, way));
     }
     let cells = cells.into_values().collect();
-    Ok(Matrix { cells, undisturbed_ms: ms(baseline.wall), wall_ms: ms(began.elapsed()), side_by_side })
+    let scenario = ground.scene.runbook.scenario.clone();
+    Ok(Matrix { scenario, cells, undisturbed_ms: ms(baseline.wall), wall_ms: ms(began.elapsed()), side_by_side })
 }
 
 fn ms(time: Duration) -> u64 {
@@ -139,13 +131,22 @@ async fn cell(ground: &Ground, baseline: &Baseline, spec: &StepSpec, way: Way) -
         problems,
         wall_ms: ms(began.elapsed()),
     };
-    if way == Way::ReplyLost && effect_of(spec, &ground.plan.manifest).is_none() {
-        return Ok(cell(Answer::NotApplicable, "it changes nothing: there is no reply to lose".to_owned(), vec![]));
+    let nothing = match effect_of(spec, &ground.scene.seen) {
+        None => Some("it changes nothing"),
+        Some(_) if baseline.idle.contains(&spec.id) => Some("it finds nothing to change"),
+        Some(_) => None,
+    };
+    if let Some(nothing) = nothing.filter(|_| way == Way::ReplyLost) {
+        return Ok(cell(Answer::NotApplicable, format!("{nothing}: there is no reply to lose"), vec![]));
     }
+    let place = match nothing {
+        None => Place::Step(spec.id.to_string()),
+        Some(_) => Place::Journal(spec.id.to_string()),
+    };
     let rig = ground.stand(&format!("{}-{}", spec.id, way.name())).await?;
     let disturbed = async {
         match way {
-            Way::Before | Way::After | Way::ReplyLost => faulted(ground, &rig, spec, way).await,
+            Way::Before | Way::After | Way::ReplyLost => faulted(ground, &rig, place, way).await,
             Way::Twice => twice(ground, &rig, spec).await,
         }
     };
@@ -179,8 +180,7 @@ struct Course {
     wrong: Vec<String>,
 }
 
-async fn faulted(ground: &Ground, rig: &Rig, spec: &StepSpec, way: Way) -> Result<Course, RehearseError> {
-    let place = Place::Step(spec.id.to_string());
+async fn faulted(ground: &Ground, rig: &Rig, place: Place, way: Way) -> Result<Course, RehearseError> {
     let fault = match way {
         Way::ReplyLost => Fault::LoseReply { place, nth: 1 },
         Way::Before => Fault::Kill { when: Catch::Before, place, nth: 1 },
@@ -225,7 +225,7 @@ async fn twice(ground: &Ground, rig: &Rig, spec: &StepSpec) -> Result<Course, Re
     };
     let mut done = vec![Done { command: words(&rig.desk.first), end }];
     if let Some(run) = run_of(&rig.desk.home).filter(|_| wrong.is_empty()) {
-        let (runbook, manifest) = (&ground.plan.runbook, &ground.plan.manifest);
+        let (runbook, manifest) = (&ground.scene.runbook, &ground.plan.manifest);
         forget(&run, &spec.id, runbook, manifest, &rig.endpoint()).await?;
         go_on(&rig.desk, &mut done, &mut trouble(ground, rig, &[]), &mut interrupts, &|_| {}).await?;
     }
@@ -238,8 +238,8 @@ pub(super) fn trouble(ground: &Ground, rig: &Rig, faults: &[Asked]) -> Trouble {
         &Setting {
             control: Arc::clone(&rig.control()),
             home: &rig.desk.home,
-            runbook: &ground.plan.runbook,
-            manifest: &ground.plan.manifest,
+            runbook: &ground.scene.runbook,
+            manifest: &ground.scene.seen,
             seed: ground.plan.seed,
         },
     )

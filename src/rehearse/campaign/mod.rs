@@ -7,10 +7,12 @@ mod docs;
 mod forget;
 mod grid;
 mod ground;
+mod idle;
 mod kills;
 mod matrix;
 mod race;
 mod rows;
+mod scene;
 mod sweep;
 mod verdict;
 
@@ -21,4 +23,5 @@ pub use kills::{Kill, KillTally, kills};
 pub use matrix::{Answer, Cell, Matrix, matrix};
 pub use race::{RaceTally, race};
 pub use rows::{ROWS, Row, Stand};
+pub use scene::Scenario;
 pub use verdict::{Baseline, Effects, counted};

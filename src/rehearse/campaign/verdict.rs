@@ -1,12 +1,13 @@
 //! Whether a disturbed rehearsal came to the same end as an undisturbed one. Pure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::ground::Left;
 use crate::rehearse::operator::Done;
 use crate::rehearse::proxy::{RequestOutcome, RequestRecord};
-use crate::rehearse::world::{After, difference};
+use crate::rehearse::world::{After, RunNames, difference};
+use crate::runbook::StepId;
 
 /// Beginnings of the names of operations that make something new each time they are carried out.
 const MAKES: [&str; 8] = ["Allocate", "Change", "Create", "Failover", "Import", "Restore", "Run", "StartRestoreJob"];
@@ -25,6 +26,8 @@ const TOLD: usize = 6;
 pub struct Baseline {
     pub after: After,
     pub effects: Effects,
+    /// The steps that found nothing to change.
+    pub idle: BTreeSet<StepId>,
     pub wall: Duration,
     /// From the start to each record of its journal.
     pub moments: Vec<Duration>,
@@ -48,10 +51,11 @@ pub fn counted(operation: &str) -> bool {
 }
 
 impl Effects {
-    pub fn of<'a>(records: impl IntoIterator<Item = &'a RequestRecord>) -> Self {
+    /// Counts what a run of these names has made.
+    pub fn of<'a>(records: impl IntoIterator<Item = &'a RequestRecord>, names: &RunNames) -> Self {
         let mut effects = Self::default();
         for record in records.into_iter().filter(|record| counted(&record.operation)) {
-            let about = record.resource.as_ref().map_or_else(String::new, |name| format!(" {name}"));
+            let about = record.resource.as_ref().map_or_else(String::new, |name| format!(" {}", names.plain(name)));
             let count = effects.0.entry(format!("{}:{}{about}", record.service, record.operation)).or_default();
             let said_again =
                 record.outcome == RequestOutcome::ReplyLost && UPSERTS.contains(&record.operation.as_str());
@@ -68,7 +72,7 @@ impl Effects {
 
     /// What was made more or less often than it should, in words.
     fn unlike(&self, expected: &Self) -> Vec<String> {
-        let keys = self.0.keys().chain(expected.0.keys()).collect::<std::collections::BTreeSet<_>>();
+        let keys = self.0.keys().chain(expected.0.keys()).collect::<BTreeSet<_>>();
         keys.into_iter()
             .filter_map(|key| {
                 let found = self.0.get(key).copied().unwrap_or_default();
@@ -80,14 +84,14 @@ impl Effects {
     }
 }
 
-/// Why the last command's end is not the one of a finished failover. An objective of the recovery points' age may be
+/// Why the last command's end is not the one of a finished run. An objective of the recovery points' age may be
 /// missed.
 pub(super) fn end_problem(done: &[Done], left: &Left) -> Option<String> {
     let code = done.last().and_then(|last| last.end.code);
     if code == Some(0) || (code == Some(SHORT) && left.only_aged) {
         return None;
     }
-    let how = code.map_or("a signal".to_owned(), |code| format!("exit {code}"));
+    let how = done.last().map_or_else(String::new, |last| last.end.how());
     Some(format!("the last of {} commands ended with {how}", done.len()))
 }
 
@@ -105,9 +109,7 @@ pub(super) fn problems(left: &Left, baseline: &Baseline) -> Vec<String> {
         Ok(_) if !left.finished => problems.push("the run has no end".to_owned()),
         Ok(_) => {}
     }
-    if left.to_lost_region > 0 {
-        problems.push(format!("{} requests went to the lost region", left.to_lost_region));
-    }
+    problems.extend(left.wrong.iter().cloned());
     problems
 }
 
@@ -133,7 +135,7 @@ mod tests {
     }
 
     fn effects(records: &[RequestRecord]) -> Effects {
-        Effects::of(records)
+        Effects::of(records, &RunNames::default())
     }
 
     #[test]
