@@ -53,6 +53,9 @@ pub struct Rehearse {
     /// How many rehearsals of a matrix, kills or race go on at once [default: two for each core]
     #[arg(long, value_name = "NUMBER")]
     pub side_by_side: Option<usize>,
+    /// Disturb so many steps of a matrix in one rehearsal, one after the other; each alone where that ends otherwise
+    #[arg(long, value_name = "NUMBER", default_value_t = 1, requires = "faults")]
+    pub together: usize,
     /// Write the page of faults from what the matrix showed
     #[arg(long, value_name = "FILE", requires = "faults")]
     pub write_docs: Option<PathBuf>,
@@ -180,6 +183,7 @@ pub fn many(
         variables: environment.variables.clone(),
         seed: command.seed.unwrap_or_else(new_seed),
         side_by_side: command.side_by_side.unwrap_or_else(side_by_side).max(1),
+        together: command.together.max(1),
     })
 }
 

@@ -7,7 +7,8 @@ use super::environment::Environment;
 use super::error::{CliError, Exit};
 use super::faulted::{self, Happened};
 use super::rehearse::{
-    OutageKind, Rehearse, common, failed, hold, leave_report, many, new_seed, print_iam_policy, this_program, wrong_fault,
+    OutageKind, Rehearse, common, failed, hold, leave_report, many, new_seed, print_iam_policy, this_program,
+    wrong_fault,
 };
 use crate::manifest::Manifest;
 use crate::rehearse::breach::{self, BreachPlan, BreachRehearsal, BreachStage};

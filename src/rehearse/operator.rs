@@ -94,7 +94,7 @@ impl Desk {
     }
 
     /// What an operator would do next: begin, resume, or nothing because the run has its end.
-    fn next(&self) -> Option<Vec<OsString>> {
+    pub fn next(&self) -> Option<Vec<OsString>> {
         let Some(run_dir) = run_of(&self.home) else { return Some(self.first.clone()) };
         let run = run_dir.file_name().unwrap_or_default().to_owned();
         let mut args: Vec<OsString> = vec!["resume".into(), run];

@@ -61,6 +61,13 @@ pub fn page(matrix: &Matrix) -> String {
             "**This matrix was interrupted: {missing} of its {of} cells were not run, and nothing is known of them.**\n\n"
         ));
     }
+    if matrix.together > 1 {
+        page.push_str(&format!(
+            "Up to {} steps were disturbed in one rehearsal, one after the other, each in the same way. Where such a rehearsal had\n\
+             come to another end, each of its steps would have been disturbed in one of its own, and the cell would tell of that.\n\n",
+            matrix.together
+        ));
+    }
     page.push_str("| step | before | after | reply lost | twice |\n|---|---|---|---|---|\n");
     let mut steps: Vec<&str> = Vec::new();
     for cell in &matrix.cells {
@@ -97,4 +104,39 @@ pub fn page(matrix: &Matrix) -> String {
         page.push_str(&format!("| {} | {} | {stand} |\n", row.fault, row.answer));
     }
     page
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::matrix::Cell;
+    use super::*;
+
+    #[test]
+    fn each_scenario_has_a_page_of_its_own_and_what_was_not_run_is_said() {
+        let cell = |way, answer| Cell {
+            step: "teardown.destroy".to_owned(),
+            way,
+            answer,
+            seen: "killed; done by one resume".to_owned(),
+            problems: Vec::new(),
+            wall_ms: 1,
+        };
+        let page_of = |scenario: &str| {
+            page(&Matrix {
+                scenario: scenario.to_owned(),
+                cells: vec![cell(Way::Before, Answer::Green), cell(Way::After, Answer::NotRun)],
+                undisturbed_ms: 1,
+                wall_ms: 1,
+                side_by_side: 1,
+                together: 3,
+            })
+        };
+        let (failover, rebuild) = (page_of("failover"), page_of(REBUILD));
+        for page in [&failover, &rebuild] {
+            assert!(page.contains("| teardown.destroy | killed; done by one resume | **not run** |"), "{page}");
+            assert!(page.contains("1 of its 2 cells were not run"), "{page}");
+        }
+        assert!(failover.contains("nothing was asked of the lost region") && failover.contains("## All faults"));
+        assert!(rebuild.contains("the\nintruder is denied") && !rebuild.contains("## All faults"), "{rebuild}");
+    }
 }

@@ -106,7 +106,14 @@ mod tests {
             cell("infrastructure.plan", Way::Twice, Answer::Green),
             cell("restore.aurora.a-name-that-is-rather-long", Way::Before, Answer::Red),
         ];
-        Matrix { scenario: "failover".to_owned(), cells, undisturbed_ms: 55_200, wall_ms: 1_230_000, side_by_side: 4 }
+        Matrix {
+            scenario: "failover".to_owned(),
+            cells,
+            undisturbed_ms: 55_200,
+            wall_ms: 1_230_000,
+            side_by_side: 4,
+            together: 1,
+        }
     }
 
     #[test]

@@ -38,6 +38,8 @@ pub struct CampaignPlan {
     pub seed: u64,
     /// How many rehearsals go on at the same time.
     pub side_by_side: usize,
+    /// How many steps of a matrix are disturbed in one rehearsal, one after the other.
+    pub together: usize,
 }
 
 impl CampaignPlan {

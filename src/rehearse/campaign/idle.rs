@@ -32,9 +32,9 @@ pub(super) fn idle(
 fn span(records: &[Record], id: &StepId) -> Option<(Timestamp, Timestamp)> {
     let at = |is: &dyn Fn(&Event) -> bool| records.iter().find(|record| is(&record.event)).map(|record| record.at);
     let from = at(&|event| matches!(event, Event::StepStarted { step, .. } if step == id))?;
-    let to = at(&|event| {
-        matches!(event, Event::StepApplied { step, .. } | Event::StepReconciled { step, .. } if step == id)
-    })?;
+    let to = at(
+        &|event| matches!(event, Event::StepApplied { step, .. } | Event::StepReconciled { step, .. } if step == id),
+    )?;
     Some((from, to))
 }
 
@@ -44,5 +44,71 @@ fn call(request: &RequestRecord) -> Call {
         operation: request.operation.clone(),
         region: request.region.clone(),
         resource: request.resource.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use jiff::SignedDuration;
+    use serde_json::Value;
+
+    use super::*;
+    use crate::manifest;
+    use crate::rehearse::breach::foreseen;
+    use crate::rehearse::proxy::RequestOutcome;
+
+    const CONTAINS: &str = "contain.user.streaming-logs-deploy";
+    const NAMES: &str = "teardown.names";
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::UNIX_EPOCH + SignedDuration::from_secs(second)
+    }
+
+    fn record(second: i64, event: Event) -> Record {
+        Record { v: 1, seq: 0, at: at(second), mono_ms: 0, prev: String::new(), event }
+    }
+
+    fn request(second: i64, service: &str, operation: &str) -> RequestRecord {
+        RequestRecord {
+            time: at(second),
+            service: service.into(),
+            operation: operation.into(),
+            region: "eu-west-2".into(),
+            resource: None,
+            agent: "lifeboat".into(),
+            status: 200,
+            outcome: RequestOutcome::Forwarded,
+            lost_status: None,
+            duration_ms: 1,
+            request_bytes: 0,
+            response_bytes: 0,
+        }
+    }
+
+    #[test]
+    fn a_step_is_idle_that_asked_for_nothing_while_it_was_under_way() {
+        let environments = Path::new(env!("CARGO_MANIFEST_DIR")).join("environments");
+        let manifest = manifest::load(&environments, "prod").expect("the example");
+        let runbook = foreseen(&manifest).expect("a rebuild is prepared");
+        let records: Vec<Record> = [(CONTAINS, 10), (NAMES, 30)]
+            .into_iter()
+            .flat_map(|(id, from)| {
+                let (step, same) = (StepId::from(id), StepId::from(id));
+                let started = Event::StepStarted { step, attempt: 1 };
+                [record(from, started), record(from + 10, Event::StepApplied { step: same, output: Value::Null })]
+            })
+            .collect();
+        let requests = [
+            request(15, "iam", "AttachUserPolicy"),
+            // Before it, and no change.
+            request(25, "secretsmanager", "DeleteSecret"),
+            request(35, "secretsmanager", "ListSecrets"),
+        ];
+        let idle = idle((&runbook, &manifest.in_primary()), &records, &requests);
+        assert!(!idle.contains(&StepId::from(CONTAINS)), "{idle:?}");
+        assert!(idle.contains(&StepId::from(NAMES)), "{idle:?}");
+        assert!(!idle.contains(&StepId::from("teardown.plan")), "it has no effect to look for: {idle:?}");
     }
 }

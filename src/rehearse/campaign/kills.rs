@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use futures::StreamExt;
 use serde::Serialize;
 
+use super::disturbed::trouble;
 use super::ground::{CampaignPlan, Ground, LONGEST, Told};
-use super::matrix::trouble;
 use super::verdict::{Baseline, end_problem, problems};
 use crate::rehearse::RehearseError;
 use crate::rehearse::fault::{Draw, run_of};

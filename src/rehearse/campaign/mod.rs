@@ -3,6 +3,7 @@
 //! The world is built once. A rehearsal gets a copy of the emulator, a proxy and a home of its own, so that several go
 //! on side by side and none sees another's traces.
 
+mod disturbed;
 mod docs;
 mod forget;
 mod grid;

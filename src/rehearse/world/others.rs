@@ -9,7 +9,8 @@ pub(super) async fn recovery_points(session: &Session) -> Result<Vec<String>, Aw
     let region = session.region();
     let found = session.rds().describe_db_cluster_snapshots().into_paginator().items().send().try_collect().await;
     let snapshots = found.map_err(explain("rds:DescribeDBClusterSnapshots"))?;
-    let snapshots = snapshots.iter().map(|it| {
+    // RDS names its own ones by their time.
+    let snapshots = snapshots.iter().filter(|it| it.snapshot_type() != Some("automated")).map(|it| {
         let (id, cluster, status) = (it.db_cluster_snapshot_identifier(), it.db_cluster_identifier(), it.status());
         format!("{region} snapshot {id:?} of {cluster:?} {status:?}")
     });
