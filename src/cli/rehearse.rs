@@ -117,7 +117,8 @@ pub async fn run(command: &Rehearse, environment: &Environment) -> Result<Exit, 
     let faults = match wanted {
         Wanted::Faults(faults) => faults,
         Wanted::Campaign(campaign) => {
-            let scenario = Scenario::Failover { runbook: runbook.clone(), first: failover(env, &plans.manifest) };
+            let scenario =
+                Scenario::Failover { runbook: Box::new(runbook.clone()), first: failover(env, &plans.manifest) };
             let common = arguments(command, &environment);
             let plan = many(command, scenario, (&plans.manifest, dir, common), &environment)?;
             return hold(command, campaign, &runbook, plan).await;

@@ -42,7 +42,7 @@ const WAYS: &str = "\
 
 A step without an effect of its own, or that finds nothing to change, is killed when its start, or its result, is in the
 journal; no reply can be lost of it. Terraform outlives lifeboat, and its requests go on. Of Terraform's requests, the
-reply is lost of one that says what shall be (`Put…`, `Set…`), not of a creation. **What is not survived by itself:** when
+reply is lost of one that says what shall be or shall not (`Put…`, `Set…`, `Delete…`), not of a creation. **What is not survived by itself:** when
 the reply to one of Terraform's own creations is lost, its provider sends it again. One without name or token
 (`ec2:CreateVpc`) is then made twice, and Terraform knows one of the two. One with a name (`logs:CreateLogGroup`) is
 refused the second time and stands outside the state: the run is held, and goes on with `lifeboat resume --retry

@@ -10,7 +10,7 @@ use super::idle::idle;
 use super::scene::{Ended, Scenario, Scene};
 use super::sweep;
 use super::verdict::{Baseline, Effects};
-use crate::journal::{self, Loaded, Record};
+use crate::journal::{self, Loaded, Outcome, Record};
 use crate::manifest::{Manifest, ObjectiveKind};
 use crate::rehearse::child::Says;
 use crate::rehearse::fault::run_of;
@@ -105,6 +105,8 @@ pub(super) struct Left {
     /// The journal, or why it cannot be trusted.
     pub journal: Result<Vec<Record>, String>,
     pub finished: bool,
+    /// Whether its journal says that it came to its end with nothing missed or left out.
+    pub well: bool,
     /// Whether the run is short of nothing but the age of its recovery points: nobody makes new ones in a world that
     /// stands for as long as a campaign takes.
     pub only_aged: bool,
@@ -173,13 +175,15 @@ fn thrifty(mut variables: Vec<(OsString, OsString)>) -> Vec<(OsString, OsString)
     variables
 }
 
-fn is_only_aged(loaded: &Loaded) -> bool {
-    let Some(summary) = report::summarize(loaded, false, Timestamp::now()) else { return false };
+/// Whether a run came to a good end, and whether it is short of nothing but the age of its recovery points.
+fn judged(loaded: &Loaded) -> (bool, bool) {
+    let done = matches!(loaded.state.outcome, Some(Outcome::Done { .. }));
+    let summary = report::summarize(loaded, false, Timestamp::now()).filter(|_| done);
+    let Some(summary) = summary.filter(|it| !it.skipped() && it.failed().next().is_none()) else {
+        return (false, false);
+    };
     let mut missed = summary.objectives.iter().filter(|it| it.verdict() == Some(Verdict::Missed));
-    summary.missed()
-        && !summary.skipped()
-        && summary.failed().next().is_none()
-        && missed.all(|it| it.kind == ObjectiveKind::Rpo)
+    (!summary.missed(), summary.missed() && missed.all(|it| it.kind == ObjectiveKind::Rpo))
 }
 
 /// Milliseconds from the start to each of the journal's records.
@@ -211,7 +215,7 @@ impl Rig {
             |run| journal::load(run).map_err(|error| error.to_string()),
         );
         let finished = loaded.as_ref().is_ok_and(|loaded| loaded.state.outcome.is_some());
-        let only_aged = loaded.as_ref().is_ok_and(is_only_aged);
+        let (well, only_aged) = loaded.as_ref().map_or((false, false), judged);
         let after = world::after(manifest, &fork.endpoint(), &names).await?;
         proxy.stop().await?;
         // A Terraform that outlived its run would ask an emulator that is gone.
@@ -224,7 +228,7 @@ impl Rig {
         let wrong = ground.scene.judge(manifest, ended).await;
         let effects = Effects::of(&requests, &names);
         let journal = loaded.map(|loaded| loaded.records);
-        Ok(Left { after, effects, requests, wrong, journal, finished, only_aged })
+        Ok(Left { after, effects, requests, wrong, journal, finished, well, only_aged })
     }
 }
 

@@ -70,13 +70,13 @@ mod tests {
         Record { v: 1, seq: 0, at: at(second), mono_ms: 0, prev: String::new(), event }
     }
 
-    fn request(second: i64, service: &str, operation: &str) -> RequestRecord {
+    fn request(second: i64, service: &str, operation: &str, resource: Option<&str>) -> RequestRecord {
         RequestRecord {
             time: at(second),
             service: service.into(),
             operation: operation.into(),
             region: "eu-west-2".into(),
-            resource: None,
+            resource: resource.map(str::to_owned),
             agent: "lifeboat".into(),
             status: 200,
             outcome: RequestOutcome::Forwarded,
@@ -101,10 +101,10 @@ mod tests {
             })
             .collect();
         let requests = [
-            request(15, "iam", "AttachUserPolicy"),
+            request(15, "iam", "AttachUserPolicy", Some("streaming-logs-deploy")),
             // Before it, and no change.
-            request(25, "secretsmanager", "DeleteSecret"),
-            request(35, "secretsmanager", "ListSecrets"),
+            request(25, "secretsmanager", "DeleteSecret", None),
+            request(35, "secretsmanager", "ListSecrets", None),
         ];
         let idle = idle((&runbook, &manifest.in_primary()), &records, &requests);
         assert!(!idle.contains(&StepId::from(CONTAINS)), "{idle:?}");

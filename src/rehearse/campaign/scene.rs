@@ -21,7 +21,7 @@ use crate::runbook::Runbook;
 #[derive(Clone, Debug)]
 pub enum Scenario {
     /// The primary region is lost, and this command fails over by this runbook.
-    Failover { runbook: Runbook, first: Vec<OsString> },
+    Failover { runbook: Box<Runbook>, first: Vec<OsString> },
     /// Somebody breaks in, and the stack is rebuilt by the bundle that is made of it and approved. `binary` as `--tf-bin` names
     /// it.
     Breach { binary: Option<String> },
@@ -66,7 +66,7 @@ impl Scene {
             Scenario::Failover { runbook, first } => {
                 let world = world::build(&plan.manifest, &forkable.endpoint(), Plenty::FEW).await?;
                 let happened = Happened::Lost { world, first: first.clone() };
-                Ok(Self { runbook: runbook.clone(), seen: plan.manifest.clone(), happened })
+                Ok(Self { runbook: runbook.as_ref().clone(), seen: plan.manifest.clone(), happened })
             }
             Scenario::Breach { binary } => broken_into(plan, binary.as_deref(), forkable, tell).await,
         }

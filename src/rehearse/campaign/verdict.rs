@@ -84,15 +84,18 @@ impl Effects {
     }
 }
 
-/// Why the last command's end is not the one of a finished run. An objective of the recovery points' age may be
-/// missed.
+/// Why the last command's end is not the one of a finished run. An objective of the recovery points' age may be missed; and one
+/// that was killed when nothing was left to do had no time to say so, but its journal does.
 pub(super) fn end_problem(done: &[Done], left: &Left) -> Option<String> {
-    let code = done.last().and_then(|last| last.end.code);
-    if code == Some(0) || (code == Some(SHORT) && left.only_aged) {
-        return None;
-    }
-    let how = done.last().map_or_else(String::new, |last| last.end.how());
-    Some(format!("the last of {} commands ended with {how}", done.len()))
+    let end = done.last().map(|last| last.end);
+    let well = match end.and_then(|end| end.code) {
+        Some(0) => true,
+        Some(SHORT) => left.only_aged,
+        Some(_) => false,
+        None => left.well || left.only_aged,
+    };
+    let how = end.map_or_else(String::new, |end| end.how());
+    (!well).then(|| format!("the last of {} commands ended with {how}", done.len()))
 }
 
 /// All that is not as in the undisturbed rehearsal; empty where all is well.
@@ -116,6 +119,7 @@ pub(super) fn problems(left: &Left, baseline: &Baseline) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rehearse::ChildEnd;
 
     fn record(operation: &str, status: u16, outcome: RequestOutcome, lost_status: Option<u16>) -> RequestRecord {
         RequestRecord {
@@ -167,6 +171,30 @@ mod tests {
         assert!(effects(&again).unlike(&one).is_empty());
         let twice = [again[1].clone(), again[1].clone()];
         assert_eq!(effects(&twice).unlike(&one).len(), 1);
+    }
+
+    #[test]
+    fn whoever_was_killed_after_the_journals_end_had_nothing_left_to_do() {
+        let end_of = |code, well, only_aged| {
+            let end = ChildEnd { code, signal: None, wall: Duration::ZERO, peak_rss_kib: None };
+            let left = Left {
+                after: After::default(),
+                effects: Effects::default(),
+                requests: Vec::new(),
+                wrong: Vec::new(),
+                journal: Ok(Vec::new()),
+                finished: true,
+                well,
+                only_aged,
+            };
+            end_problem(&[Done { command: "resume".to_owned(), end }], &left)
+        };
+        for (code, well, only_aged) in [(Some(0), true, false), (Some(5), false, true), (None, true, false)] {
+            assert_eq!(end_of(code, well, only_aged), None, "{code:?}");
+        }
+        for (code, well, only_aged) in [(Some(5), false, false), (Some(4), true, false), (None, false, false)] {
+            assert!(end_of(code, well, only_aged).is_some(), "{code:?}");
+        }
     }
 
     #[test]
