@@ -42,7 +42,7 @@ faults:
 	@$(run) cargo run -- rehearse prod --fault matrix --write-docs docs/faults.md $(ARGS)
 
 breach-faults:
-	@$(run) cargo run -- rehearse prod --scenario breach --fault matrix --write-docs docs/faults-breach.md $(ARGS)
+	@$(run) cargo run -- rehearse prod --scenario breach --fault matrix --together 4 --write-docs docs/faults-breach.md $(ARGS)
 
 kill-bench:
 	@$(run) cargo run -- rehearse prod --fault kills:$(KILLS) --seed $(SEED) $(ARGS)

@@ -30,7 +30,8 @@ the real Terraform and provider, an emulated AWS. A cell is green when the run c
 carried out exactly as often as in an undisturbed run, the final world is the same, the journal is whole, items and
 objects are those of before the breach, the evidence verifies offline, Terraform has nothing left to change, and the
 intruder is denied. The age of recovery points is not judged: nobody makes new ones in a world that stands for as long as
-the matrix takes.
+the matrix takes. The steps of the evidence write to one bucket, most of them side by side: the request at which one of
+them is disturbed, while it is under way, may be another's.
 
 ";
 
@@ -42,11 +43,11 @@ const WAYS: &str = "\
 
 A step without an effect of its own, or that finds nothing to change, is killed when its start, or its result, is in the
 journal; no reply can be lost of it. Terraform outlives lifeboat, and its requests go on. Of Terraform's requests, the
-reply is lost of one that says what shall be or shall not (`Put…`, `Set…`, `Delete…`), not of a creation. **What is not survived by itself:** when
-the reply to one of Terraform's own creations is lost, its provider sends it again. One without name or token
-(`ec2:CreateVpc`) is then made twice, and Terraform knows one of the two. One with a name (`logs:CreateLogGroup`) is
-refused the second time and stands outside the state: the run is held, and goes on with `lifeboat resume --retry
-infrastructure.apply --import ADDRESS=ID`.
+reply is lost of one that says what shall be or shall not (`Put…`, `Set…`, `Delete…`), not of a creation. **What is not
+survived by itself:** when the reply to one of Terraform's own creations is lost, its provider sends it again. One without
+name or token (`ec2:CreateVpc`) is then made twice, and Terraform knows one of the two. One with a name
+(`logs:CreateLogGroup`) is refused the second time and stands outside the state: the run is held, and goes on with
+`lifeboat resume --retry infrastructure.apply --import ADDRESS=ID`.
 
 ";
 
@@ -63,8 +64,8 @@ pub fn page(matrix: &Matrix) -> String {
     }
     if matrix.together > 1 {
         page.push_str(&format!(
-            "Up to {} steps were disturbed in one rehearsal, one after the other, each in the same way. Where such a rehearsal had\n\
-             come to another end, each of its steps would have been disturbed in one of its own, and the cell would tell of that.\n\n",
+            "Up to {} steps were disturbed in one rehearsal, one after the other, each in the same way. Where such a rehearsal came\n\
+             to another end, each of its steps was disturbed once more in one of its own, and the cell tells of that.\n\n",
             matrix.together
         ));
     }
