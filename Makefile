@@ -15,12 +15,13 @@ SEED := 1
 
 run := scripts/with-env
 
-.PHONY: help rehearse breach faults kill-bench race-bench test slow build bench lint setup
+.PHONY: help rehearse breach faults breach-faults kill-bench race-bench test slow build bench lint setup
 
 help:
 	@echo 'make rehearse   set up, then fail the example stack over on this machine [ENV=prod] [ARGS=]'
 	@echo 'make breach     set up, then let somebody break in, and take the example stack down and rebuild it [ENV=prod] [ARGS=]'
 	@echo 'make faults     set up, then disturb every step of the example in every way, and write docs/faults.md'
+	@echo 'make breach-faults set up, then disturb every step of a rebuild after a breach, and write docs/faults-breach.md'
 	@echo 'make kill-bench set up, then kill 100 failovers at moments drawn by a seed [KILLS=100] [SEED=1]'
 	@echo 'make race-bench set up, then let two operators start the same failover 50 times [RACES=50]'
 	@echo 'make test       set up, then run the tests [ARGS=]'
@@ -39,6 +40,9 @@ breach:
 
 faults:
 	@$(run) cargo run -- rehearse prod --fault matrix --write-docs docs/faults.md $(ARGS)
+
+breach-faults:
+	@$(run) cargo run -- rehearse prod --scenario breach --fault matrix --together 4 --write-docs docs/faults-breach.md $(ARGS)
 
 kill-bench:
 	@$(run) cargo run -- rehearse prod --fault kills:$(KILLS) --seed $(SEED) $(ARGS)

@@ -62,7 +62,10 @@ pub fn check(campaign: &Campaign, runbook: &crate::runbook::Runbook) -> Result<(
 
 fn tell(told: Told<'_>) {
     let words = match told {
-        Told::WorldBuilt { took } => format!("the world stands ({:.1}s)\n", took.as_secs_f64()),
+        Told::Prepared { what } => format!("{}\n", report::escape(what)),
+        Told::WorldBuilt { took } => {
+            format!("the world stands ({:.1}s); now an undisturbed rehearsal\n", took.as_secs_f64())
+        }
         Told::Undisturbed { took } => format!("an undisturbed rehearsal is done ({:.1}s)\n", took.as_secs_f64()),
         Told::Done { done, of, which, well, what } => {
             format!(

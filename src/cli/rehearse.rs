@@ -13,13 +13,13 @@ use super::environment::Environment;
 use super::error::{CliError, Exit};
 use super::{faulted, home, rehearse_breach, wiring};
 use crate::manifest::Manifest;
-use crate::rehearse::breach::BreachPlan;
-use crate::rehearse::campaign::CampaignPlan;
-use crate::rehearse::fault::{self, FaultError, Wanted};
+use crate::rehearse::campaign::{CampaignPlan, Scenario};
+use crate::rehearse::fault::{self, Campaign, FaultError, Wanted};
 use crate::rehearse::permissions;
 use crate::rehearse::proxy::read_records;
 use crate::rehearse::{self, ChildEnd, Outage, Plan, Rehearsal, RehearseError, Stage, example};
 use crate::report::{self, Look};
+use crate::runbook::Runbook;
 use crate::scenario;
 
 #[derive(Args)]
@@ -53,6 +53,9 @@ pub struct Rehearse {
     /// How many rehearsals of a matrix, kills or race go on at once [default: two for each core]
     #[arg(long, value_name = "NUMBER")]
     pub side_by_side: Option<usize>,
+    /// Disturb so many steps of a matrix in one rehearsal, one after the other; each alone where that ends otherwise
+    #[arg(long, value_name = "NUMBER", default_value_t = 1, requires = "faults")]
+    pub together: usize,
     /// Write the page of faults from what the matrix showed
     #[arg(long, value_name = "FILE", requires = "faults")]
     pub write_docs: Option<PathBuf>,
@@ -112,32 +115,18 @@ pub async fn run(command: &Rehearse, environment: &Environment) -> Result<Exit, 
     let env = command.env.as_deref().unwrap_or(example::ENVIRONMENT);
     let plans = wiring::read(env, &environment)?;
     if command.scenario == Rehearsed::Breach {
-        return breach(command, wanted, &plans.manifest, dir, &environment).await;
+        return rehearse_breach::run(command, wanted, &plans.manifest, dir, &environment).await;
     }
     let runbook = scenario::failover(&plans.manifest);
     let seed = command.seed.unwrap_or_else(new_seed);
     let faults = match wanted {
         Wanted::Faults(faults) => faults,
         Wanted::Campaign(campaign) => {
-            campaign::check(&campaign, &runbook)?;
-            report::to_stderr(&format!(
-                "seed {seed}: repeat with --seed {seed}; what is left is in {}\n",
-                dir.display()
-            ));
-            let plan = CampaignPlan {
-                manifest: plans.manifest.as_ref().clone(),
-                runbook,
-                dir: dir.clone(),
-                moto: environment.moto.clone().unwrap_or_else(|| PathBuf::from("moto_server")),
-                lifeboat: this_program()?,
-                first: failover(env, &plans.manifest),
-                common: arguments(command, &environment),
-                variables: environment.variables.clone(),
-                seed,
-                side_by_side: command.side_by_side.unwrap_or_else(side_by_side).max(1),
-            };
-            let telling = Telling { output: command.output, docs: command.write_docs.as_deref() };
-            return campaign::run(campaign, plan, &telling).await.map_err(failed);
+            let scenario =
+                Scenario::Failover { runbook: Box::new(runbook.clone()), first: failover(env, &plans.manifest) };
+            let common = arguments(command, &environment);
+            let plan = many(command, scenario, (&plans.manifest, dir, common), &environment)?;
+            return hold(command, campaign, &runbook, plan).await;
         }
     };
     fault::check_steps(&faults, &runbook, &plans.manifest).map_err(|error| wrong_fault(&error))?;
@@ -183,50 +172,42 @@ pub fn print_iam_policy(requests_log: &Path) -> Result<(), CliError> {
     Ok(())
 }
 
-async fn breach(
+/// A campaign of many rehearsals; each of their commands has the arguments `common`.
+pub fn many(
     command: &Rehearse,
-    wanted: Wanted,
-    manifest: &Manifest,
-    dir: PathBuf,
+    scenario: Scenario,
+    (manifest, dir, common): (&Manifest, PathBuf, Vec<OsString>),
     environment: &Environment,
-) -> Result<Exit, CliError> {
-    for (given, option) in [
-        (command.keep, "--keep"),
-        (command.outage != OutageKind::Refuses, "--outage"),
-        (command.restores_take.is_some(), "--restores-take"),
-        (command.output != Output::Text, "--output"),
-    ] {
-        if given {
-            return Err(CliError::usage(format!("{option} says nothing of a breach"))
-                .hint("leave it out, or rehearse a failover"));
-        }
-    }
-    let Wanted::Faults(faults) = wanted else {
-        return Err(CliError::usage(
-            "a breach is rehearsed once, with --fault KIND:STEP, not as a matrix, kills or race",
-        ));
-    };
-    let seed = command.seed.unwrap_or_else(new_seed);
-    if !faults.is_empty() {
-        report::to_stderr(&format!("seed {seed}: repeat with --seed {seed}\n"));
-    }
-    let plan = BreachPlan {
+) -> Result<CampaignPlan, CliError> {
+    Ok(CampaignPlan {
         manifest: manifest.clone(),
+        scenario,
         dir,
         moto: environment.moto.clone().unwrap_or_else(|| PathBuf::from("moto_server")),
-        port: command.port,
         lifeboat: this_program()?,
-        common: common(environment),
+        common,
         variables: environment.variables.clone(),
-        binary: environment.tf_bin.clone(),
-        faults,
-        seed,
-    };
-    rehearse_breach::run(plan, command.print_iam_policy, environment.stderr_look()).await
+        seed: command.seed.unwrap_or_else(new_seed),
+        side_by_side: command.side_by_side.unwrap_or_else(side_by_side).max(1),
+        together: command.together.max(1),
+    })
+}
+
+pub async fn hold(
+    command: &Rehearse,
+    campaign: Campaign,
+    runbook: &Runbook,
+    plan: CampaignPlan,
+) -> Result<Exit, CliError> {
+    campaign::check(&campaign, runbook)?;
+    let (seed, dir) = (plan.seed, plan.dir.display());
+    report::to_stderr(&format!("seed {seed}: repeat with --seed {seed}; what is left is in {dir}\n"));
+    let telling = Telling { output: command.output, docs: command.write_docs.as_deref() };
+    campaign::run(campaign, plan, &telling).await.map_err(failed)
 }
 
 /// This program, also where its file was replaced meanwhile (proc(5): `/proc/self/exe`).
-fn this_program() -> Result<PathBuf, CliError> {
+pub fn this_program() -> Result<PathBuf, CliError> {
     let running = Path::new("/proc/self/exe");
     match std::env::current_exe() {
         Ok(path) if path.exists() || !running.exists() => Ok(path),
@@ -250,11 +231,11 @@ fn side_by_side() -> usize {
 }
 
 /// A seed that nobody has chosen.
-fn new_seed() -> u64 {
+pub fn new_seed() -> u64 {
     u64::try_from(Timestamp::now().as_microsecond()).unwrap_or(1) % 1_000_000
 }
 
-fn wrong_fault(error: &FaultError) -> CliError {
+pub fn wrong_fault(error: &FaultError) -> CliError {
     let shown = CliError::usage(format!("--fault {}", error.fault)).cause(error.why.clone());
     let shown = match &error.hint {
         Some(hint) => shown.hint(hint.clone()),
@@ -270,7 +251,7 @@ fn arguments(command: &Rehearse, environment: &Environment) -> Vec<OsString> {
 }
 
 /// What each of the real commands is called with.
-fn common(environment: &Environment) -> Vec<OsString> {
+pub fn common(environment: &Environment) -> Vec<OsString> {
     let mut args: Vec<OsString> = vec!["--environments".into()];
     let environments = std::path::absolute(&environment.environments);
     args.push(environments.unwrap_or_else(|_| environment.environments.clone()).into());

@@ -43,6 +43,13 @@ pub struct ChildEnd {
     pub peak_rss_kib: Option<u64>,
 }
 
+impl ChildEnd {
+    /// `exit 4`, or that it was a signal.
+    pub fn how(&self) -> String {
+        self.code.map_or("a signal".to_owned(), |code| format!("exit {code}"))
+    }
+}
+
 /// The user's environment without anything that leads to a real account. Pure.
 ///
 /// Everything of Terraform's stays, also `TF_VAR_…`, and so does `HOME`; the AWS configuration files in it are not

@@ -22,8 +22,10 @@ pub enum RehearseError {
     World(#[from] AwsError),
     #[error("the manifest asks for a world that the rehearsal cannot build: {0}")]
     Unsupported(String),
-    #[error("the undisturbed rehearsal, which all others are compared with, ended with {code}: see {}", .said.display())]
-    Undisturbed { code: String, said: PathBuf },
+    #[error("the undisturbed rehearsal, which all others are compared with, ended with {how}: see {}", .said.display())]
+    Undisturbed { how: String, said: PathBuf },
+    #[error("`lifeboat {command}`, which comes before all that is disturbed, ended with {how}: see {}", .said.display())]
+    NotAgreed { command: String, how: String, said: PathBuf },
     #[error("interrupted")]
     Interrupted,
 }
@@ -43,7 +45,9 @@ impl RehearseError {
             Self::EmulatorStopped { .. } | Self::EmulatorSilent { .. } => {
                 Some("start moto_server by hand to see what it lacks, or run `make setup` again")
             }
-            Self::Undisturbed { .. } => Some("rehearse it without a fault first: lifeboat rehearse"),
+            Self::Undisturbed { .. } | Self::NotAgreed { .. } => {
+                Some("rehearse it without a fault first: lifeboat rehearse")
+            }
             Self::Io { .. } | Self::World(_) | Self::Unsupported(_) | Self::Interrupted => None,
         }
     }

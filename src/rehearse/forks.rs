@@ -52,6 +52,10 @@ impl Forkable {
         self.emulator.endpoint()
     }
 
+    pub fn address(&self) -> SocketAddr {
+        self.emulator.address()
+    }
+
     /// Copies the world as it is now.
     ///
     /// # Errors

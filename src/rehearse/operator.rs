@@ -10,7 +10,7 @@ use std::time::Duration;
 use rustix::process::Pid;
 
 use super::RehearseError;
-use super::child::{ChildEnd, ChildPlan, Running, Says};
+use super::child::{ChildEnd, ChildPlan, Running, Says, private_environment};
 use super::fault::{Deed, Strike, Trouble, run_of};
 use super::interrupt::Interrupts;
 use super::proxy::Release;
@@ -23,6 +23,34 @@ const PAUSE: Duration = Duration::from_secs(2);
 /// The exit code of a command that was refused before it began.
 const REFUSED: i32 = 3;
 const USAGE: i32 = 2;
+
+/// A machine that operators work at.
+#[derive(Clone, Debug)]
+pub(crate) struct Machine {
+    pub lifeboat: PathBuf,
+    /// Arguments of every command: where the environments are, how to show things.
+    pub common: Vec<OsString>,
+    /// The user's environment.
+    pub variables: Vec<(OsString, OsString)>,
+    pub says: Says,
+    /// Writes fail, and do not kill, where a file must not grow any more.
+    pub survives_full_disk: bool,
+}
+
+impl Machine {
+    /// A desk in front of an emulator, for a command to begin with.
+    pub fn desk(&self, endpoint: &str, home: PathBuf, first: Vec<OsString>) -> Desk {
+        Desk {
+            lifeboat: self.lifeboat.clone(),
+            first,
+            common: self.common.clone(),
+            variables: private_environment(&self.variables, endpoint, &home),
+            home,
+            says: self.says.clone(),
+            survives_full_disk: self.survives_full_disk,
+        }
+    }
+}
 
 /// What the operator works with.
 #[derive(Clone, Debug)]
@@ -66,7 +94,7 @@ impl Desk {
     }
 
     /// What an operator would do next: begin, resume, or nothing because the run has its end.
-    fn next(&self) -> Option<Vec<OsString>> {
+    pub fn next(&self) -> Option<Vec<OsString>> {
         let Some(run_dir) = run_of(&self.home) else { return Some(self.first.clone()) };
         let run = run_dir.file_name().unwrap_or_default().to_owned();
         let mut args: Vec<OsString> = vec!["resume".into(), run];

@@ -3,11 +3,14 @@
 //! the data and of the evidence is looked up afterwards.
 
 mod attack;
+mod broken;
 mod course;
 mod ground;
 mod stand;
 mod verdict;
 
+pub use broken::foreseen;
+pub(super) use broken::{At, Broken, runbook_of};
 pub use course::{BreachPlan, BreachRehearsal, BreachStage, run};
 pub use stand::{Site, stand};
 pub use verdict::{Finding, Verdict};

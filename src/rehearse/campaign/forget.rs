@@ -43,7 +43,7 @@ pub(super) async fn forget(
 }
 
 /// The steps that wait for a step, directly or not.
-fn dependents(step: &StepId, runbook: &Runbook) -> BTreeSet<String> {
+pub(super) fn dependents(step: &StepId, runbook: &Runbook) -> BTreeSet<String> {
     let mut found = BTreeSet::from([step.to_string()]);
     // Steps stand after what they wait for, in an order that need not be known: as often as there are steps is enough.
     for _ in &runbook.steps {

@@ -13,7 +13,7 @@ before      killed when the step's effect is asked for, and not yet carried out
 after       killed when it is carried out, and lifeboat does not know it yet
 reply-lost  the answer to it is lost; lifeboat lives
 twice       done, forgotten by the journal, and done again over its own effect
-n/a         the step changes nothing, so there is no reply to lose
+n/a         the step has nothing to change, so there is no reply to lose
 ";
 
 /// The grid with its legend, and every problem below it.
@@ -106,14 +106,21 @@ mod tests {
             cell("infrastructure.plan", Way::Twice, Answer::Green),
             cell("restore.aurora.a-name-that-is-rather-long", Way::Before, Answer::Red),
         ];
-        Matrix { cells, undisturbed_ms: 55_200, wall_ms: 1_230_000, side_by_side: 4 }
+        Matrix {
+            scenario: "failover".to_owned(),
+            cells,
+            undisturbed_ms: 55_200,
+            wall_ms: 1_230_000,
+            side_by_side: 4,
+            together: 1,
+        }
     }
 
     #[test]
     fn the_grid_fits_80_columns_and_says_what_is_wrong() {
         let grid = grid(&matrix());
         // Below the grid, what is wrong is told in whole lines.
-        let (shown, _) = grid.split_once("nothing, so there is no reply to lose").expect("a legend");
+        let (shown, _) = grid.split_once("nothing to change, so there is no reply to lose").expect("a legend");
         assert!(shown.lines().all(|line| line.chars().count() <= 80), "{grid}");
         insta::assert_snapshot!(grid);
     }

@@ -6,41 +6,62 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
+use super::idle::idle;
+use super::scene::{Ended, Scenario, Scene};
 use super::sweep;
 use super::verdict::{Baseline, Effects};
-use crate::journal::{self, Loaded, Record};
+use crate::journal::{self, Loaded, Outcome, Record};
 use crate::manifest::{Manifest, ObjectiveKind};
-use crate::rehearse::child::{Says, private_environment};
+use crate::rehearse::child::Says;
 use crate::rehearse::fault::run_of;
 use crate::rehearse::interrupt::Interrupts;
-use crate::rehearse::operator::Desk;
-use crate::rehearse::played::play;
-use crate::rehearse::proxy::{Control, Effect, Pattern, Proxy, ProxyOptions, Summary, read_records};
-use crate::rehearse::world::{self, Plenty, World};
+use crate::rehearse::operator::{Desk, Machine};
+use crate::rehearse::proxy::{Control, Proxy, ProxyOptions, RequestRecord, Summary, read_records};
+use crate::rehearse::world::{self, RunNames};
 use crate::rehearse::{EmulatorOptions, Fork, Forkable, RehearseError};
 use crate::report::{self, Verdict};
-use crate::runbook::Runbook;
+
+/// One disturbed rehearsal takes no longer than this, also beside others: then it is not well.
+pub(super) const LONGEST: Duration = Duration::from_secs(1800);
 
 /// What a campaign is held with.
 #[derive(Clone, Debug)]
 pub struct CampaignPlan {
     pub manifest: Manifest,
-    pub runbook: Runbook,
+    pub scenario: Scenario,
     /// The campaign's own folder, which is there.
     pub dir: PathBuf,
     pub moto: PathBuf,
     pub lifeboat: PathBuf,
-    pub first: Vec<OsString>,
     pub common: Vec<OsString>,
     pub variables: Vec<(OsString, OsString)>,
     pub seed: u64,
     /// How many rehearsals go on at the same time.
     pub side_by_side: usize,
+    /// How many steps of a matrix are disturbed in one rehearsal, one after the other.
+    pub together: usize,
+}
+
+impl CampaignPlan {
+    /// The machine of a rehearsal's operator.
+    pub(super) fn machine(&self, says: Says) -> Machine {
+        Machine {
+            lifeboat: self.lifeboat.clone(),
+            common: self.common.clone(),
+            variables: self.variables.clone(),
+            says,
+            survives_full_disk: false,
+        }
+    }
 }
 
 /// How far a campaign is.
 #[derive(Debug)]
 pub enum Told<'a> {
+    /// Something that comes before all rehearsals.
+    Prepared {
+        what: &'a str,
+    },
     WorldBuilt {
         took: Duration,
     },
@@ -60,7 +81,7 @@ pub enum Told<'a> {
 /// A world that copies are made of. Its processes end with it.
 pub(super) struct Ground {
     pub plan: CampaignPlan,
-    world: World,
+    pub scene: Scene,
     forkable: Forkable,
     /// Holds the socket that copies are asked for at.
     _socket: SocketDir,
@@ -78,10 +99,14 @@ pub(super) struct Rig {
 pub(super) struct Left {
     pub after: world::After,
     pub effects: Effects,
-    pub to_lost_region: u64,
+    pub requests: Vec<RequestRecord>,
+    /// What the scenario asks for and does not hold.
+    pub wrong: Vec<String>,
     /// The journal, or why it cannot be trusted.
     pub journal: Result<Vec<Record>, String>,
     pub finished: bool,
+    /// Whether its journal says that it came to its end with nothing missed or left out.
+    pub well: bool,
     /// Whether the run is short of nothing but the age of its recovery points: nobody makes new ones in a world that
     /// stands for as long as a campaign takes.
     pub only_aged: bool,
@@ -90,6 +115,7 @@ pub(super) struct Left {
 impl Ground {
     pub async fn build(plan: CampaignPlan, tell: &dyn Fn(Told<'_>)) -> Result<Self, RehearseError> {
         let began = Instant::now();
+        let plan = CampaignPlan { variables: thrifty(plan.variables), ..plan };
         let options = EmulatorOptions {
             program: plan.moto.clone(),
             dir: plan.dir.clone(),
@@ -98,30 +124,21 @@ impl Ground {
         };
         let socket = SocketDir::new()?;
         let forkable = Forkable::start(&options, &socket.0).await?;
-        let world = world::build(&plan.manifest, &forkable.endpoint(), Plenty::FEW).await?;
+        let scene = Scene::make(&plan, &forkable, tell).await?;
         tell(Told::WorldBuilt { took: began.elapsed() });
-        Ok(Self { plan, world, forkable, _socket: socket })
+        Ok(Self { plan, scene, forkable, _socket: socket })
     }
 
     /// A rig in a folder of this name.
     pub async fn stand(&self, name: &str) -> Result<Rig, RehearseError> {
-        let dir = self.plan.dir.join("cells").join(name);
+        let dir = self.plan.dir.join("cells").join(name.replace('/', "_"));
         std::fs::create_dir_all(&dir).map_err(RehearseError::io(format!("cannot make {}", dir.display())))?;
         let fork = self.forkable.fork().await?;
         let options = ProxyOptions { upstream: fork.address(), log: dir.join("requests.jsonl"), port: None };
         let proxy = Proxy::start(&options).await?;
-        play(&self.plan.manifest, &self.world, &proxy.control(), Duration::ZERO);
-        proxy.control().add(Pattern::region(&self.plan.manifest.primary.name), Effect::Refuse);
-        let home = dir.join("home");
-        let desk = Desk {
-            lifeboat: self.plan.lifeboat.clone(),
-            first: self.plan.first.clone(),
-            common: self.plan.common.clone(),
-            variables: thrifty(private_environment(&self.plan.variables, &proxy.endpoint(), &home)),
-            home,
-            says: Says::File(dir.join("said.log")),
-            survives_full_disk: false,
-        };
+        self.scene.play(&self.plan.manifest, &proxy.control());
+        let machine = self.plan.machine(Says::File(dir.join("said.log")));
+        let desk = self.scene.desk(&machine, &proxy.endpoint(), dir.join("home"));
         Ok(Rig { desk, dir, fork, proxy })
     }
 
@@ -137,14 +154,15 @@ impl Ground {
         let said = rig.dir.join("said.log");
         let left = rig.leave(self).await?;
         let records = match left.journal {
-            Ok(records) if end.code == Some(0) && left.finished => records,
+            Ok(records) if end.code == Some(0) && left.finished && left.wrong.is_empty() => records,
             _ => {
-                let code = end.code.map_or("a signal".to_owned(), |code| format!("exit {code}"));
-                return Err(RehearseError::Undisturbed { code, said });
+                let how = [end.how()].into_iter().chain(left.wrong).collect::<Vec<_>>().join("; ");
+                return Err(RehearseError::Undisturbed { how, said });
             }
         };
         tell(Told::Undisturbed { took: began.elapsed() });
-        Ok(Baseline { after: left.after, effects: left.effects, wall: end.wall, moments: moments(&records) })
+        let idle = idle((&self.scene.runbook, &self.scene.seen), &records, &left.requests);
+        Ok(Baseline { after: left.after, effects: left.effects, idle, wall: end.wall, moments: moments(&records) })
     }
 }
 
@@ -157,13 +175,15 @@ fn thrifty(mut variables: Vec<(OsString, OsString)>) -> Vec<(OsString, OsString)
     variables
 }
 
-fn is_only_aged(loaded: &Loaded) -> bool {
-    let Some(summary) = report::summarize(loaded, false, Timestamp::now()) else { return false };
+/// Whether a run came to a good end, and whether it is short of nothing but the age of its recovery points.
+fn judged(loaded: &Loaded) -> (bool, bool) {
+    let done = matches!(loaded.state.outcome, Some(Outcome::Done { .. }));
+    let summary = report::summarize(loaded, false, Timestamp::now()).filter(|_| done);
+    let Some(summary) = summary.filter(|it| !it.skipped() && it.failed().next().is_none()) else {
+        return (false, false);
+    };
     let mut missed = summary.objectives.iter().filter(|it| it.verdict() == Some(Verdict::Missed));
-    summary.missed()
-        && !summary.skipped()
-        && summary.failed().next().is_none()
-        && missed.all(|it| it.kind == ObjectiveKind::Rpo)
+    (!summary.missed(), summary.missed() && missed.all(|it| it.kind == ObjectiveKind::Rpo))
 }
 
 /// Milliseconds from the start to each of the journal's records.
@@ -189,22 +209,26 @@ impl Rig {
         let manifest = &ground.plan.manifest;
         let run = run_of(&desk.home);
         let name = run.as_deref().and_then(Path::file_name).unwrap_or_default().to_string_lossy().into_owned();
-        let name = if name.is_empty() { "no run".to_owned() } else { name };
-        let loaded = run.map_or_else(
+        let names = RunNames::of(&name, manifest);
+        let loaded = run.as_deref().map_or_else(
             || Err("there is no journal".to_owned()),
-            |run| journal::load(&run).map_err(|error| error.to_string()),
+            |run| journal::load(run).map_err(|error| error.to_string()),
         );
         let finished = loaded.as_ref().is_ok_and(|loaded| loaded.state.outcome.is_some());
-        let only_aged = loaded.as_ref().is_ok_and(is_only_aged);
-        let after = world::after(manifest, &fork.endpoint(), &name).await?;
+        let (well, only_aged) = loaded.as_ref().map_or((false, false), judged);
+        let after = world::after(manifest, &fork.endpoint(), &names).await?;
         proxy.stop().await?;
         // A Terraform that outlived its run would ask an emulator that is gone.
         sweep::processes_in(&dir);
         let log = dir.join("requests.jsonl");
-        let records = read_records(&log).map_err(RehearseError::io(format!("{} cannot be read", log.display())))?;
-        let to_lost_region = Summary::of(&records).requests_in(&manifest.primary.name);
-        let effects = Effects::of(&records);
-        Ok(Left { after, effects, to_lost_region, journal: loaded.map(|loaded| loaded.records), finished, only_aged })
+        let requests = read_records(&log).map_err(RehearseError::io(format!("{} cannot be read", log.display())))?;
+        let (endpoint, ended) = (&fork.endpoint(), run.as_deref().filter(|_| finished));
+        let asked = Summary::of(&requests);
+        let ended = Ended { endpoint, finished: ended, requests: &asked, dir: &dir };
+        let wrong = ground.scene.judge(manifest, ended).await;
+        let effects = Effects::of(&requests, &names);
+        let journal = loaded.map(|loaded| loaded.records);
+        Ok(Left { after, effects, requests, wrong, journal, finished, well, only_aged })
     }
 }
 

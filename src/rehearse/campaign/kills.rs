@@ -8,15 +8,14 @@ use std::time::{Duration, Instant};
 use futures::StreamExt;
 use serde::Serialize;
 
-use super::ground::{CampaignPlan, Ground, Told};
-use super::matrix::trouble;
+use super::disturbed::trouble;
+use super::ground::{CampaignPlan, Ground, LONGEST, Told};
 use super::verdict::{Baseline, end_problem, problems};
 use crate::rehearse::RehearseError;
 use crate::rehearse::fault::{Draw, run_of};
 use crate::rehearse::interrupt::Interrupts;
 use crate::rehearse::operator::{Done, go_on, words};
 
-const LONGEST: Duration = Duration::from_secs(900);
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 
 /// A moment of a run: so many records are in its journal, and so long ago was the last.

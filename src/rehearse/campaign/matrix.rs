@@ -1,26 +1,18 @@
-//! Every step of the runbook, disturbed in every way, each in a rehearsal of its own.
+//! Every step of the runbook, disturbed in every way, each in a rehearsal of its own or a few after one another in one.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::StreamExt;
 use serde::Serialize;
 
-use super::forget::forget;
-use super::ground::{CampaignPlan, Ground, Left, Rig, Told};
-use super::verdict::{Baseline, end_problem, problems};
+use super::disturbed::{self, Wanted, nothing_of};
+use super::forget::dependents;
+use super::ground::{CampaignPlan, Ground, Told};
 use crate::rehearse::RehearseError;
-use crate::rehearse::fault::{Asked, Fault, Mark, Place, Setting, Trouble, Way, effect_of, reached, run_of};
+use crate::rehearse::fault::Way;
 use crate::rehearse::interrupt::Interrupts;
-use crate::rehearse::operator::{Done, carry_through, go_on, words};
-use crate::rehearse::proxy::Catch;
-use crate::runbook::StepSpec;
-
-/// One cell takes no longer than this: then it is not green.
-const LONGEST: Duration = Duration::from_secs(900);
-/// How often the journal is looked at.
-const LOOK_EVERY: Duration = Duration::from_millis(5);
+use crate::runbook::{Runbook, StepSpec};
 
 /// What a cell shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -28,7 +20,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(5);
 pub enum Answer {
     Green,
     Red,
-    /// The step asks for nothing, so that no reply can be lost.
+    /// The step asked for nothing, so that no reply can be lost.
     NotApplicable,
     /// The matrix was interrupted before it. Nothing is known.
     NotRun,
@@ -48,20 +40,25 @@ pub struct Cell {
 }
 
 impl Cell {
-    fn not_run(step: String, way: Way) -> Self {
-        let (seen, problems) = ("interrupted before it".to_owned(), vec!["it was not run".to_owned()]);
-        Self { step, way, answer: Answer::NotRun, seen, problems, wall_ms: 0 }
+    /// One that no rehearsal was held for.
+    fn without(spec: &StepSpec, way: Way, answer: Answer, why: &str) -> Self {
+        let problems = if answer == Answer::NotRun { vec!["it was not run".to_owned()] } else { Vec::new() };
+        Self { step: spec.id.to_string(), way, answer, seen: why.to_owned(), problems, wall_ms: 0 }
     }
 }
 
 /// The whole grid, or the part of it that was asked for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Matrix {
+    /// Of the runbook whose steps are disturbed.
+    pub scenario: String,
     /// By step in the order of the runbook, then by way.
     pub cells: Vec<Cell>,
     pub undisturbed_ms: u64,
     pub wall_ms: u64,
     pub side_by_side: usize,
+    /// How many steps at most were disturbed in one rehearsal.
+    pub together: usize,
 }
 
 impl Matrix {
@@ -81,166 +78,103 @@ pub async fn matrix(
     way: Option<Way>,
     tell: &dyn Fn(Told<'_>),
 ) -> Result<Matrix, RehearseError> {
-    hold(plan, step, way, tell).await
-}
-
-async fn hold(
-    plan: CampaignPlan,
-    step: Option<&str>,
-    way: Option<Way>,
-    tell: &dyn Fn(Told<'_>),
-) -> Result<Matrix, RehearseError> {
     let began = Instant::now();
     let mut interrupts = Interrupts::listen()?;
     let ground = interrupts.unless(Ground::build(plan, tell)).await?;
     let baseline = interrupts.unless(ground.undisturbed(tell)).await?;
-    let steps = ground.plan.runbook.steps.iter().filter(|spec| step.is_none_or(|step| spec.id.as_str() == step));
-    let wanted: Vec<(&StepSpec, Way)> = steps
-        .flat_map(|spec| {
-            Way::ALL.into_iter().filter(|known| way.is_none_or(|way| way == *known)).map(move |way| (spec, way))
-        })
-        .collect();
-    let of = wanted.len();
-    let all: Vec<(String, Way)> = wanted.iter().map(|(spec, way)| (spec.id.to_string(), *way)).collect();
     let side_by_side = ground.plan.side_by_side;
-    let (ground_, baseline_) = (&ground, &baseline);
-    let running = futures::stream::iter(wanted.into_iter().enumerate())
-        .map(|(index, (spec, way))| async move { (index, cell(ground_, baseline_, spec, way).await) });
-    let mut running = std::pin::pin!(running.buffer_unordered(side_by_side));
-    let mut cells = Vec::new();
-    // What was shown until an interrupt is worth keeping; the rest says that it was not.
-    while let Some((index, cell)) = tokio::select! { next = running.next() => next, _ = interrupts.next() => None } {
-        let cell = cell?;
-        let which = format!("{} {}", cell.step, cell.way.name());
-        let what = if cell.problems.is_empty() { cell.seen.clone() } else { cell.problems.join("; ") };
-        cells.push((index, cell));
-        let well = cells.last().is_some_and(|(_, cell)| cell.answer != Answer::Red);
-        tell(Told::Done { done: cells.len(), of, which: &which, well, what: &what });
+    let steps = ground.scene.runbook.steps.iter().filter(|spec| step.is_none_or(|step| spec.id.as_str() == step));
+    let steps = steps.flat_map(|spec| Way::ALL.map(|way| (spec, way)));
+    let all: Vec<(&StepSpec, Way)> = steps.filter(|(_, known)| way.is_none_or(|way| way == *known)).collect();
+    let (mut cells, mut rehearsals) = (BTreeMap::new(), Vec::new());
+    // Whoever interrupts it has every step in some ways, not some steps in every way.
+    for way in Way::ALL {
+        let mut wanted = Vec::new();
+        for (index, (spec, _)) in all.iter().enumerate().filter(|(_, (_, of))| *of == way) {
+            match nothing_of(spec, &ground, &baseline).filter(|_| way == Way::ReplyLost) {
+                Some(why) => drop(cells.insert(index, Cell::without(spec, way, Answer::NotApplicable, why))),
+                None => wanted.push(Wanted { index, spec }),
+            }
+        }
+        rehearsals.extend(
+            apart(&wanted, ground.plan.together, &ground.scene.runbook).into_iter().map(|wanted| (way, wanted)),
+        );
     }
-    let mut cells: BTreeMap<usize, Cell> = cells.into_iter().collect();
-    for (index, (step, way)) in all.into_iter().enumerate() {
-        cells.entry(index).or_insert_with(|| Cell::not_run(step, way));
+    let (ground_, baseline_) = (&ground, &baseline);
+    let running = futures::stream::iter(rehearsals)
+        .map(|(way, wanted)| async move { disturbed::cells(ground_, baseline_, way, &wanted).await });
+    let mut running = std::pin::pin!(running.buffer_unordered(side_by_side));
+    // What was shown until an interrupt is worth keeping; the rest says that it was not.
+    while let Some(shown) = tokio::select! { next = running.next() => next, _ = interrupts.next() => None } {
+        for (index, cell) in shown? {
+            let which = format!("{} {}", cell.step, cell.way.name());
+            let what = if cell.problems.is_empty() { cell.seen.clone() } else { cell.problems.join("; ") };
+            let well = cell.answer != Answer::Red;
+            cells.insert(index, cell);
+            tell(Told::Done { done: cells.len(), of: all.len(), which: &which, well, what: &what });
+        }
+    }
+    for (index, (spec, way)) in all.into_iter().enumerate() {
+        cells.entry(index).or_insert_with(|| Cell::without(spec, way, Answer::NotRun, "interrupted before it"));
     }
     let cells = cells.into_values().collect();
-    Ok(Matrix { cells, undisturbed_ms: ms(baseline.wall), wall_ms: ms(began.elapsed()), side_by_side })
+    let (scenario, together) = (ground.scene.runbook.scenario.clone(), ground.plan.together);
+    let (undisturbed_ms, wall_ms) = (ms(baseline.wall), ms(began.elapsed()));
+    Ok(Matrix { scenario, cells, undisturbed_ms, wall_ms, side_by_side, together })
 }
 
 fn ms(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
-async fn cell(ground: &Ground, baseline: &Baseline, spec: &StepSpec, way: Way) -> Result<Cell, RehearseError> {
-    let began = Instant::now();
-    let cell = |answer, seen: String, problems| Cell {
-        step: spec.id.to_string(),
-        way,
-        answer,
-        seen,
-        problems,
-        wall_ms: ms(began.elapsed()),
-    };
-    if way == Way::ReplyLost && effect_of(spec, &ground.plan.manifest).is_none() {
-        return Ok(cell(Answer::NotApplicable, "it changes nothing: there is no reply to lose".to_owned(), vec![]));
-    }
-    let rig = ground.stand(&format!("{}-{}", spec.id, way.name())).await?;
-    let disturbed = async {
-        match way {
-            Way::Before | Way::After | Way::ReplyLost => faulted(ground, &rig, spec, way).await,
-            Way::Twice => twice(ground, &rig, spec).await,
+/// Steps in lots of a few, each of which waits for the others before it: of two that go on side by side, one would be disturbed in
+/// the other's place. Pure.
+fn apart<'a>(wanted: &[Wanted<'a>], together: usize, runbook: &Runbook) -> Vec<Vec<Wanted<'a>>> {
+    let mut lots: Vec<Vec<Wanted<'a>>> = Vec::new();
+    for new in wanted {
+        let later = dependents(&new.spec.id, runbook);
+        let comes_later = |of: &Wanted<'_>| later.contains(of.spec.id.as_str());
+        let comes_before = |of: &Wanted<'_>| dependents(&of.spec.id, runbook).contains(new.spec.id.as_str());
+        let fits = |lot: &&mut Vec<Wanted<'_>>| {
+            lot.len() < together && lot.iter().all(|other| comes_later(other) || comes_before(other))
+        };
+        match lots.iter_mut().find(fits) {
+            Some(lot) => lot.insert(lot.iter().position(comes_later).unwrap_or(lot.len()), *new),
+            None => lots.push(vec![*new]),
         }
-    };
-    let Ok(course) = tokio::time::timeout(LONGEST, disturbed).await else {
-        let why = format!("it did not end within {} s", LONGEST.as_secs());
-        return Ok(cell(Answer::Red, String::new(), vec![why]));
-    };
-    let Course { seen, done, mut wrong } = course?;
-    let left = rig.leave(ground).await?;
-    wrong.extend(end_problem(&done, &left));
-    wrong.extend(problems(&left, baseline));
-    let seen = format!("{seen}; {}", outcome(&done, &left));
-    Ok(cell(if wrong.is_empty() { Answer::Green } else { Answer::Red }, seen, wrong))
-}
-
-/// How often somebody had to resume.
-fn outcome(done: &[Done], left: &Left) -> String {
-    let resumes = done.len().saturating_sub(1);
-    match (end_problem(done, left).is_none(), resumes) {
-        (true, 0) => "done without a resume".to_owned(),
-        (true, 1) => "done by one resume".to_owned(),
-        (true, _) => format!("done by {resumes} resumes"),
-        _ => format!("not done by {resumes} resumes"),
     }
+    lots
 }
 
-/// How a disturbed rehearsal went.
-struct Course {
-    seen: String,
-    done: Vec<Done>,
-    wrong: Vec<String>,
-}
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
 
-async fn faulted(ground: &Ground, rig: &Rig, spec: &StepSpec, way: Way) -> Result<Course, RehearseError> {
-    let place = Place::Step(spec.id.to_string());
-    let fault = match way {
-        Way::ReplyLost => Fault::LoseReply { place, nth: 1 },
-        Way::Before => Fault::Kill { when: Catch::Before, place, nth: 1 },
-        Way::After | Way::Twice => Fault::Kill { when: Catch::After, place, nth: 1 },
-    };
-    let mut trouble = trouble(ground, rig, &[Asked { text: way.name().to_owned(), fault }]);
-    let mut interrupts = Interrupts::listen()?;
-    let done = carry_through(&rig.desk, &mut trouble, &mut interrupts, &|_| {}).await?;
-    let fired = trouble.fired().pop();
-    let at = fired.as_ref().and_then(|fired| fired.what.clone());
-    let seen = match (way, at) {
-        (Way::ReplyLost, at) => format!("the reply was lost of {}", at.unwrap_or_default()),
-        (_, Some(at)) => format!("killed at {at}"),
-        (Way::Before, None) => "killed when its start was in the journal".to_owned(),
-        (_, None) => "killed when its result was in the journal".to_owned(),
-    };
-    let never = fired.is_none_or(|fired| fired.times == 0);
-    let wrong = if never { vec!["the fault never fired".to_owned()] } else { Vec::new() };
-    Ok(Course { seen, done, wrong })
-}
+    use super::*;
+    use crate::manifest;
+    use crate::rehearse::breach::foreseen;
 
-/// Killed once the step is done, made to forget that, and resumed.
-async fn twice(ground: &Ground, rig: &Rig, spec: &StepSpec) -> Result<Course, RehearseError> {
-    let mut interrupts = Interrupts::listen()?;
-    let mut running = rig.desk.start(&rig.desk.first)?;
-    let applied = async {
-        while !reached(&rig.desk.home, &spec.id, Mark::Applied) {
-            tokio::time::sleep(LOOK_EVERY).await;
+    #[test]
+    fn every_step_is_in_one_lot_and_none_goes_on_beside_another_of_its_lot() {
+        let environments = Path::new(env!("CARGO_MANIFEST_DIR")).join("environments");
+        let manifest = manifest::load(&environments, "prod").expect("the example");
+        let runbook = foreseen(&manifest).expect("a rebuild is prepared");
+        let wanted: Vec<Wanted<'_>> =
+            runbook.steps.iter().enumerate().map(|(index, spec)| Wanted { index, spec }).collect();
+        for together in [1, 4, 100] {
+            let lots = apart(&wanted, together, &runbook);
+            let mut all: Vec<usize> = lots.iter().flatten().map(|wanted| wanted.index).collect();
+            all.sort_unstable();
+            assert_eq!(all, (0..wanted.len()).collect::<Vec<_>>(), "{together}");
+            for lot in lots {
+                assert!((1..=together).contains(&lot.len()), "{together}");
+                for pair in lot.windows(2) {
+                    let (first, then) = (&pair[0].spec.id, &pair[1].spec.id);
+                    assert!(dependents(first, &runbook).contains(then.as_str()), "{then} does not wait for {first}");
+                }
+            }
         }
-    };
-    let ended = tokio::select! {
-        end = running.ends(&mut interrupts) => Some(end?),
-        () = applied => None,
-    };
-    let mut wrong = Vec::new();
-    let end = match ended {
-        Some(end) => {
-            wrong.push("it ended before the step was done".to_owned());
-            end
-        }
-        None => running.kill().await?,
-    };
-    let mut done = vec![Done { command: words(&rig.desk.first), end }];
-    if let Some(run) = run_of(&rig.desk.home).filter(|_| wrong.is_empty()) {
-        let (runbook, manifest) = (&ground.plan.runbook, &ground.plan.manifest);
-        forget(&run, &spec.id, runbook, manifest, &rig.endpoint()).await?;
-        go_on(&rig.desk, &mut done, &mut trouble(ground, rig, &[]), &mut interrupts, &|_| {}).await?;
+        assert!(apart(&wanted, 4, &runbook).len() < wanted.len() / 2);
+        assert!(apart(&[], 4, &runbook).is_empty());
     }
-    Ok(Course { seen: "done, forgotten, and done again".to_owned(), done, wrong })
-}
-
-pub(super) fn trouble(ground: &Ground, rig: &Rig, faults: &[Asked]) -> Trouble {
-    Trouble::set(
-        faults,
-        &Setting {
-            control: Arc::clone(&rig.control()),
-            home: &rig.desk.home,
-            runbook: &ground.plan.runbook,
-            manifest: &ground.plan.manifest,
-            seed: ground.plan.seed,
-        },
-    )
 }

@@ -3,14 +3,17 @@
 //! The world is built once. A rehearsal gets a copy of the emulator, a proxy and a home of its own, so that several go
 //! on side by side and none sees another's traces.
 
+mod disturbed;
 mod docs;
 mod forget;
 mod grid;
 mod ground;
+mod idle;
 mod kills;
 mod matrix;
 mod race;
 mod rows;
+mod scene;
 mod sweep;
 mod verdict;
 
@@ -21,4 +24,5 @@ pub use kills::{Kill, KillTally, kills};
 pub use matrix::{Answer, Cell, Matrix, matrix};
 pub use race::{RaceTally, race};
 pub use rows::{ROWS, Row, Stand};
+pub use scene::Scenario;
 pub use verdict::{Baseline, Effects, counted};

@@ -1,12 +1,13 @@
 //! Whether a disturbed rehearsal came to the same end as an undisturbed one. Pure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::ground::Left;
 use crate::rehearse::operator::Done;
 use crate::rehearse::proxy::{RequestOutcome, RequestRecord};
-use crate::rehearse::world::{After, difference};
+use crate::rehearse::world::{After, RunNames, difference};
+use crate::runbook::StepId;
 
 /// Beginnings of the names of operations that make something new each time they are carried out.
 const MAKES: [&str; 8] = ["Allocate", "Change", "Create", "Failover", "Import", "Restore", "Run", "StartRestoreJob"];
@@ -25,6 +26,8 @@ const TOLD: usize = 6;
 pub struct Baseline {
     pub after: After,
     pub effects: Effects,
+    /// The steps that found nothing to change.
+    pub idle: BTreeSet<StepId>,
     pub wall: Duration,
     /// From the start to each record of its journal.
     pub moments: Vec<Duration>,
@@ -48,10 +51,11 @@ pub fn counted(operation: &str) -> bool {
 }
 
 impl Effects {
-    pub fn of<'a>(records: impl IntoIterator<Item = &'a RequestRecord>) -> Self {
+    /// Counts what a run of these names has made.
+    pub fn of<'a>(records: impl IntoIterator<Item = &'a RequestRecord>, names: &RunNames) -> Self {
         let mut effects = Self::default();
         for record in records.into_iter().filter(|record| counted(&record.operation)) {
-            let about = record.resource.as_ref().map_or_else(String::new, |name| format!(" {name}"));
+            let about = record.resource.as_ref().map_or_else(String::new, |name| format!(" {}", names.plain(name)));
             let count = effects.0.entry(format!("{}:{}{about}", record.service, record.operation)).or_default();
             let said_again =
                 record.outcome == RequestOutcome::ReplyLost && UPSERTS.contains(&record.operation.as_str());
@@ -68,7 +72,7 @@ impl Effects {
 
     /// What was made more or less often than it should, in words.
     fn unlike(&self, expected: &Self) -> Vec<String> {
-        let keys = self.0.keys().chain(expected.0.keys()).collect::<std::collections::BTreeSet<_>>();
+        let keys = self.0.keys().chain(expected.0.keys()).collect::<BTreeSet<_>>();
         keys.into_iter()
             .filter_map(|key| {
                 let found = self.0.get(key).copied().unwrap_or_default();
@@ -80,15 +84,18 @@ impl Effects {
     }
 }
 
-/// Why the last command's end is not the one of a finished failover. An objective of the recovery points' age may be
-/// missed.
+/// Why the last command's end is not the one of a finished run. An objective of the recovery points' age may be missed; and one
+/// that was killed when nothing was left to do had no time to say so, but its journal does.
 pub(super) fn end_problem(done: &[Done], left: &Left) -> Option<String> {
-    let code = done.last().and_then(|last| last.end.code);
-    if code == Some(0) || (code == Some(SHORT) && left.only_aged) {
-        return None;
-    }
-    let how = code.map_or("a signal".to_owned(), |code| format!("exit {code}"));
-    Some(format!("the last of {} commands ended with {how}", done.len()))
+    let end = done.last().map(|last| last.end);
+    let well = match end.and_then(|end| end.code) {
+        Some(0) => true,
+        Some(SHORT) => left.only_aged,
+        Some(_) => false,
+        None => left.well || left.only_aged,
+    };
+    let how = end.map_or_else(String::new, |end| end.how());
+    (!well).then(|| format!("the last of {} commands ended with {how}", done.len()))
 }
 
 /// All that is not as in the undisturbed rehearsal; empty where all is well.
@@ -105,15 +112,14 @@ pub(super) fn problems(left: &Left, baseline: &Baseline) -> Vec<String> {
         Ok(_) if !left.finished => problems.push("the run has no end".to_owned()),
         Ok(_) => {}
     }
-    if left.to_lost_region > 0 {
-        problems.push(format!("{} requests went to the lost region", left.to_lost_region));
-    }
+    problems.extend(left.wrong.iter().cloned());
     problems
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rehearse::ChildEnd;
 
     fn record(operation: &str, status: u16, outcome: RequestOutcome, lost_status: Option<u16>) -> RequestRecord {
         RequestRecord {
@@ -133,7 +139,7 @@ mod tests {
     }
 
     fn effects(records: &[RequestRecord]) -> Effects {
-        Effects::of(records)
+        Effects::of(records, &RunNames::default())
     }
 
     #[test]
@@ -165,6 +171,30 @@ mod tests {
         assert!(effects(&again).unlike(&one).is_empty());
         let twice = [again[1].clone(), again[1].clone()];
         assert_eq!(effects(&twice).unlike(&one).len(), 1);
+    }
+
+    #[test]
+    fn whoever_was_killed_after_the_journals_end_had_nothing_left_to_do() {
+        let end_of = |code, well, only_aged| {
+            let end = ChildEnd { code, signal: None, wall: Duration::ZERO, peak_rss_kib: None };
+            let left = Left {
+                after: After::default(),
+                effects: Effects::default(),
+                requests: Vec::new(),
+                wrong: Vec::new(),
+                journal: Ok(Vec::new()),
+                finished: true,
+                well,
+                only_aged,
+            };
+            end_problem(&[Done { command: "resume".to_owned(), end }], &left)
+        };
+        for (code, well, only_aged) in [(Some(0), true, false), (Some(5), false, true), (None, true, false)] {
+            assert_eq!(end_of(code, well, only_aged), None, "{code:?}");
+        }
+        for (code, well, only_aged) in [(Some(5), false, false), (Some(4), true, false), (None, false, false)] {
+            assert!(end_of(code, well, only_aged).is_some(), "{code:?}");
+        }
     }
 
     #[test]

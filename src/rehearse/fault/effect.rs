@@ -13,8 +13,8 @@ use crate::runbook::{Action, StepSpec};
 /// Beginnings of the names of operations that change nothing.
 const READS: [&str; 11] =
     ["BatchGet", "Check", "Describe", "GET ", "Get", "HEAD ", "Head", "List", "Query", "Scan", "Select"];
-/// Beginnings of the names of operations that say what shall be: saying it again changes nothing.
-const SETTINGS: [&str; 6] = ["Attach", "Modify", "Put", "Set", "Tag", "Update"];
+/// Beginnings of the names of operations that say what shall be, or shall not: saying it again changes nothing.
+const SETTINGS: [&str; 8] = ["Attach", "Delete", "Detach", "Modify", "Put", "Set", "Tag", "Update"];
 
 /// Whether a request may change something.
 pub fn changes(service: &str, operation: &str) -> bool {
@@ -58,20 +58,22 @@ pub fn effect_of(step: &StepSpec, manifest: &Manifest) -> Option<Effects> {
         Action::RestoreCatalog { .. } => lifeboat("glue", None),
         Action::Cutover { .. } => lifeboat("route53", None),
         Action::Contain { what } => match what {
-            Containment::User(_) | Containment::Role(_) => lifeboat("iam", None),
+            Containment::User(user) => lifeboat("iam", Some(&user.name)),
+            Containment::Role(role) => lifeboat("iam", Some(&role.name)),
             Containment::Addresses(_) | Containment::Instance(_) => lifeboat("ec2", None),
             Containment::IpSet(_) => lifeboat("wafv2", None),
             Containment::Bucket(bucket) => lifeboat("s3", Some(&bucket.name)),
         },
         Action::Release { what } => match what {
-            Release::User { .. } | Release::Role { .. } => lifeboat("iam", None),
+            Release::User { user, .. } => lifeboat("iam", Some(&user.name)),
+            Release::Role { role, .. } => lifeboat("iam", Some(&role.name)),
             Release::Addresses { .. } | Release::Instance { .. } => lifeboat("ec2", None),
             Release::IpSet { .. } => lifeboat("wafv2", None),
             Release::Bucket { bucket, .. } => lifeboat("s3", Some(&bucket.name)),
         },
         Action::Rotate { what: Rotation::Secret { .. } } => lifeboat("secretsmanager", None),
         Action::Rotate { what: Rotation::Master(_) } => lifeboat("rds", None),
-        Action::Rotate { what: Rotation::Keys(_) } => lifeboat("iam", None),
+        Action::Rotate { what: Rotation::Keys(keys) } => lifeboat("iam", Some(&keys.user)),
         Action::Evidence { evidence } => match &evidence.what {
             Evidence::Cluster(_) => lifeboat("rds", None),
             Evidence::Table(table) => lifeboat("dynamodb", Some(table)),
@@ -144,6 +146,19 @@ mod tests {
     }
 
     #[test]
+    fn two_that_are_shut_out_at_once_are_told_apart() {
+        let environments = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("environments");
+        let manifest = crate::manifest::load(&environments, "prod").expect("the example");
+        let runbook = crate::rehearse::breach::foreseen(&manifest).expect("a rebuild is prepared");
+        let of = |id: &str| runbook.step(&id.into()).and_then(|step| effect_of(step, &manifest)).expect("a step");
+        let (user, role) = (of("contain.user.streaming-logs-deploy"), of("contain.role.streaming-logs-ci"));
+        let of_user = call("iam", "AttachUserPolicy", Some("streaming-logs-deploy"));
+        let of_role = call("iam", "PutRolePolicy", Some("streaming-logs-ci"));
+        assert!(user.include(&of_user, "lifeboat") && role.include(&of_role, "lifeboat"));
+        assert!(!user.include(&of_role, "lifeboat") && !role.include(&of_user, "lifeboat"));
+    }
+
+    #[test]
     fn terraforms_locks_are_no_effects_of_its_apply() {
         let apply = Effects { agent: "terraform", service: None, resource: None, state: Some("state".into()) };
         assert!(apply.include(&call("ec2", "CreateVpc", None), "terraform"));
@@ -152,6 +167,7 @@ mod tests {
         assert!(!apply.include(&call("dynamodb", "RestoreTableFromBackup", Some("t")), "lifeboat"));
         assert!(!Effects::repeatable(&call("ec2", "CreateVpc", None), "terraform"));
         assert!(Effects::repeatable(&call("monitoring", "PutDashboard", None), "terraform"));
+        assert!(Effects::repeatable(&call("ec2", "DeleteVpc", None), "terraform"));
         assert!(Effects::repeatable(&call("rds", "CreateDBInstance", None), "lifeboat"));
     }
 }

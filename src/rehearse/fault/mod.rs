@@ -56,6 +56,8 @@ pub enum Weather {
 pub enum Place {
     /// The first effect of a step, by its name in the runbook; its start where it has no effect.
     Step(String),
+    /// The start of a step, or its result, as the journal says: for a step that found nothing to change.
+    Journal(String),
     Request(Pattern),
 }
 

@@ -83,7 +83,7 @@ fn step_of(fault: &Fault) -> Option<&str> {
         Fault::Weather { .. } | Fault::TwoOperators => None,
     };
     match place {
-        Some(Place::Step(name)) => Some(name),
+        Some(Place::Step(name) | Place::Journal(name)) => Some(name),
         Some(Place::Request(_)) | None => None,
     }
 }

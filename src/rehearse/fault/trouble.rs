@@ -180,6 +180,7 @@ fn requests(place: &Place, catch: Catch, setting: &Setting<'_>) -> Moment {
             let pattern = pattern.clone();
             return Moment::Requests(Box::new(move |call, _| pattern.matches(call)));
         }
+        Place::Journal(name) => return Moment::Journal(StepId::new(name.as_str())),
         Place::Step(name) => name,
     };
     let id = StepId::new(name.as_str());

@@ -16,13 +16,14 @@ const JSON_PEEK_BYTES: u64 = 16 * 1024;
 /// Where JSON protocols name the resource, in order of preference.
 const JSON_NAMES: [&str; 4] = ["TargetTableName", "TableName", "DatabaseName", "DeliveryStreamName"];
 /// Where query protocols name the resource, in order of preference.
-const FORM_NAMES: [&str; 6] = [
+const FORM_NAMES: [&str; 7] = [
     "DBInstanceIdentifier",
     "TargetDBClusterSnapshotIdentifier",
     "DBClusterSnapshotIdentifier",
     "DBClusterIdentifier",
     "DBSubnetGroupName",
     "RoleName",
+    "UserName",
 ];
 
 /// A request as AWS would log it.

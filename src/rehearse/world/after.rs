@@ -1,4 +1,4 @@
-//! The world after a rehearsal, written down so that two of them can be compared: everything that a failover makes or
+//! The world after a rehearsal, written down so that two of them can be compared: everything that a run makes or
 //! moves, without what differs from run to run (times, generated ids, the run's name).
 //!
 //! Only reads, asked of the emulator directly and never through the proxy.
@@ -8,6 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use aws_sdk_dynamodb::types::Select;
 use futures::future::try_join_all;
 
+use super::RunNames;
+use super::others::{identities, recovery_points};
 use crate::aws::{AwsError, Session, explain};
 use crate::manifest::Manifest;
 use crate::rehearse::RehearseError;
@@ -27,11 +29,11 @@ pub fn difference(expected: &After, found: &After) -> Vec<String> {
     missing.chain(besides).collect()
 }
 
-/// Writes a world down. `run` is the name of the run that made it.
+/// Writes a world down; `names` are those of the run that made it.
 ///
 /// # Errors
 /// The emulator does not answer.
-pub async fn after(manifest: &Manifest, endpoint: &str, run: &str) -> Result<After, RehearseError> {
+pub async fn after(manifest: &Manifest, endpoint: &str, names: &RunNames) -> Result<After, RehearseError> {
     let sessions = [&manifest.primary.name, &manifest.recovery.name].map(|name| Session::emulated(name, endpoint));
     let mut lines = BTreeSet::new();
     let mut generated = BTreeMap::new();
@@ -39,12 +41,14 @@ pub async fn after(manifest: &Manifest, endpoint: &str, run: &str) -> Result<Aft
         lines.extend(clusters(session, &mut generated).await?);
         lines.extend(tables(session).await?);
         lines.extend(catalogs(session).await?);
+        lines.extend(recovery_points(session).await?);
     }
     let [_, recovery] = &sessions;
     lines.extend(buckets(recovery, manifest).await?);
     lines.extend(records(recovery).await?);
+    lines.extend(identities(recovery).await?);
     let plain = |line: String| {
-        let line = line.replace(run, "RUN");
+        let line = names.plain(&line);
         generated.iter().fold(line, |line, (id, name): (&String, &String)| line.replace(id.as_str(), name))
     };
     Ok(After(lines.into_iter().map(plain).collect()))
@@ -149,6 +153,7 @@ async fn catalogs(session: &Session) -> Result<Vec<String>, AwsError> {
 async fn buckets(session: &Session, manifest: &Manifest) -> Result<Vec<String>, RehearseError> {
     let s3 = session.s3();
     let found = s3.list_buckets().send().await.map_err(explain("s3:ListBuckets"))?;
+    let evidence = manifest.evidence.as_ref().map(|rule| rule.place(&manifest.primary.name).bucket);
     let mut lines = Vec::new();
     for name in found.buckets().iter().filter_map(|bucket| bucket.name()) {
         lines.push(format!("bucket {name}"));
@@ -157,7 +162,10 @@ async fn buckets(session: &Session, manifest: &Manifest) -> Result<Vec<String>, 
         while let Some(page) = pages.next().await {
             for object in page.map_err(explain("s3:ListObjectsV2"))?.contents() {
                 let key = object.key().unwrap_or_default();
-                if !keeps_state {
+                if evidence.as_deref() == Some(name) {
+                    // It tells times, and is other bytes each time.
+                    lines.push(format!("bucket {name} {key}"));
+                } else if !keeps_state {
                     lines.push(format!("bucket {name} {key} {:?} {:?}", object.size(), object.e_tag()));
                 } else if !key.starts_with(OWN_OBJECTS) {
                     lines.extend(state(session, name, key).await?);
