@@ -15,7 +15,7 @@ const FREE: [(&str, &str); 1] = [("sts", "GetCallerIdentity")];
 const ANYWHERE: [&str; 2] = ["s3", "sts"];
 
 /// Actions that are not called as their operation is (Amazon S3 User Guide: "Required permissions for Amazon S3 API operations").
-const S3: [(&str, &[&str]); 26] = [
+const S3: [(&str, &[&str]); 28] = [
     ("AbortMultipartUpload", &["AbortMultipartUpload"]),
     ("CompleteMultipartUpload", &["PutObject"]),
     ("CopyObject", &["GetObject", "GetObjectTagging", "GetObjectVersion", "PutObject", "PutObjectTagging"]),
@@ -27,6 +27,7 @@ const S3: [(&str, &[&str]); 26] = [
     ("GetBucketCors", &["GetBucketCORS"]),
     ("GetBucketEncryption", &["GetEncryptionConfiguration"]),
     ("GetBucketLifecycleConfiguration", &["GetLifecycleConfiguration"]),
+    ("GetBucketNotificationConfiguration", &["GetBucketNotification"]),
     ("GetBucketReplication", &["GetReplicationConfiguration"]),
     ("GetObject", &["GetObject", "GetObjectVersion"]),
     ("GetObjectLockConfiguration", &["GetBucketObjectLockConfiguration"]),
@@ -39,6 +40,7 @@ const S3: [(&str, &[&str]); 26] = [
     ("ListObjectsV2", &["ListBucket"]),
     ("ListParts", &["ListMultipartUploadParts"]),
     ("PutBucketEncryption", &["PutEncryptionConfiguration"]),
+    ("PutBucketNotificationConfiguration", &["PutBucketNotification"]),
     ("PutPublicAccessBlock", &["PutBucketPublicAccessBlock"]),
     ("UploadPart", &["PutObject"]),
     ("UploadPartCopy", &["GetObject", "GetObjectVersion", "PutObject"]),
