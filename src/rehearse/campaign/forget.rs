@@ -67,7 +67,9 @@ fn without(text: &str, step: &StepId, dependents: &BTreeSet<String>) -> serde_js
         let (event, about) = (record["event"].as_str().unwrap_or_default(), record["step"].as_str());
         let ends = ["step_applied", "step_reconciled", "step_verified", "step_failed"].contains(&event);
         let of_others = about.is_some_and(|name| dependents.contains(name)) && event != "step_checked";
-        if of_others || (ends && about == Some(step.as_str())) {
+        // Of a last step the end of the run may have been written before the kill.
+        let over = event == "run_finished";
+        if over || of_others || (ends && about == Some(step.as_str())) {
             continue;
         }
         record["seq"] = json!(seq);
@@ -122,7 +124,8 @@ mod tests {
             r#"{"seq":5,"prev":"","event":"step_applied","step":"a"}"#,
             r#"{"seq":6,"prev":"","event":"step_verified","step":"a"}"#,
             r#"{"seq":7,"prev":"","event":"step_taken","step":"b"}"#,
-            r#"{"seq":8,"prev":"#,
+            r#"{"seq":8,"prev":"","event":"run_finished"}"#,
+            r#"{"seq":9,"prev":"#,
         ];
         let kept = without(&lines.join("\n"), &StepId::new("a"), &BTreeSet::from(["b".to_owned()])).expect("a journal");
         let records: Vec<Value> = kept.lines().map(|line| serde_json::from_str(line).expect("a record")).collect();
