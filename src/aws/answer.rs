@@ -21,11 +21,6 @@ impl Answer {
         std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Whether nothing was said: an emulator's way of "none".
-    pub fn is_empty(&self) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().all(u8::is_ascii_whitespace)
-    }
-
     /// The answer's content; an XML answer is turned into JSON, see [`of_xml`].
     ///
     /// # Errors

@@ -30,7 +30,6 @@ macro_rules! setting {
         let answer = Answer::default();
         let asked = $session.s3().$call().bucket($bucket).customize().interceptor(answer.clone()).send().await;
         let value = match asked.map(drop).map_err(explain($operation)) {
-            Ok(()) if answer.is_empty() => Ok(None),
             Ok(()) => answer.json($operation).map(Some),
             Err(error) if error.is_any(&NONE) => Ok(None),
             Err(error) => Err(error),

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::broken::{At, Broken, runbook_of};
 use super::verdict::Verdict;
+use crate::journal;
 use crate::manifest::Manifest;
 use crate::rehearse::child::{ChildEnd, Says};
 use crate::rehearse::fault::{Asked, Fired, Setting, Trouble, run_of};
@@ -124,14 +125,20 @@ pub async fn run(plan: BreachPlan, tell: &dyn Fn(BreachStage<'_>)) -> Result<Bre
         return Err(RehearseError::Unsupported("no command was started".to_owned()));
     };
     let requests = requests(proxy, &requests_log).await?;
-    let verdict = match (end.code, run_of(&home)) {
-        (Some(0), Some(run)) => Some(broken.judge(&endpoint, &run, &dir.join("evidence")).await?),
-        _ => None,
+    // One that was killed when nothing was left to do had no time to say so, but its journal does.
+    let well = matches!(end.code, Some(0) | None);
+    let verdict = match run_of(&home).filter(|run| well && has_ended(run)) {
+        Some(run) => Some(broken.judge(&endpoint, &run, &dir.join("evidence")).await?),
+        None => None,
     };
     Ok(BreachRehearsal { commands, end, fired, asked, verdict, requests, requests_log, home, _emulator: emulator })
 }
 
-async fn requests(proxy: Proxy, log: &std::path::Path) -> Result<Summary, RehearseError> {
+fn has_ended(run_dir: &Path) -> bool {
+    journal::load(run_dir).is_ok_and(|loaded| loaded.state.outcome.is_some())
+}
+
+async fn requests(proxy: Proxy, log: &Path) -> Result<Summary, RehearseError> {
     proxy.stop().await?;
     let unreadable = RehearseError::io(format!("{} cannot be read", log.display()));
     Ok(Summary::of(&read_records(log).map_err(unreadable)?))
