@@ -150,7 +150,7 @@ impl Site {
         })
     }
 
-    /// The logs of the run, in order: `01-init`, `02-workspace-list`, …
+    /// The logs of the run, in order: `01-git`, `02-init`, …
     pub fn logs(&self) -> Vec<String> {
         let mut names: Vec<String> = files(&self.path("run/terraform/log"));
         names.sort();
