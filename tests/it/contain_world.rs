@@ -1,6 +1,9 @@
 //! What the tests of containment have in common: an environment with a break-glass principal, and the command as the operator
 //! uses it.
 
+use std::fs;
+use std::path::PathBuf;
+
 use lifeboat::aws::Session;
 use lifeboat::rehearse::proxy::{Call, Catch, Trap, read_records};
 
@@ -71,7 +74,10 @@ impl World {
 
     pub fn last_run(&self) -> String {
         let runs = command::runs(&self.tiny.home().join("state"));
-        runs.last().expect("a run").file_name().expect("a name").to_string_lossy().into_owned()
+        // Names of one minute are in no order.
+        let written = |run: &PathBuf| fs::metadata(run.join("journal.jsonl")).and_then(|it| it.modified()).ok();
+        let last = runs.iter().max_by_key(|run| written(run)).expect("a run");
+        last.file_name().expect("a name").to_string_lossy().into_owned()
     }
 
     /// How many requests have changed something, besides what lifeboat keeps in its own bucket.
