@@ -178,8 +178,13 @@ async fn release(
             manifest.environment
         )));
     }
-    let runbook = scenario::release(manifest, &loaded.state).filter(|runbook| !runbook.steps.is_empty());
-    runbook.ok_or_else(|| {
+    let runbook = scenario::release(manifest, &loaded.state);
+    if let Some(unread) = runbook.as_ref().filter(|it| it.steps.is_empty()).and_then(|it| it.not_checked.first()) {
+        return Err(CliError::blocked(format!("run {run} cannot be taken back; nothing was changed"))
+            .cause(format!("{}; {}", unread.what, unread.why))
+            .next(format!("lifeboat report {run}")));
+    }
+    runbook.filter(|runbook| !runbook.steps.is_empty()).ok_or_else(|| {
         CliError::blocked(format!("run {run} has contained nothing")).next(format!("lifeboat report {run}"))
     })
 }

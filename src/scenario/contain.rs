@@ -141,7 +141,13 @@ pub fn release(manifest: &Manifest, contained: &RunState) -> Option<Runbook> {
     let steps = started.runbook.steps.iter().filter_map(|spec| {
         let Action::Contain { what } = &spec.action else { return None };
         let before = contained.steps.get(&spec.id)?.notes.get(BEFORE)?.clone();
-        let (title, what) = released(what, before)?;
+        let Some((title, what)) = released(what, before) else {
+            not_checked.push(NotChecked {
+                what: format!("{}: it stays as it is", spec.id),
+                why: "what was there before cannot be read from that run's journal: let it in again by hand".into(),
+            });
+            return None;
+        };
         if let Release::User { user: SpareUser { name, .. }, before: UserBefore { login_profile: true, .. } } = &what {
             not_checked.push(NotChecked {
                 what: format!("the console password of user {name}"),
@@ -208,6 +214,7 @@ fn runbook(
 mod tests {
     use super::*;
     use crate::containment::IpSetRef;
+    use crate::journal::Event;
 
     fn steps(rule: ContainmentRule) -> Vec<(String, Containment)> {
         let steps = contain_steps(&rule).into_iter().map(|step| match step.action {
@@ -235,5 +242,46 @@ mod tests {
         assert_eq!(vpc.elsewhere, ["acl-1"]);
         assert_eq!(vpc.cidrs, [address("198.51.100.7"), address("2001:db8::/48")], "each once");
         assert_eq!(steps(ContainmentRule { addresses: Vec::new(), ..rule }), [], "places alone are nothing to do");
+    }
+
+    /// Nobody may believe that somebody was let in again who was not.
+    #[test]
+    fn what_cannot_be_read_of_before_is_named_and_not_passed_over() {
+        let environments = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("environments");
+        let manifest = crate::manifest::load(&environments, "prod").expect("the example");
+        let rule = ContainmentRule { users: vec!["mallory".into()], ..ContainmentRule::default() };
+        let step = StepId::from("contain.user.mallory");
+        let started = crate::journal::RunStarted {
+            run: "20261122T0312-prod-7f3a".into(),
+            lifeboat: "0.1.0".into(),
+            manifest: manifest.path.clone(),
+            manifest_sha256: String::new(),
+            caller: String::new(),
+            pid: 1,
+            host: String::new(),
+            impact_at: None,
+            declared_at: None,
+            inputs: None,
+            tenure: None,
+            bundle: None,
+            runbook: contain(&manifest, "eu-west-2", &rule),
+        };
+        let of = |value: Value| {
+            let mut state = RunState::default();
+            for event in [
+                Event::RunStarted(Box::new(started.clone())),
+                Event::StepTaken { step: step.clone() },
+                Event::StepStarted { step: step.clone(), attempt: 1 },
+                Event::StepNoted { step: step.clone(), name: BEFORE.into(), value },
+            ] {
+                state.apply(&event).expect("a legal journal");
+            }
+            release(&manifest, &state).expect("it has started")
+        };
+        let unread = of(serde_json::json!("another shape"));
+        let named: Vec<&str> = unread.not_checked.iter().map(|it| it.what.as_str()).collect();
+        assert_eq!((unread.steps.len(), named), (0, vec!["contain.user.mallory: it stays as it is"]));
+        let read = of(serde_json::to_value(UserBefore::default()).expect("JSON"));
+        assert_eq!((read.steps.len(), read.not_checked.len()), (1, 0));
     }
 }

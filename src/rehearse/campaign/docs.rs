@@ -1,7 +1,7 @@
 //! The pages of faults, each written by a run of the whole matrix of its scenario. Pure.
 
 use super::matrix::{Answer, Matrix};
-use super::rows::{ROWS, Stand};
+use super::rows::{Stand, rows};
 use crate::rehearse::fault::Way;
 use crate::scenario::REBUILD;
 
@@ -93,7 +93,7 @@ pub fn page(matrix: &Matrix) -> String {
     }
     page.push_str("\n## All faults, and the tests that make them happen\n");
     page.push_str("| fault | answer | test, or why there is none |\n|---|---|---|\n");
-    for row in &ROWS {
+    for row in rows() {
         let stand = match row.stand {
             Stand::Tested(tests) => tests.iter().map(|test| format!("`{test}`")).collect::<Vec<_>>().join(", "),
             Stand::InPart(tests, missing) => {
